@@ -1,0 +1,150 @@
+"""Foreground-background space-time memory: what each object and its background looked like on past frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from camn.errors import ConfigError
+from camn.model.layers import attend
+
+Separation = Literal["multiply", "prior"]
+
+
+@dataclass(frozen=True)
+class MemoryEntry:
+    """One remembered frame. The axis of 2 is (foreground, background); hw counts the frame's positions, row by row.
+
+    keys: (N, 2, Ck, hw). values: (N, 2, Cv, hw).
+    valid: (N,) bool, False for an object that was not known on this frame: its positions here are never read.
+        None stands for all True, and spares every reading the mask.
+    """
+
+    keys: Tensor
+    values: Tensor
+    valid: Tensor | None = None
+
+    def select(self, index: Tensor | Sequence[int | None]) -> "MemoryEntry":
+        """The entry for objects `index[0], index[1], ...` of this one, as in `[2, None, 0]`; objects may repeat.
+
+        None, or -1 in a tensor, is an object that was not known on this frame. IndexError for any other index that
+        is not in 0..N-1.
+        """
+        count = self.keys.shape[0]
+        wanted = [-1 if i is None else int(i) for i in (index.tolist() if isinstance(index, Tensor) else index)]
+        if any(not -1 <= i < count for i in wanted):
+            raise IndexError(f"memory entry of {count} objects cannot select {wanted}; use None for an unknown object")
+        valid = self.valid
+        if valid is not None or -1 in wanted:
+            known = torch.ones(count, dtype=torch.bool, device=self.keys.device) if valid is None else valid
+            valid = torch.cat([known, known.new_zeros(1)])[wanted]
+        return MemoryEntry(_take(self.keys, wanted), _take(self.values, wanted), valid)
+
+
+class SpaceTimeMemory(nn.Module):
+    """Foreground-background space-time memory of CAMN, after STM (Oh et al. 2019), on the shared backbone's embedding.
+
+    Writing parts the embedding in the object's foreground and background, and makes a key and a value of each part.
+    Reading compares each pixel's query with every remembered position, apart for foreground and background:
+    softmax(q.k / sqrt(Ck)) over all positions of all entries weighs the values.
+
+    separation: "multiply" takes the embedding times the mask m, and times 1 - m; "prior" learns a spatial prior
+        sigmoid(conv1x1([embedding, m])) of one channel to multiply with, and the same with 1 - m.
+    kernel: size of the query, key and value convolutions, odd.
+
+    Foreground and background share the key and value convolutions: both describe how a part of the image looks, one
+    object's background is the next one's foreground, and the reader tells the two by their place in the readout.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        key_channels: int,
+        value_channels: int,
+        separation: Separation = "multiply",
+        kernel: int = 3,
+    ):
+        super().__init__()
+        if separation not in ("multiply", "prior"):
+            raise ConfigError(f"memory separation {separation!r} is unknown; use 'multiply' or 'prior'")
+        if kernel % 2 == 0:
+            raise ConfigError(f"memory kernel {kernel} is even; use an odd size such as 3")
+        self.query = nn.Conv2d(channels, key_channels, kernel, padding=kernel // 2)
+        self.key = nn.Conv2d(channels, key_channels, kernel, padding=kernel // 2)
+        self.value = nn.Conv2d(channels, value_channels, kernel, padding=kernel // 2)
+        self.prior = _prior(channels) if separation == "prior" else None
+
+    def remember(self, embedding: Tensor, masks: Tensor) -> MemoryEntry:
+        """embedding (1 or N, C, h, w), masks (N, h, w) soft foreground of each object in 0..1 -> entry of N objects."""
+        parts = self.separate(embedding, masks).flatten(0, 1)
+        return MemoryEntry(_positions(self.key(parts)), _positions(self.value(parts)))
+
+    def separate(self, embedding: Tensor, masks: Tensor) -> Tensor:
+        """embedding (1 or N, C, h, w), masks (N, h, w) -> (N, 2, C, h, w): its foreground and background parts."""
+        shares = torch.stack([masks, 1 - masks], dim=1)
+        if self.prior is not None:
+            # conv([embedding, m]) = conv(embedding) + weight * m: the first term is the same for every part.
+            weight = self.prior.weight
+            common = F.conv2d(embedding, weight[:, :-1], self.prior.bias)
+            shares = torch.sigmoid(common + weight[0, -1] * shares)
+        return embedding[:, None] * shares[:, :, None]
+
+    def recall(self, query_embedding: Tensor, entries: Sequence[MemoryEntry]) -> Tensor:
+        """query_embedding (1, C, h, w), entries of N objects each -> (N, 2 * Cv, h, w): foreground, then background.
+
+        Zeros for an object that no entry knows. Entries may differ in their number of positions, not in N.
+        ValueError if there is no entry, for then N is unknown.
+        """
+        if not entries:
+            raise ValueError("the memory is empty: remember a frame before recalling")
+        h, w = query_embedding.shape[-2:]
+        keys = torch.cat([entry.keys.transpose(2, 3) for entry in entries], dim=2)
+        values = torch.cat([entry.values.transpose(2, 3) for entry in entries], dim=2)
+        query = self.query(query_embedding).flatten(2).transpose(1, 2)
+        query = query[:, None].expand(keys.shape[0], 2, -1, -1)
+        known = _known(entries)
+        if known is None:
+            readout = attend(query, keys, values)
+        else:
+            # A softmax over nothing is undefined: an object no entry knows reads everything, then its readout is 0.
+            ever = known.any(dim=1)[:, None, None, None]
+            readout = attend(query, keys, values, known[:, None, None] | ~ever)
+            readout = readout.masked_fill(~ever, 0)
+        return readout.transpose(2, 3).flatten(1, 2).unflatten(2, (h, w))
+
+
+def _prior(channels: int) -> nn.Conv2d:
+    """The layer of the spatial prior; it starts near the mask itself, as sigmoid(4 m - 2), and learns from there."""
+    layer = nn.Conv2d(channels + 1, 1, 1)
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.weight[:, -1] = 4.0
+        layer.bias.fill_(-2.0)
+    return layer
+
+
+def _positions(parts: Tensor) -> Tensor:
+    """(2 N, C, h, w) -> (N, 2, C, hw), laid out position by position, as reading wants it: copied once, not each time."""
+    return parts.unflatten(0, (parts.shape[0] // 2, 2)).flatten(3).transpose(2, 3).contiguous().transpose(2, 3)
+
+
+def _take(x: Tensor, index: list[int]) -> Tensor:
+    """(N, 2, C, hw) -> (len(index), 2, C, hw), zeros for -1; keeps the layout of `_positions`."""
+    x = x.transpose(2, 3)
+    return torch.cat([x, x.new_zeros(1, *x.shape[1:])])[index].transpose(2, 3)
+
+
+def _known(entries: Sequence[MemoryEntry]) -> Tensor | None:
+    """(N, positions of all entries) bool, True where an object may read; None if it may everywhere."""
+    if all(entry.valid is None for entry in entries):
+        return None
+    valid = [
+        torch.ones(entry.keys.shape[0], dtype=torch.bool, device=entry.keys.device)
+        if entry.valid is None
+        else entry.valid
+        for entry in entries
+    ]
+    return torch.cat([v[:, None].expand(-1, e.keys.shape[-1]) for v, e in zip(valid, entries, strict=True)], dim=1)
