@@ -28,9 +28,10 @@ def resize(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class ConvNorm(nn.Module):
-    """Convolution without bias, group norm and, if `activation`, ReLU: (B, in, h, w) -> (B, out, ceil(h / stride), ...).
+    """Convolution without bias, group norm and, if `activation`, ReLU.
 
-    `kernel` is odd; the padding keeps the size at stride 1, whatever the dilation.
+    (B, in, h, w) -> (B, out, ceil(h / stride), ceil(w / stride)). `kernel` is odd; the
+    padding keeps the size at stride 1, whatever the dilation.
     """
 
     def __init__(
@@ -54,8 +55,9 @@ class ConvNorm(nn.Module):
 
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None = None) -> Tensor:
-    """softmax(query keys^T / sqrt(C)) values: query (B, M, Q, C), keys (B, M, K, C), values (B, M, K, D) -> (B, M, Q, D).
+    """Attention: softmax(query keys^T / sqrt(C)) values.
 
+    query (B, M, Q, C), keys (B, M, K, C), values (B, M, K, D) -> (B, M, Q, D).
     allowed: bool, broadcasts to (B, M, Q, K); False leaves a key out. Each query needs a key that is allowed.
     """
     scale = 1 / math.sqrt(query.shape[-1])

@@ -39,7 +39,7 @@ class MemoryEntry:
             raise IndexError(f"memory entry of {count} objects cannot select {wanted}; use None for an unknown object")
         valid = self.valid
         if valid is not None or -1 in wanted:
-            known = torch.ones(count, dtype=torch.bool, device=self.keys.device) if valid is None else valid
+            known = _valid(self)
             valid = torch.cat([known, known.new_zeros(1)])[wanted]
         return MemoryEntry(_take(self.keys, wanted), _take(self.values, wanted), valid)
 
@@ -127,7 +127,7 @@ def _prior(channels: int) -> nn.Conv2d:
 
 
 def _positions(parts: Tensor) -> Tensor:
-    """(2 N, C, h, w) -> (N, 2, C, hw), laid out position by position, as reading wants it: copied once, not each time."""
+    """(2 N, C, h, w) -> (N, 2, C, hw), laid out position by position: copied here once, not at each reading."""
     return parts.unflatten(0, (parts.shape[0] // 2, 2)).flatten(3).transpose(2, 3).contiguous().transpose(2, 3)
 
 
@@ -141,10 +141,11 @@ def _known(entries: Sequence[MemoryEntry]) -> Tensor | None:
     """(N, positions of all entries) bool, True where an object may read; None if it may everywhere."""
     if all(entry.valid is None for entry in entries):
         return None
-    valid = [
-        torch.ones(entry.keys.shape[0], dtype=torch.bool, device=entry.keys.device)
-        if entry.valid is None
-        else entry.valid
-        for entry in entries
-    ]
-    return torch.cat([v[:, None].expand(-1, e.keys.shape[-1]) for v, e in zip(valid, entries, strict=True)], dim=1)
+    return torch.cat([_valid(entry)[:, None].expand(-1, entry.keys.shape[-1]) for entry in entries], dim=1)
+
+
+def _valid(entry: MemoryEntry) -> Tensor:
+    """The entry's (N,) validity, spelt out where it is None."""
+    if entry.valid is not None:
+        return entry.valid
+    return torch.ones(entry.keys.shape[0], dtype=torch.bool, device=entry.keys.device)

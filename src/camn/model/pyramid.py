@@ -27,9 +27,7 @@ class FeaturePyramid(nn.Module):
         scales = len(in_channels)
         out = (out_channels,) * scales if isinstance(out_channels, int) else tuple(out_channels)
         if len(out) != scales:
-            raise ConfigError(
-                f"feature pyramid: {scales} input widths but {len(out)} output widths {out}; give as many"
-            )
+            raise ConfigError(f"feature pyramid: {scales} input widths, but output widths {out}; give as many")
         width = width or max(out)
         self.lateral = nn.ModuleList(ConvNorm(c, width, activation=False) for c in in_channels)
         output: list[nn.Module] = [ConvNorm(width, c, kernel=3, activation=False) for c in out[:-1]]
