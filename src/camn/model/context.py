@@ -79,7 +79,7 @@ def tiles(x: Tensor, tile: tuple[int, int]) -> Tensor:
     (th, tw), (h, w) = tile, x.shape[-2:]
     x = F.pad(x, (0, -w % tw, 0, -h % th)) if h % th or w % tw else x
     x = x.unflatten(3, (-1, tw)).unflatten(2, (-1, th))  # (B, C, rows, th, columns, tw)
-    return x.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(1, 2)
+    return x.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(1, 2).contiguous()
 
 
 def untile(x: Tensor, tile: tuple[int, int], size: tuple[int, int]) -> Tensor:

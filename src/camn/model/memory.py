@@ -103,7 +103,7 @@ class SpaceTimeMemory(nn.Module):
         h, w = query_embedding.shape[-2:]
         keys = torch.cat([entry.keys.transpose(2, 3) for entry in entries], dim=2)
         values = torch.cat([entry.values.transpose(2, 3) for entry in entries], dim=2)
-        query = self.query(query_embedding).flatten(2).transpose(1, 2)
+        query = self.query(query_embedding).flatten(2).transpose(1, 2).contiguous()
         query = query[:, None].expand(keys.shape[0], 2, -1, -1)
         known = _known(entries)
         if known is None:
