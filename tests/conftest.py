@@ -1,0 +1,36 @@
+"""What all tests share: threads, hypothesis settings, the data beside the checkout."""
+
+import os
+from pathlib import Path
+
+import cv2
+import hypothesis
+import numpy as np
+import pytest
+import torch
+
+# Tests run on several workers: one thread each, here and in the processes that tests start, keeps them apart.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+cv2.setNumThreads(1)
+
+# No deadline: how long an example takes is the machine's matter. CI takes the same examples every time.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of data and golden arrays beside the checkout; the test is skipped where there is none."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("CAMN_SHARED") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"no shared data: {folder} is not a folder (set CAMN_SHARED to where it is)")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with the same seed for each test."""
+    return np.random.default_rng(0)
