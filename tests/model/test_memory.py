@@ -98,7 +98,7 @@ def test_recall_finds_the_position_that_matches():
     with torch.no_grad():
         for layer in (net.query, net.key, net.value):
             layer.weight.copy_(torch.eye(4)[:, :, None, None])
-            torch.nn.init.zeros_(layer.bias)
+            layer.bias = None
     embedding = 100 * torch.eye(4, dtype=torch.double).reshape(1, 4, 2, 2)
     mask = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]], dtype=torch.double)
     readout = net.recall(embedding, [net.remember(embedding, mask)])
