@@ -1,0 +1,298 @@
+"""Frozen configurations of the network and of inference, and the presets. Checked when made."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from camn.errors import ConfigError
+
+BACKBONES = ("resnet50", "resnet101", "mobilenet_v2", "efficientnet_lite0")
+STRIDES = (4, 8, 16)
+
+
+def _one_of(what: str, value: Any, allowed: tuple) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{what} is {value!r}: it must be one of {', '.join(map(repr, allowed))}")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale at which frames are embedded and matched (CFBI+, Yang et al. 2020).
+
+    stride: output stride of the map. channels: of its embedding. match_channels: of the part that is matched.
+    radii: window radii of local matching, in pixels of this map; local_stride: offsets are multiples of it.
+    global_stride: every n-th row and column of a reference frame is matched. keep_all_below: an object with at most
+    this many reference pixels times global_stride squared keeps all of them (0: never).
+    """
+
+    stride: int
+    channels: int
+    match_channels: int
+    radii: tuple[int, ...]
+    local_stride: int = 1
+    global_stride: int = 1
+    keep_all_below: int = 0
+
+    def __post_init__(self):
+        _one_of("scale stride", self.stride, STRIDES)
+        if any(r <= 0 or r % self.local_stride for r in self.radii) or not self.radii:
+            raise ConfigError(f"window radii {self.radii} must be positive multiples of stride {self.local_stride}")
+        if tuple(sorted(set(self.radii))) != self.radii:
+            raise ConfigError(f"window radii {self.radii} must rise from small to large")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How embeddings are compared.
+
+    metric: `euclidean` takes the first match_channels of the embedding as they are (CFBI); `cosine` projects the
+    embedding by a 1x1 convolution, normalises it and scales it by a learnt temperature.
+    masks: how masks are brought to a scale: `nearest` (CFBI) or `area` (mean over the pixel's cell).
+    half_size_windows: local matching at half size, brought back up (CFBI's MODEL_LOCAL_DOWNSAMPLE).
+    """
+
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    masks: Literal["nearest", "area"] = "nearest"
+    half_size_windows: bool = False
+
+    def __post_init__(self):
+        _one_of("matching metric", self.metric, ("euclidean", "cosine"))
+        _one_of("matching masks", self.masks, ("nearest", "area"))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Foreground-background space-time memory (design, point 6). separation: (a) `multiply`, (b) `prior`."""
+
+    separation: Literal["multiply", "prior"] = "multiply"
+    key_channels: int = 64
+    value_channels: int = 128
+
+    def __post_init__(self):
+        _one_of("memory separation", self.separation, ("multiply", "prior"))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the ensembler: bottlenecks of `width` channels, one for each dilation, at the output stride."""
+
+    stride: int
+    width: int
+    dilations: tuple[int, ...]
+
+    def __post_init__(self):
+        _one_of("stage stride", self.stride, STRIDES)
+        if self.width % 4 or not self.dilations:
+            raise ConfigError(f"stage width {self.width} must be a multiple of 4, with at least one block")
+
+
+@dataclass(frozen=True)
+class DecoderStep:
+    """A step up of the ensembler's decoder: skip connections brought to `skip` channels, then 3x3 convolutions."""
+
+    stride: int
+    skip: int
+    widths: tuple[int, ...]
+
+    def __post_init__(self):
+        _one_of("decoder stride", self.stride, STRIDES)
+
+
+@dataclass(frozen=True)
+class Ensembler:
+    """Collaborative ensembler (CFBI, CFBI+). high_level: what ends its last stage, `aspp` or `fpa`."""
+
+    stages: tuple[Stage, ...]
+    decoder: tuple[DecoderStep, ...]
+    high_level: Literal["aspp", "fpa"] = "aspp"
+    high_level_width: int = 256
+    pre_head: int = 0
+    background_channel: bool = True
+    upsample: Literal["bicubic", "bilinear"] = "bicubic"
+
+    def __post_init__(self):
+        _one_of("high_level", self.high_level, ("aspp", "fpa"))
+        strides = [s.stride for s in self.stages]
+        if not strides or any(b != 2 * a for a, b in zip(strides, strides[1:], strict=False)):
+            raise ConfigError(f"ensembler stage strides {strides} must double from stage to stage")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A whole network. See `preset` for the known ones.
+
+    deeplab: width of the DeepLabV3+ ASPP and decoder over the backbone, 0 for none.
+    context: object context on the stride-16 map. pyramid: `single` is CFBI's one stride-4 embedding.
+    path_aggregation: PAN's bottom-up path over the pyramid. bgr: channel order that the network wants; mean and std are in that order.
+    """
+
+    name: str
+    backbone: str
+    scales: tuple[Scale, ...]
+    ensembler: Ensembler
+    deeplab: int = 256
+    context: Literal["none", "base", "pyramid", "aspp"] = "none"
+    context_keys: int = 64
+    pyramid: Literal["single", "fpn"] = "fpn"
+    path_aggregation: bool = False
+    matching: Matching = Matching()
+    memory: Memory | None = None
+    bgr: bool = False
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self):
+        _one_of("backbone", self.backbone, BACKBONES)
+        _one_of("context", self.context, ("none", "base", "pyramid", "aspp"))
+        _one_of("pyramid", self.pyramid, ("single", "fpn"))
+        strides = [s.stride for s in self.scales]
+        if strides != sorted(set(strides)) or not strides:
+            raise ConfigError(f"scale strides {strides} must be distinct, finest first")
+        if self.pyramid == "single" and strides != [4]:
+            raise ConfigError("a single pyramid has one scale, of stride 4")
+        if self.pyramid == "fpn" and len(strides) < 2:
+            raise ConfigError("a feature pyramid needs two scales or more")
+        if self.ensembler.stages[0].stride != strides[0]:
+            raise ConfigError("the ensembler must start at the finest scale")
+        if self.memory and strides[-1] != 16:
+            raise ConfigError("the memory reads at stride 16: the coarsest scale must have it")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists and scalars: what weights files carry."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
+        """The inverse of `as_dict`, also after JSON. Raises ConfigError naming a field that is unknown or missing."""
+        try:
+            ensembler = dict(data["ensembler"])
+            ensembler["stages"] = tuple(Stage(**_tuples(s)) for s in ensembler["stages"])
+            ensembler["decoder"] = tuple(DecoderStep(**_tuples(s)) for s in ensembler["decoder"])
+            fields = dict(data) | {
+                "scales": tuple(Scale(**_tuples(s)) for s in data["scales"]),
+                "ensembler": Ensembler(**ensembler),
+                "matching": Matching(**data["matching"]),
+                "memory": Memory(**data["memory"]) if data.get("memory") else None,
+                "mean": tuple(data["mean"]),
+                "std": tuple(data["std"]),
+            }
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"model configuration not understood: {error}") from None
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """How a network is run over a video.
+
+    memory_every: every k-th frame is remembered. memory_frames: at most this many of them are kept; beside them the
+    previous frame and every frame with a mask from the user always stay. When full, the frame that lies closest in time
+    to its neighbours goes, so that those kept stay spread over the video.
+    short_side, max_side: size at which the network works; frames are never enlarged by more than `short_side` asks, and
+    the long side never exceeds max_side. Output is always at the frame's own size.
+    lost_below: an object is lost where its largest probability stays below this.
+    """
+
+    memory_every: int = 5
+    memory_frames: int = 6
+    short_side: int = 480
+    max_side: int = 1040
+    lost_below: float = 0.5
+    channels_last: bool = True
+    autocast: bool = True
+
+    def __post_init__(self):
+        if self.memory_every < 1:
+            raise ConfigError(f"memory_every is {self.memory_every}: it must be 1 or more")
+        if self.memory_frames < 0:
+            raise ConfigError(f"memory_frames is {self.memory_frames}: it must be 0 or more")
+        if self.short_side < 32 or self.max_side < self.short_side:
+            raise ConfigError(f"sizes {self.short_side}, {self.max_side}: need 32 <= short_side <= max_side")
+
+
+# --- presets ---------------------------------------------------------------------------------------------------------
+
+_CFBI_STAGES = (Stage(4, 256, (1, 2)), Stage(8, 512, (1, 2, 4)), Stage(16, 512, (1, 2, 4)))
+_CFBI_DECODER = (DecoderStep(4, 64, (128, 128)),)
+_CFBI_PLUS_SCALES = (
+    Scale(4, 256, 32, (4, 8, 12, 16, 20, 24), local_stride=2, global_stride=2, keep_all_below=100),
+    Scale(8, 256, 64, (2, 4, 6, 8, 10, 12)),
+    Scale(16, 256, 128, (2, 4, 6, 8, 10)),
+)
+
+
+def _cfbi(name: str, backbone: str, global_stride: int) -> ModelConfig:
+    return ModelConfig(
+        name=name,
+        backbone=backbone,
+        scales=(Scale(4, 100, 100, (2, 4, 6, 8, 10, 12), global_stride=global_stride),),
+        ensembler=Ensembler(_CFBI_STAGES, _CFBI_DECODER, pre_head=64),
+        pyramid="single",
+        matching=Matching(half_size_windows=True),
+        bgr=True,
+    )
+
+
+def _camn(name: str, backbone: str) -> ModelConfig:
+    """The paper's network: CFBI+ with object context, path aggregation, feature pyramid attention and memory."""
+    return ModelConfig(
+        name=name,
+        backbone=backbone,
+        scales=_CFBI_PLUS_SCALES,
+        ensembler=Ensembler(_CFBI_STAGES, _CFBI_DECODER, high_level="fpa"),
+        context="base",
+        path_aggregation=True,
+        memory=Memory("multiply", key_channels=64, value_channels=128),
+    )
+
+
+_PRESETS = {
+    "cfbi-r101": lambda: _cfbi("cfbi-r101", "resnet101", 1),
+    "cfbi-mobilenetv2": lambda: _cfbi("cfbi-mobilenetv2", "mobilenet_v2", 2),
+    "cfbi-plus-r101": lambda: ModelConfig(
+        name="cfbi-plus-r101",
+        backbone="resnet101",
+        scales=_CFBI_PLUS_SCALES,
+        ensembler=Ensembler(_CFBI_STAGES, _CFBI_DECODER),
+        bgr=True,
+    ),
+    "camn-r101": lambda: _camn("camn-r101", "resnet101"),
+    "camn-r50": lambda: _camn("camn-r50", "resnet50"),
+    "camn-mobile": lambda: ModelConfig(
+        name="camn-mobile",
+        backbone="efficientnet_lite0",
+        scales=(Scale(8, 64, 32, (2, 4, 8)), Scale(16, 96, 64, (1, 2, 5))),
+        ensembler=Ensembler(
+            stages=(Stage(8, 128, (1, 2)), Stage(16, 192, (1, 2, 4))),
+            decoder=(DecoderStep(8, 32, (64,)), DecoderStep(4, 16, (32,))),
+            high_level="fpa",
+            high_level_width=96,
+            background_channel=False,
+            upsample="bilinear",
+        ),
+        deeplab=0,
+        context="base",
+        context_keys=32,
+        path_aggregation=True,
+        matching=Matching(metric="cosine", masks="area"),
+        memory=Memory("multiply", key_channels=32, value_channels=64),
+        # EfficientNet-Lite's own normalisation; on ImageNet classes among our stills it gave 0.43 against 0.29 of the
+        # probability to the right class (horses), and as much on the others.
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+    ),
+}
+PRESETS = tuple(_PRESETS)
+
+
+def preset(name: str) -> ModelConfig:
+    """The configuration of a known network. Raises ConfigError naming the known ones."""
+    if name not in _PRESETS:
+        raise ConfigError(f"unknown model {name!r}: the presets are {', '.join(PRESETS)}")
+    return _PRESETS[name]()

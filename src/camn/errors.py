@@ -1,0 +1,33 @@
+"""What can go wrong, said so that the reader can mend it: what, where, what to do."""
+
+
+class CamnError(Exception):
+    """Any error that is the input's, the options' or the machine's rather than the program's."""
+
+
+class ConfigError(CamnError, ValueError):
+    """A configuration that contradicts itself or names something that does not exist."""
+
+
+class CheckpointError(CamnError):
+    """A weights file that is missing, corrupt, or made for another network."""
+
+
+class VideoError(CamnError):
+    """A video file or frame folder that is missing, empty, truncated before its first frame, or not decodable."""
+
+
+class MaskError(CamnError):
+    """A mask that cannot be read as object ids, or does not fit the frame it belongs to."""
+
+
+class DataError(CamnError):
+    """A data set whose layout, lists or files do not fit together."""
+
+
+class OutputError(CamnError):
+    """An output that cannot be written: folder not writable, disk full, encoder missing."""
+
+
+class TrainingError(CamnError):
+    """A training run that cannot go on: a loss that is not finite, a checkpoint of another recipe."""

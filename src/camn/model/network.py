@@ -1,0 +1,242 @@
+"""The Collaborative Attention Memory Network: encode a frame, match it against labelled ones, decode its masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camn.config import ModelConfig
+from camn.model.attention import instance_vector
+from camn.model.backbones import build_backbone
+from camn.model.context import ObjectContext
+from camn.model.deeplab import DeepLab, SingleEmbedding
+from camn.model.ensembler import CollaborativeEnsembler, join_background
+from camn.model.matching import global_maps, local_maps, of_others, owners
+from camn.model.memory import MemoryEntry, SpaceTimeMemory
+from camn.model.pyramid import FeaturePyramid, PathAggregation
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What the network knows of a frame without any mask; B frames at once, or one.
+
+    maps, keys: embeddings (B, C, h, w) and their matched parts, for each scale, finest first. low: backbone's stride-4
+    map.
+    """
+
+    maps: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...]
+    low: Tensor
+
+    def __getitem__(self, index: int) -> Embedding:
+        """One frame of several, its batch dimension kept."""
+        one = slice(index, index + 1)
+        return Embedding(tuple(m[one] for m in self.maps), tuple(k[one] for k in self.keys), self.low[one])
+
+    def detach(self) -> Embedding:
+        return Embedding(tuple(m.detach() for m in self.maps), tuple(k.detach() for k in self.keys), self.low.detach())
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A frame with its masks: one embedding and, for each scale, masks (N+1, h, w) in 0..1, channel 0 the background."""
+
+    embedding: Embedding
+    masks: tuple[Tensor, ...]
+
+    def select(self, channels: Sequence[int | None]) -> Labelled:
+        """The same frame with other channels: for each wanted one its old position, None for an object unknown here."""
+        return replace(self, masks=tuple(select_channels(m, channels) for m in self.masks))
+
+
+def select_channels(masks: Tensor, channels: Sequence[int | None]) -> Tensor:
+    """masks (N, h, w), positions in it or None -> (len(channels), h, w), zeros for None."""
+    zeros = masks.new_zeros(masks.shape[1:])
+    return torch.stack([zeros if c is None else masks[c] for c in channels])
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One frame's input to the ensembler, for its M objects (and the background where that has a channel).
+
+    inputs: (M, C_s, h_s, w_s) for each scale. vector (M, V): instance vector. low (1, C, h, w).
+    """
+
+    inputs: tuple[Tensor, ...]
+    vector: Tensor
+    low: Tensor
+
+
+class Camn(nn.Module):
+    """The network that a `ModelConfig` describes. Frames are RGB in 0..1 with sides 16 k + 1 (`work_size`)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
+        self.backbone = build_backbone(config.backbone)
+        fine, middle, coarse = self.backbone.channels
+        strides = [s.stride for s in config.scales]
+        channels = [s.channels for s in config.scales]
+        self.deeplab = DeepLab(fine, coarse, config.deeplab) if config.deeplab else None
+        if self.deeplab:
+            fine_in, coarse_in = config.deeplab, config.deeplab
+        else:
+            fine_in, coarse_in = fine, coarse
+        self.context = None
+        if config.context != "none":
+            self.context = ObjectContext(config.context, coarse_in, coarse_in, config.context_keys)
+        widths = {4: fine_in, 8: middle, 16: coarse_in}
+        if config.pyramid == "single":
+            self.embedding: nn.Module = SingleEmbedding(fine_in, channels[0])
+        else:
+            self.embedding = FeaturePyramid([widths[s] for s in strides], channels)
+        self.aggregation = PathAggregation(channels) if config.path_aggregation else None
+        self.foreground_bias = nn.Parameter(torch.zeros(len(strides)))
+        self.background_bias = nn.Parameter(torch.zeros(len(strides)))
+        self.keys = None
+        if config.matching.metric == "cosine":
+            self.keys = nn.ModuleList(nn.Conv2d(s.channels, s.match_channels, 1) for s in config.scales)
+            self.temperature = nn.Parameter(torch.full((len(strides),), 2.0))
+        self.memory = None
+        if config.memory:
+            m = config.memory
+            self.memory = SpaceTimeMemory(channels[-1], m.key_channels, m.value_channels, m.separation)
+        maps = [3 + 2 * len(s.radii) for s in config.scales]
+        self.pre_head = None
+        if config.ensembler.pre_head:
+            width = config.ensembler.pre_head
+            self.pre_head = nn.ModuleList(
+                nn.Sequential(nn.Conv2d(m, width, 1), nn.GroupNorm(width // 4, width), nn.ReLU()) for m in maps
+            )
+            maps = [width] * len(maps)
+        inputs = [3 * c + m for c, m in zip(channels, maps, strict=True)]
+        if config.memory:
+            inputs[-1] += 2 * config.memory.value_channels
+        self.ensembler = CollaborativeEnsembler(config.ensembler, inputs, strides, 4 * channels[0], fine)
+
+    # --- one frame ---------------------------------------------------------------------------------------------------
+
+    def encode(self, images: Tensor) -> Embedding:
+        """images (B, 3, H, W) RGB in 0..1 -> Embedding of B frames."""
+        if self.config.bgr:
+            images = images.flip(1)
+        low, middle, coarse = self.backbone((images - self.mean) / self.std)
+        fine = low
+        if self.deeplab is not None:
+            fine, coarse = self.deeplab(low, coarse)
+        if self.context is not None:
+            coarse = self.context(coarse)
+        by_stride = {4: fine, 8: middle, 16: coarse}
+        if self.config.pyramid == "single":
+            maps = (self.embedding(fine),)
+        else:
+            maps = self.embedding([by_stride[s.stride] for s in self.config.scales])
+        if self.aggregation is not None:
+            maps = self.aggregation(maps)
+        return Embedding(tuple(maps), tuple(self._key(i, m) for i, m in enumerate(maps)), low)
+
+    def _key(self, scale: int, embedding: Tensor) -> Tensor:
+        if self.keys is None:
+            return embedding[:, : self.config.scales[scale].match_channels]
+        # Unit vectors times t: squared distances lie in 0..4 t^2, and D = 0 only for what looks the same.
+        return F.normalize(self.keys[scale](embedding), dim=1, eps=1e-4) * self.temperature[scale]
+
+    def label(self, embedding: Embedding, probabilities: Tensor) -> Labelled:
+        """Attach masks (N+1, H, W) in 0..1, channel 0 the background, to one frame's embedding."""
+        masks = []
+        for m, scale in zip(embedding.maps, self.config.scales, strict=True):
+            masks.append(self._shrunk(probabilities, scale.stride, m.shape[-2:]))
+        return Labelled(embedding, tuple(masks))
+
+    def _shrunk(self, masks: Tensor, stride: int, size: torch.Size) -> Tensor:
+        if self.config.matching.masks == "nearest":
+            return F.interpolate(masks[None], size, mode="nearest")[0]
+        # On sides 16 k + 1 the cell of map pixel i is centred at frame pixel stride * i; those at the border are halved.
+        return F.avg_pool2d(masks[None], stride + 1, stride, stride // 2, count_include_pad=False)[0]
+
+    def remember(self, frame: Labelled) -> MemoryEntry:
+        """The space-time memory's entry for a labelled frame. Raises ValueError if this network has no memory."""
+        if self.memory is None:
+            raise ValueError(f"{self.config.name} has no space-time memory")
+        return self.memory.remember(frame.embedding.maps[-1], frame.masks[-1][1:])
+
+    # --- a frame against others --------------------------------------------------------------------------------------
+
+    def match(
+        self,
+        query: Embedding,
+        references: Sequence[Labelled],
+        previous: Labelled,
+        entries: Sequence[MemoryEntry] = (),
+    ) -> Matched:
+        """One frame against labelled frames of the same objects. entries: of the memory, if the network has one."""
+        first = 0 if self.config.ensembler.background_channel else 1
+        inputs = [self._scale_input(i, query, references, previous, first) for i in range(len(self.config.scales))]
+        if self.memory is not None:
+            inputs[-1] = torch.cat([inputs[-1], self._recalled(query, entries, first)], 1)
+        frames = [(r.embedding.maps[0][0], r.masks[0][first:]) for r in references]
+        vector = instance_vector(frames, (previous.embedding.maps[0][0], previous.masks[0][first:]))
+        return Matched(tuple(inputs), vector, query.low)
+
+    def _recalled(self, query: Embedding, entries: Sequence[MemoryEntry], first: int) -> Tensor:
+        assert self.memory is not None
+        readout = self.memory.recall(query.maps[-1], entries)
+        if first == 0:  # the background's foreground is what no object takes: it reads as their mean, parts swapped
+            swapped = torch.cat(readout.mean(0, keepdim=True).chunk(2, 1)[::-1], 1)
+            readout = torch.cat([swapped, readout])
+        return readout
+
+    def _scale_input(
+        self, index: int, query: Embedding, references: Sequence[Labelled], previous: Labelled, first: int
+    ) -> Tensor:
+        scale = self.config.scales[index]
+        key, embedding = query.keys[index][0], query.maps[index]
+        mask = previous.masks[index]
+        bias = torch.cat([self.background_bias[index, None], self.foreground_bias[index].expand(len(mask) - 1)])
+        pool = [(r.embedding.keys[index][0], owners(r.masks[index])) for r in references]
+        far = global_maps(key, pool, bias, scale.global_stride, scale.keep_all_below)
+        half = self.config.matching.half_size_windows
+        near = local_maps(key, previous.embedding.keys[index][0], mask, bias, scale.radii, scale.local_stride, half)
+        near = near.roll(1, 1)  # the largest window first, as published
+        maps = [far[:, None], near, mask[:, None], of_others(near), of_others(far)[:, None]]
+        mask = mask[first:, None]
+        last = previous.embedding.maps[index]
+        embeddings = [embedding.expand(len(mask), -1, -1, -1), last * mask, last * (1 - mask)]
+        made = torch.cat(maps, 1)[first:]
+        if self.pre_head is not None:
+            return torch.cat([*embeddings, self.pre_head[index](made)], 1)
+        return torch.cat([made, *embeddings], 1)
+
+    def decode(self, frames: Sequence[Matched]) -> list[Tensor]:
+        """Several frames at once -> for each its logits (N+1, h, w) at stride 4; `probabilities` enlarges them."""
+        counts = [len(f.vector) for f in frames]
+        sample = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(frames[0].vector.device)
+        foreground, background = self.ensembler(
+            [torch.cat(maps) for maps in zip(*(f.inputs for f in frames), strict=True)],
+            torch.cat([f.vector for f in frames]),
+            torch.cat([f.low for f in frames]),
+            sample,
+        )
+        own = self.config.ensembler.background_channel
+        pairs = zip(foreground.split(counts), background.split(counts), strict=True)
+        return [join_background(f, b, own) for f, b in pairs]
+
+
+def enlarge(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """Logits (N+1, h, w) -> (N+1, H, W), bilinear, corner pixels on corner pixels."""
+    return F.interpolate(logits[None], tuple(size), mode="bilinear", align_corners=True)[0]
+
+
+def work_size(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
+    """Nearest size 16 k + 1 at which a frame of (height, width) is worked on, its shape kept as well as that allows."""
+    scale = min(short_side / min(height, width), max_side / max(height, width))
+    return tuple(max(1, round((s * scale - 1) / 16)) * 16 + 1 for s in (height, width))  # type: ignore[return-value]
