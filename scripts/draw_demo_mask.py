@@ -1,8 +1,9 @@
 """Draws the demo's first mask from the polygons below: `python scripts/draw_demo_mask.py`.
 
 Object 1 is the rabbit, object 2 the three grey stones that lie together left of its burrow. The coordinates (x, y) were
-read off frame 0 of the clip, 1280x720, enlarged six to eight times and brightened. The stones lie in front of the rabbit
-and are drawn over it, so that the two share one boundary. A vine or blade of grass in front of a stone counts as the stone.
+read off frame 0 of the clip, 1280x720, enlarged six to eight times and brightened. The stones lie in front of the
+rabbit and are drawn over it, so that the two share one boundary. A vine or blade of grass in front of a stone counts
+as the stone.
 With `--overlay FILE` the outlines are also drawn on the frame, to look at.
 """
 
