@@ -37,6 +37,9 @@ class Scale:
 
     def __post_init__(self):
         _one_of("scale stride", self.stride, STRIDES)
+        counts = (self.channels, self.match_channels, self.local_stride, self.global_stride)
+        if min(counts) < 1 or self.keep_all_below < 0:
+            raise ConfigError(f"{self}: channels and strides must be 1 or more, keep_all_below 0 or more")
         if any(r <= 0 or r % self.local_stride for r in self.radii) or not self.radii:
             raise ConfigError(f"window radii {self.radii} must be positive multiples of stride {self.local_stride}")
         if tuple(sorted(set(self.radii))) != self.radii:
@@ -98,6 +101,10 @@ class DecoderStep:
 
     def __post_init__(self):
         _one_of("decoder stride", self.stride, STRIDES)
+        if not self.widths or min(self.skip, *self.widths) < 1:
+            raise ConfigError(
+                f"decoder step: skip {self.skip}, widths {self.widths}: need one width or more, all positive"
+            )
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,9 @@ class Ensembler:
         strides = [s.stride for s in self.stages]
         if not strides or any(b != 2 * a for a, b in zip(strides, strides[1:], strict=False)):
             raise ConfigError(f"ensembler stage strides {strides} must double from stage to stage")
+        up = [d.stride for d in self.decoder]
+        if up != sorted(set(up), reverse=True) or any(d != 4 and d not in strides for d in up):
+            raise ConfigError(f"decoder strides {up} must fall, each 4 or the stride of a stage, which are {strides}")
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,8 @@ class ModelConfig:
 
     deeplab: width of the DeepLabV3+ ASPP and decoder over the backbone, 0 for none.
     context: object context on the stride-16 map. pyramid: `single` is CFBI's one stride-4 embedding.
-    path_aggregation: PAN's bottom-up path over the pyramid. bgr: channel order that the network wants; mean and std are in that order.
+    path_aggregation: PAN's bottom-up path over the pyramid. bgr: channel order that the network wants; mean and std are
+    in that order.
     """
 
     name: str
@@ -156,6 +167,13 @@ class ModelConfig:
             raise ConfigError("a feature pyramid needs two scales or more")
         if self.ensembler.stages[0].stride != strides[0]:
             raise ConfigError("the ensembler must start at the finest scale")
+        stages = [s.stride for s in self.ensembler.stages]
+        if unheard := [s for s in strides if s not in stages]:
+            raise ConfigError(f"scales of strides {unheard} join no stage of the ensembler, whose strides are {stages}")
+        if self.matching.metric == "euclidean" and (over := [s for s in self.scales if s.match_channels > s.channels]):
+            raise ConfigError(
+                f"{over[0]}: more channels to match than the embedding has; project them (metric `cosine`)"
+            )
         if self.memory and strides[-1] != 16:
             raise ConfigError("the memory reads at stride 16: the coarsest scale must have it")
 
@@ -221,10 +239,12 @@ class InferenceConfig:
 _CFBI_STAGES = (Stage(4, 256, (1, 2)), Stage(8, 512, (1, 2, 4)), Stage(16, 512, (1, 2, 4)))
 _CFBI_DECODER = (DecoderStep(4, 64, (128, 128)),)
 _CFBI_PLUS_SCALES = (
-    Scale(4, 256, 32, (4, 8, 12, 16, 20, 24), local_stride=2, global_stride=2, keep_all_below=100),
+    Scale(4, 256, 32, (4, 8, 12, 16, 20, 24), local_stride=2, global_stride=2),
     Scale(8, 256, 64, (2, 4, 6, 8, 10, 12)),
     Scale(16, 256, 128, (2, 4, 6, 8, 10)),
 )
+# Ours: small objects are matched at full density. The published arrays of CFBI+ are without that.
+_CAMN_SCALES = (dataclasses.replace(_CFBI_PLUS_SCALES[0], keep_all_below=100), *_CFBI_PLUS_SCALES[1:])
 
 
 def _cfbi(name: str, backbone: str, global_stride: int) -> ModelConfig:
@@ -244,7 +264,7 @@ def _camn(name: str, backbone: str) -> ModelConfig:
     return ModelConfig(
         name=name,
         backbone=backbone,
-        scales=_CFBI_PLUS_SCALES,
+        scales=_CAMN_SCALES,
         ensembler=Ensembler(_CFBI_STAGES, _CFBI_DECODER, high_level="fpa"),
         context="base",
         path_aggregation=True,
