@@ -1,0 +1,71 @@
+"""Pictures and label images on disk: reading one of each, and pairing folders of them by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from camn.errors import DataError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".webp", ".png")
+IGNORE = 255  # a label that is neither background nor object: counts in no loss
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The picture as (H, W, 3) uint8 RGB. Raises DataError if it is missing or does not decode."""
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error) as error:
+        raise DataError(f"{path}: cannot be read as a picture ({error}); fetch it again or take it out") from error
+    if image is None:
+        raise DataError(f"{path}: does not decode as a picture; fetch it again or take it out of the data set")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """The stored indices of a palette or grey PNG as (H, W) uint8: 0 background, 255 ignore. Raises DataError."""
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("P", "L", "1"):
+                raise DataError(f"{path}: mode {image.mode}, but labels need a palette (P) or grey (L) PNG; convert it")
+            return np.array(image, dtype=np.uint8)
+    except (OSError, SyntaxError) as error:
+        raise DataError(f"{path}: cannot be read as labels ({error}); fetch it again or take it out") from error
+
+
+def read_pair(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Picture (H, W, 3) and labels (H, W), of one size. Raises DataError if the sizes differ."""
+    picture, labels = read_image(image), read_labels(mask)
+    if picture.shape[:2] != labels.shape:
+        raise DataError(
+            f"{mask}: labels are {labels.shape[1]}x{labels.shape[0]} but {image} is "
+            f"{picture.shape[1]}x{picture.shape[0]}; make them again at one size"
+        )
+    return picture, labels
+
+
+def pair_folders(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """(pairs in order of name, problems): pictures and masks with the same stem, and what keeps others from pairing."""
+    absent = [f"{folder}: no such folder" for folder in (images, masks) if not folder.is_dir()]
+    if absent:
+        return [], absent
+    pictures = {p.stem: p for p in sorted(images.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES}
+    labels = {p.stem: p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png"}
+    both = sorted(pictures.keys() & labels.keys())
+    problems = [] if both else [f"{images}: no picture that has a mask of its name in {masks}"]
+    if both and pictures.keys() != labels.keys():
+        alone = sorted(pictures.keys() ^ labels.keys())
+        problems.append(
+            f"{images} has {len(pictures)} pictures and {masks} has {len(labels)} masks; "
+            f"without a partner: {', '.join(alone[:5])}{' ...' if len(alone) > 5 else ''}"
+        )
+    return [(pictures[name], labels[name]) for name in both], problems
+
+
+def raise_problems(what: str, problems: list[str]) -> None:
+    """Raise one DataError that names every problem; nothing happens when there is none."""
+    if problems:
+        raise DataError("\n  ".join([f"{what} does not fit together; mend or remove these:", *problems]))

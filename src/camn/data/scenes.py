@@ -1,0 +1,232 @@
+"""How a training clip is staged: which objects of a still or a video are followed, how they move, what crosses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from camn.data.appearance import Appearance
+from camn.data.augment import Cutout, Motion, Pose, Size, cut, drift, fill, paste, ripple, warp
+from camn.data.davis import VideoSequence
+from camn.data.pairs import IGNORE
+from camn.data.stills import Still
+from camn.errors import ConfigError
+
+Film = tuple[list[np.ndarray], list[np.ndarray]]  # frames (H, W, 3) and labels (H, W) at the clip's size
+
+
+# kinds whose pictures are much alike are drawn less often; any other kind has weight 1 for each of its pictures
+ALIKE = (("people-parts", 0.4), ("horses", 0.5), ("teacher", 0.4), ("bottles", 0.5))
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What clips look like. Chances are 0..1. Scales are zooms of a picture as though its short side were 360."""
+
+    size: Size = (224, 224)
+    frames: int = 3
+    max_objects: int = 3
+    min_area: float = 0.005  # of the crop, on frame 0; an object below it is background
+    video_share: float = 0.45
+    gap: tuple[int, int] = (1, 4)
+    reverse: float = 0.5
+    flip: float = 0.5
+    video_scale: tuple[float, float] = (0.9, 1.7)
+    still_scale: tuple[float, float] = (0.6, 1.2)
+    motion: Motion = Motion()
+    video_motion: float = 0.25  # of `motion`, added to a video's own
+    ripple: float = 0.015  # reach of the non-rigid part, of the crop's side
+    layered: float = 0.3  # stills whose objects move over a background of their own
+    paste: float = 0.5
+    twin: float = 0.1
+    merge: float = 0.5  # stills of `merged` whose objects are taken as one
+    merged: tuple[str, ...] = ("people-parts",)
+    weights: tuple[tuple[str, float], ...] = ALIKE
+    appearance: Appearance = Appearance()
+
+    def __post_init__(self) -> None:
+        shares = ("video_share", "reverse", "flip", "layered", "paste", "twin", "merge", "min_area")
+        given = {name: getattr(self, name) for name in shares}
+        problems = [f"{name} {value} must be in 0..1" for name, value in given.items() if not 0 <= value <= 1]
+        if min(self.size) < 32:
+            problems.append(f"size {self.size} must be at least 32 pixels each way")
+        if self.frames < 1 or not 1 <= self.max_objects <= 20:
+            problems.append(f"frames {self.frames} must be at least 1 and max_objects {self.max_objects} in 1..20")
+        for name in ("gap", "video_scale", "still_scale"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                problems.append(f"{name} {(low, high)} must be positive, the lower bound first")
+        if any(weight < 0 for _, weight in self.weights):
+            problems.append(f"weights {self.weights} must not be negative")
+        if problems:
+            raise ConfigError("clip options: " + "; ".join(problems))
+
+
+def choose(rng: np.random.Generator, labels: np.ndarray, most: int, smallest: float = 0.003) -> list[int]:
+    """Up to `most` ids, largest first, drawn with weight sqrt(area), of `smallest` to 0.7 of the picture."""
+    areas = np.bincount(labels.ravel(), minlength=256)[1:IGNORE] / labels.size
+    ids = np.flatnonzero((areas >= smallest) & (areas <= 0.7)) + 1
+    if not len(ids):
+        return []
+    weights = np.sqrt(areas[ids - 1])
+    count = int(rng.integers(1, min(most, len(ids)) + 1))
+    picked = rng.choice(ids, count, replace=False, p=weights / weights.sum())
+    return sorted((int(i) for i in picked), key=lambda i: -areas[i - 1])
+
+
+def relabel(labels: np.ndarray, ids: list[int]) -> np.ndarray:
+    """(H, W) uint8 in which ids[k] has become k + 1, other objects 0; 255 stays."""
+    table = np.zeros(256, np.uint8)
+    table[ids] = np.arange(1, len(ids) + 1)
+    table[IGNORE] = IGNORE
+    return table[labels]
+
+
+def as_one(rng: np.random.Generator, still: Still, labels: np.ndarray, options: ClipOptions) -> np.ndarray:
+    """The labels, or, of a kind whose objects are parts, by chance their union as object 1."""
+    if still.kind not in options.merged or rng.random() >= options.merge:
+        return labels
+    return relabel(np.where((labels > 0) & (labels < IGNORE), 1, labels), [1])
+
+
+def look_at(
+    rng: np.random.Generator, labels: np.ndarray, options: ClipOptions, scale: tuple[float, float], tilt: float
+) -> Pose | None:
+    """A view whose crop lies around a random object pixel, inside the picture where it fits; None without objects."""
+    (h, w), (height, width) = labels.shape, options.size
+    where = np.flatnonzero((labels > 0) & (labels < IGNORE))
+    if not len(where):
+        return None
+    zoom = np.exp(rng.uniform(*np.log(scale))) * 360 / min(h, w)
+    zoom = max(zoom, 0.95 * height / h, 0.95 * width / w)
+    y, x = divmod(int(rng.choice(where)), w)
+    half = np.array([width, height]) / zoom / 2
+    centre = np.array([x, y]) + rng.uniform(-0.6, 0.6, 2) * half
+    centre = np.where(2 * half < (w, h), np.clip(centre, half, np.maximum(half, (w, h) - half)), (w / 2, h / 2))
+    return Pose(
+        anchor=(float(centre[0]), float(centre[1])),
+        at=((width - 1) / 2, (height - 1) / 2),
+        zoom=float(zoom),
+        angle=rng.uniform(-15, 15) * tilt,
+        shear=rng.uniform(-0.1, 0.1) * tilt,
+        stretch=float(np.exp(rng.uniform(-0.2, 0.2) * tilt)),
+        flip=rng.random() < options.flip,
+    )
+
+
+def unzip(shots: Iterable[tuple[np.ndarray, np.ndarray]]) -> Film:
+    """The film of these (frame, labels)."""
+    frames, labels = zip(*shots, strict=True)
+    return list(frames), list(labels)
+
+
+def move(rng: np.random.Generator, film: Film, view: Pose, options: ClipOptions, pace: float) -> Film:
+    """Each picture through a view that drifts, with ripples: one warp a frame. `pace` is a share of the full motion."""
+    t, size = len(film[0]), options.size
+    poses = drift(rng, view, t, min(size), options.motion.times(pace))
+    fields = ripple(rng, t, size, options.ripple * pace) if options.ripple * pace > 0 else [None] * t
+    shots = zip(*film, poses, fields, strict=True)
+    return unzip(warp(image, labels, pose, size, field) for image, labels, pose, field in shots)
+
+
+def from_video(rng: np.random.Generator, sequence: VideoSequence, options: ClipOptions) -> Film | None:
+    """Frames of a sequence at one gap, forwards or backwards, in a crop around an object of the first of them."""
+    last = options.frames - 1
+    gap = int(rng.integers(options.gap[0], options.gap[1] + 1))
+    gap = min(gap, (len(sequence) - 1) // last) if last else gap
+    if gap < 1:
+        return None
+    start = int(rng.integers(len(sequence) - gap * last))
+    order = [start + gap * k for k in range(options.frames)]
+    pairs = [sequence.read(k) for k in (order[::-1] if rng.random() < options.reverse else order)]
+    ids = choose(rng, pairs[0][1], options.max_objects)
+    labels = [relabel(labels, ids) for _, labels in pairs]
+    view = look_at(rng, labels[0], options, options.video_scale, tilt=0.4)
+    if view is None:
+        return None
+    return move(rng, ([image for image, _ in pairs], labels), view, options, options.video_motion * rng.uniform())
+
+
+def from_still(rng: np.random.Generator, still: Still, behind: Still | None, options: ClipOptions) -> Film | None:
+    """A still seen by a drifting camera; or, with `behind`, its objects moving over that picture or over their own."""
+    image, labels = still.read()
+    labels = as_one(rng, still, labels, options)
+    labels = relabel(labels, choose(rng, labels, options.max_objects))
+    view = look_at(rng, labels, options, options.still_scale, tilt=1.0)
+    if view is None:
+        return None
+    t, pace = options.frames, rng.uniform(0.1, 1)
+    if behind is None:
+        return move(rng, ([image] * t, [labels] * t), view, options, pace)
+    if rng.random() < 0.5:
+        ground, ground_view = fill(image, labels > 0), view
+    else:
+        ground = behind.read()[0]
+        everywhere = np.ones(ground.shape[:2], np.uint8)
+        view = replace(view, zoom=view.zoom * rng.uniform(0.4, 1))  # stills hardly have small objects of their own
+        ground_view = look_at(rng, everywhere, options, options.still_scale, tilt=1.0)
+        assert ground_view is not None
+    empty = np.zeros(ground.shape[:2], np.uint8)
+    film = move(rng, ([ground] * t, [empty] * t), ground_view, options, 0.5 * pace)
+    for value in range(1, int(np.max(labels, where=labels < IGNORE, initial=0)) + 1):
+        piece = cut(image, labels == value)
+        middle = tuple(np.add(piece.corner, piece.centre))
+        at = view.matrix() @ (*middle, 1.0)
+        start = replace(view, anchor=piece.centre, at=(float(at[0]), float(at[1])))
+        film = cross(rng, film, piece, start, value, options, pace)
+    return film
+
+
+def cross(
+    rng: np.random.Generator,
+    film: Film,
+    piece: Cutout,
+    start: Pose,
+    value: int,
+    options: ClipOptions,
+    pace: float,
+    velocity: tuple[float, float] = (0.0, 0.0),
+) -> Film:
+    """The film with `piece` drifting over it, labelled `value`."""
+    t = len(film[0])
+    if start.zoom < 0.6:
+        factor = start.zoom
+        piece = piece.shrunk(factor)
+        start = replace(start, anchor=piece.centre, zoom=start.zoom / factor)
+    poses = drift(rng, start, t, min(options.size), options.motion.times(pace), velocity)
+    fields = ripple(rng, t, options.size, options.ripple * pace)
+    shots = zip(*film, poses, fields, strict=True)
+    return unzip(paste(image, labels, piece, pose, value, field) for image, labels, pose, field in shots)
+
+
+def cutout_of(rng: np.random.Generator, still: Still, options: ClipOptions) -> Cutout | None:
+    """One object of a still, of 1% to 50% of its picture, or None if it has none."""
+    image, labels = still.read()
+    labels = as_one(rng, still, labels, options)
+    ids = choose(rng, labels, 1, smallest=0.01)
+    mask = labels == ids[0] if ids else None
+    return None if mask is None or mask.mean() > 0.5 else cut(image, mask)
+
+
+def pass_by(
+    rng: np.random.Generator, film: Film, piece: Cutout, options: ClipOptions, zoom: float | None = None
+) -> Film:
+    """The film crossed by `piece`, by chance over an object; it is a further object if there is room, or background."""
+    (h, w), labels = options.size, film[1][0]
+    count = int(np.max(labels, where=labels < IGNORE, initial=0))
+    value = count + 1 if count < options.max_objects and rng.random() < 0.5 else 0
+    velocity = rng.uniform(-0.15, 0.15, 2) * min(h, w)
+    over = np.flatnonzero((labels > 0) & (labels < IGNORE))
+    if value == 0 and len(over) and rng.random() < 0.5:
+        place = np.array(divmod(int(rng.choice(over)), w)[::-1])
+    else:
+        place = rng.uniform(0, 1, 2) * (w, h)
+    at = place - velocity * rng.uniform(0, len(film[0]) - 1)
+    if zoom is None:
+        zoom = float(np.exp(rng.uniform(*np.log((0.12, 0.5))))) * min(h, w) / piece.side
+    start = Pose(
+        piece.centre, (float(at[0]), float(at[1])), zoom, rng.uniform(-20, 20), flip=rng.random() < options.flip
+    )
+    return cross(rng, film, piece, start, value, options, rng.uniform(0.1, 1), (float(velocity[0]), float(velocity[1])))
