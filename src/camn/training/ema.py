@@ -1,0 +1,22 @@
+"""Exponential moving average of a network's weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Ema:
+    """Keeps `average`, a copy of the network: w <- d w + (1 - d) w_now, d rising from 0 to `decay` over first steps."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.average = copy.deepcopy(network).requires_grad_(False).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for mean, now in zip(self.average.parameters(), network.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)

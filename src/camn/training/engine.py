@@ -1,0 +1,168 @@
+"""The training loop: deterministic given its recipe, resumable after any interruption."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler
+
+from camn.config import preset
+from camn.data.clips import ClipBatch, ClipDataset, collate
+from camn.data.davis import DavisFolder
+from camn.data.stills import StillsFolder
+from camn.errors import CheckpointError, OutputError, TrainingError
+from camn.model.network import Camn
+from camn.training.ema import Ema
+from camn.training.losses import hard_fraction
+from camn.training.recipe import Recipe
+from camn.training.sequence import clip_loss, rollout
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Stretch(Sampler[int]):
+    """Items of the steps from `first` on: what a resumed run draws is what an uninterrupted one would have drawn."""
+
+    def __init__(self, first: int, last: int):
+        self.first, self.last = first, last
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.last))
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+
+class Trainer:
+    """Trains a network by a recipe, in `folder`: `last.pt` (all state), `log.jsonl` (one line a step).
+
+    A folder that holds a run is resumed; one of another recipe is refused. `start`: backbone weights to begin with.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: dict[str, Tensor] | None = None):
+        self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
+        torch.manual_seed(recipe.seed)
+        self.network = Camn(preset(recipe.model))
+        if start is not None:
+            self.network.backbone.load_state_dict(start)
+        for name, parameter in self.network.named_parameters():
+            if name.startswith(recipe.frozen):
+                parameter.requires_grad_(False)
+        self.network.to(self.device, memory_format=torch.channels_last)
+        self.ema = Ema(self.network, recipe.ema)
+        self.optimizer = self._optimizer()
+        self.step = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another folder for the run") from None
+        if self.checkpoint.exists():
+            self._resume()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "last.pt"
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        slow, decayed, free = [], [], []
+        for name, p in self.network.named_parameters():
+            if p.requires_grad:
+                # Biases, norms and gates are not decayed: their rest position is not zero's neighbourhood.
+                (slow if name.startswith("backbone.") else decayed if p.dim() > 1 else free).append(p)
+        groups = [
+            {"params": slow, "scale": self.recipe.backbone_rate, "weight_decay": self.recipe.weight_decay},
+            {"params": decayed, "scale": 1.0, "weight_decay": self.recipe.weight_decay},
+            {"params": free, "scale": 1.0, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.recipe.rate)
+
+    # --- state on disk -----------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write all state; a kill at any moment leaves either the old checkpoint or the new one."""
+        state = {
+            "recipe": self.recipe.as_dict(),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "ema": self.ema.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        temporary = self.checkpoint.with_suffix(".tmp")
+        try:
+            torch.save(state, temporary)
+            os.replace(temporary, self.checkpoint)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            temporary.unlink(missing_ok=True)
+            raise OutputError(f"{self.checkpoint}: not saved: {error}; the checkpoint before it is kept") from None
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except Exception as error:
+            raise CheckpointError(f"{self.checkpoint}: not a checkpoint of a run ({error}); move it away") from None
+        was, now = state["recipe"], json.loads(json.dumps(self.recipe.as_dict()))
+        was = json.loads(json.dumps(was))
+        changed = [f"{k}: {was.get(k)} -> {now.get(k)}" for k in now if was.get(k) != now.get(k) and k not in MOVABLE]
+        if changed:
+            raise TrainingError(f"{self.checkpoint} is of another recipe ({'; '.join(changed)}): use another folder")
+        self.network.load_state_dict(state["network"])
+        self.ema.average.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def loader(self) -> DataLoader:
+        r = self.recipe
+        davis = DavisFolder(r.davis, r.davis_year, r.split) if r.davis else None
+        stills = StillsFolder(r.stills) if r.stills else None
+        data = ClipDataset(davis, stills, r.clips, seed=r.seed, length=r.steps * r.batch)
+        stretch = Stretch(self.step * r.batch, r.steps * r.batch)
+        return DataLoader(data, r.batch, sampler=stretch, num_workers=r.workers, collate_fn=collate, drop_last=True)
+
+    def update(self, batch: ClipBatch) -> dict[str, Any]:
+        """One optimiser step. Raises TrainingError naming the samples if the loss is not finite."""
+        r = self.recipe
+        rate = r.rate_at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        frames = batch.frames.to(self.device).float() / 255
+        steps = rollout(self.network, frames, batch.labels.to(self.device), batch.objects)
+        loss = clip_loss(steps, hard_fraction(self.step, r.steps, *r.hard), r.jaccard)
+        if not math.isfinite(loss.item()):
+            raise TrainingError(f"loss is {loss.item()} at step {self.step}, on {', '.join(batch.sources)}")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), r.clip_norm)
+        self.optimizer.step()
+        self.ema.update(self.network, self.step)
+        self.step += 1
+        return {"step": self.step, "loss": round(loss.item(), 5), "norm": round(norm.item(), 4), "rate": rate}
+
+    def run(self, max_minutes: float = math.inf, report: Report = lambda line: None) -> bool:
+        """Train until the recipe's last step or for `max_minutes`. -> whether the recipe is finished."""
+        start = time.monotonic()
+        with open(self.folder / "log.jsonl", "a") as log:
+            for batch in self.loader():
+                line = self.update(batch) | {"seconds": round(time.monotonic() - start, 2)}
+                log.write(json.dumps(line) + "\n")
+                report(line)
+                over = time.monotonic() - start > 60 * max_minutes
+                if over or self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
+                    log.flush()
+                    self.save()
+                if over:
+                    break
+        return self.step >= self.recipe.steps
+
+
+# What may differ between a run and its resumption: where the data lies, and how it is loaded and saved.
+MOVABLE = ("davis", "stills", "start", "workers", "save_every")

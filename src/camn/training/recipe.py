@@ -1,0 +1,98 @@
+"""Training recipes: TOML files that say everything a run depends on, so that the same file gives the same weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from camn.config import preset
+from camn.data.clips import ClipOptions
+from camn.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """model: a preset. davis, stills: folders of training data (either may be empty). split: list of DAVIS sequences.
+
+    start: backbone weights to start from, or empty. frozen: leading parameters (by name prefix) that are not trained;
+    backbone_rate: learning rate of the backbone over that of the rest. steps: the learning rate falls to zero over them
+    (poly). hard: fraction of hardest pixels in the loss at first and at last. jaccard: weight of that loss.
+    """
+
+    name: str
+    model: str = "camn-mobile"
+    davis: str = ""
+    davis_year: str = "2016"
+    split: str = "train"
+    stills: str = ""
+    start: str = ""
+    frozen: tuple[str, ...] = ()
+    seed: int = 0
+    steps: int = 2000
+    batch: int = 4
+    rate: float = 4e-4
+    backbone_rate: float = 0.1
+    power: float = 0.9
+    warm_up: int = 100
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.998
+    hard: tuple[float, float] = (1.0, 0.3)
+    jaccard: float = 0.5
+    workers: int = 1
+    save_every: int = 100
+    clips: ClipOptions = field(default_factory=ClipOptions)
+
+    def __post_init__(self):
+        preset(self.model)
+        if not (self.davis or self.stills):
+            raise ConfigError(f"recipe {self.name}: names no data; set davis, stills, or both")
+        for name in ("steps", "batch", "save_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"recipe {self.name}: {name} is {getattr(self, name)}; it must be 1 or more")
+        if any(s % 16 != 1 for s in self.clips.size):
+            raise ConfigError(f"recipe {self.name}: clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
+        if self.clips.frames < 2:
+            raise ConfigError(f"recipe {self.name}: clips of {self.clips.frames} frames; sequences need 2 or more")
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step: linear warm-up, then poly decay (Chen et al. 2018)."""
+        if step < self.warm_up:
+            return self.rate * (step + 1) / self.warm_up
+        return self.rate * max(0.0, 1 - step / self.steps) ** self.power
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def load_recipe(path: str | Path, **overrides: Any) -> Recipe:
+    """A recipe from a TOML file; paths in it that are relative are taken from the file's folder."""
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"recipe {path}: cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe {path}: not valid TOML: {error}") from None
+    for key in ("davis", "stills", "start"):
+        if data.get(key):
+            data[key] = str((path.parent / data[key]).resolve())
+    data.update(overrides)
+    clips = data.pop("clips", {})
+    try:
+        tupled = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return Recipe(**({"name": path.stem} | tupled), clips=_options(clips))
+    except TypeError as error:
+        raise ConfigError(f"recipe {path}: {error}") from None
+
+
+def _options(data: dict[str, Any]) -> ClipOptions:
+    return ClipOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
