@@ -1,0 +1,158 @@
+"""Writing results so that nothing is ever half-written: folders, files, mask PNGs, and a thread that does it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camn import masks
+from camn.errors import CamnError, OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+
+def output_error(path: str | Path, error: BaseException) -> OutputError:
+    """What a failed write means for the user: where, why, and what to do."""
+    number = getattr(error, "errno", None)
+    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    if number in _FULL:
+        return OutputError(f"{path}: no room left to write it ({reason}); free some space, or choose another folder")
+    if number in _DENIED:
+        return OutputError(f"{path}: not writable ({reason}); change its permissions, or choose another folder")
+    if number in _NO_FOLDER:
+        return OutputError(f"{path}: a file stands where a folder should, or the reverse ({reason}); choose another")
+    return OutputError(f"{path}: cannot be written ({reason}); check the disk, or choose another folder")
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turns the system's errors within into OutputErrors that name `path`."""
+    try:
+        yield
+    except CamnError:
+        raise
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def temporary(path: Path) -> Path:
+    """A hidden name in the same folder and with the same suffix, to write to before renaming to `path`."""
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name that becomes `path` at the end, or is removed if anything fails. Raises OutputError."""
+    part = temporary(path)
+    with writing(path):
+        try:
+            yield part
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def prepare_output(folder: str | Path) -> Path:
+    """Makes the folder and its parents, and tries to write in it. Raises OutputError, before any work is done."""
+    folder = Path(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"camn")
+            file.flush()
+    return folder
+
+
+def close_after(close: Callable[[], None], failure: object) -> None:
+    """Closes at the end of a `with` block; after a failure in it, that is the error to see, not one of closing."""
+    try:
+        close()
+    except Exception:
+        if failure is None:
+            raise
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """A JSON file, UTF-8, indented, whole or not at all. Raises OutputError; TypeError for what JSON cannot hold."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(Path(path)) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+class MaskWriter:
+    """Id masks as palette PNGs, one per frame: `folder`/NAME.png."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = prepare_output(folder)
+
+    def write(self, name: str, ids: np.ndarray) -> Path:
+        """ids (H, W) uint8. Raises OutputError."""
+        path = self.folder / f"{name}.png"
+        masks.write_palette_png(path, ids)
+        return path
+
+
+class WriterThread:
+    """Runs jobs in order in one background thread, so that encoding overlaps with other work.
+
+    depth: how many jobs may wait; `submit` blocks beyond that, so memory stays flat. The first error of a job is raised
+    by the next `submit` or by `close`; the jobs behind it are dropped. As a context manager it closes at the end; jobs
+    already submitted are finished even when its body fails, and the body's error is the one that is seen.
+    """
+
+    def __init__(self, depth: int = 4):
+        self._jobs: queue.Queue[tuple[Callable[..., Any], tuple[Any, ...]] | None] = queue.Queue(max(1, depth))
+        self._error: BaseException | None = None
+        self._failed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camn-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[..., Any], *arguments: Any) -> None:
+        """Queues job(*arguments); the arguments must not be changed afterwards. Raises what an earlier job raised."""
+        if not self._thread.is_alive():
+            raise ValueError("submit() on a closed WriterThread")
+        self._raise()
+        self._jobs.put((job, arguments))
+
+    def close(self) -> None:
+        """Waits for all jobs. Raises the first error not raised yet. Closing again does nothing."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+        self._raise()
+
+    def __enter__(self) -> WriterThread:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        close_after(self.close, kind)
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _run(self) -> None:
+        while (work := self._jobs.get()) is not None:
+            if self._failed.is_set():
+                continue
+            job, arguments = work
+            try:
+                job(*arguments)
+            except BaseException as error:  # whatever it is, it belongs to the caller
+                self._error = error
+                self._failed.set()
