@@ -1,0 +1,117 @@
+"""Object ids and channels, and the joining of per-object probabilities."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from camn.errors import MaskError
+
+if TYPE_CHECKING:  # torch takes a second to import, and reading or writing masks does not need it
+    import torch
+
+MAX_ID = 255
+EPSILON = 1e-7
+
+
+def check_mask(mask: np.ndarray) -> np.ndarray:
+    """The same mask as (H, W) uint8; MaskError when it is not a (H, W) array of whole numbers in 0..255."""
+    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or 0 in mask.shape:
+        raise MaskError(f"a mask is an array (H, W) of object ids; this one is {getattr(mask, 'shape', type(mask))}")
+    if mask.dtype == np.uint8:
+        return mask
+    if mask.dtype != np.bool_ and not np.issubdtype(mask.dtype, np.integer):
+        raise MaskError(f"a mask holds whole numbers, this one is {mask.dtype}; convert it with mask.astype('uint8')")
+    if mask.min() < 0 or mask.max() > MAX_ID:
+        raise MaskError(f"object ids are 1..255 (0 is background); this mask holds {mask.min()}..{mask.max()}")
+    return mask.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class ObjectIds:
+    """The user's object ids, in the order of their channels: object `ids[n]` is channel n + 1, background is channel 0.
+
+    Ids are distinct and within 1..255, gaps allowed. The one class that converts between ids and channels.
+    """
+
+    ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            ids = tuple(operator.index(i) for i in self.ids)
+        except TypeError as error:
+            raise MaskError(f"object ids are whole numbers in 1..255, not {self.ids!r}") from error
+        wrong = sorted({i for i in ids if not 1 <= i <= MAX_ID or ids.count(i) > 1})
+        if wrong:
+            raise MaskError(f"object ids are distinct numbers in 1..255; these are not: {wrong}")
+        object.__setattr__(self, "ids", ids)  # plain ints, whatever came in (numpy's would not go into JSON)
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> ObjectIds:
+        """The ids present in a mask (H, W), sorted."""
+        present = np.flatnonzero(np.bincount(check_mask(mask).ravel(), minlength=MAX_ID + 1))
+        return cls(tuple(present[present > 0].tolist()))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.ids)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.ids
+
+    def channel(self, id: int) -> int:
+        """The channel 1..N of an object; MaskError for an id that is not here."""
+        if id not in self.ids:
+            raise MaskError(f"no object {id}; the objects are {list(self.ids)}")
+        return self.ids.index(id) + 1
+
+    def with_ids(self, more: Iterable[int]) -> ObjectIds:
+        """These ids in their order (channels stay), then those of `more` that are new, in the order they come."""
+        return ObjectIds(tuple(dict.fromkeys((*self.ids, *more))))
+
+    def without(self, id: int) -> ObjectIds:
+        """These ids less one, the rest in order; MaskError for an id that is not here."""
+        channel = self.channel(id)
+        return ObjectIds(self.ids[: channel - 1] + self.ids[channel:])
+
+    def one_hot(self, mask: np.ndarray) -> torch.Tensor:
+        """Mask (H, W) of ids -> (N + 1, H, W) float32, 1 in each pixel's channel.
+
+        MaskError when the mask holds an id that is not here: dropping an object in silence would lose it for good.
+        """
+        import torch
+
+        mask = check_mask(mask)
+        unknown = [i for i in ObjectIds.of(mask) if i not in self.ids]
+        if unknown:
+            raise MaskError(f"the mask holds objects {unknown}; the objects known are {list(self.ids)}")
+        owners = np.array((0, *self.ids), dtype=np.uint8)
+        return torch.from_numpy((mask[None] == owners[:, None, None]).astype(np.float32))
+
+    def ids_map(self, channels: np.ndarray | torch.Tensor) -> np.ndarray:
+        """Channels (H, W), whole numbers in 0..N, array or tensor on any device -> ids (H, W) uint8 array."""
+        array = channels if isinstance(channels, np.ndarray) else channels.cpu().numpy()
+        if array.size and (array.min() < 0 or array.max() > len(self)):
+            raise MaskError(f"channels are 0..{len(self)}; these are {array.min()}..{array.max()}")
+        return np.array((0, *self.ids), dtype=np.uint8)[array]
+
+
+def soft_aggregate(probabilities: torch.Tensor) -> torch.Tensor:
+    """Independent per-object probabilities (N, H, W) in 0..1 -> (N + 1, H, W) that sum to 1 over channels.
+
+    Soft aggregation of STM (Oh et al., ICCV 2019, eq. 4): the background is the product of all 1 - p, and each
+    channel's share is its odds p / (1 - p) over the sum of odds, which is the softmax of the logits. Probabilities are
+    clamped to 1e-7 .. 1 - 1e-7. Half precision is widened
+    to float32, where that clamp does not round away. N = 0 gives ones.
+    """
+    import torch
+
+    wide = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
+    background = torch.prod(1 - wide, dim=0, keepdim=True)
+    return torch.logit(torch.cat((background, wide)), eps=EPSILON).softmax(dim=0)

@@ -1,0 +1,58 @@
+"""Palette PNG: how masks are written."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from camn.errors import OutputError
+from camn.masks.ids import check_mask
+
+
+def _palette() -> np.ndarray:
+    """The PASCAL VOC palette, DAVIS's too: bits 3k, 3k + 1, 3k + 2 of an id are bit 7 - k of its red, green, blue."""
+    ids = np.arange(256)[:, None]
+    channels = np.arange(3)[None]
+    colours = sum(((ids >> (3 * k + channels)) & 1) << (7 - k) for k in range(3))
+    palette = np.asarray(colours, dtype=np.uint8)
+    palette.setflags(write=False)
+    return palette
+
+
+PALETTE: np.ndarray = _palette()
+"""(256, 3) uint8 RGB, read-only: the colour of each object id."""
+
+
+def encode_palette_png(mask: np.ndarray) -> bytes:
+    """Mask (H, W) of ids -> the bytes of an 8-bit palette PNG whose indices are the ids."""
+    image = Image.fromarray(np.ascontiguousarray(check_mask(mask)))
+    image.putpalette(PALETTE.tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_palette_png(path: str | Path, mask: np.ndarray) -> None:
+    """Write a mask (H, W) of ids as a palette PNG, whole or not at all; OutputError when it cannot be written."""
+    write_whole(Path(path), encode_palette_png(mask))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: under a temporary name in the same folder, then moved into place."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); check that its folder exists, may be written to, "
+            "and has space left"
+        ) from error

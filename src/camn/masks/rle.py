@@ -1,0 +1,80 @@
+"""COCO's run-length masks and polygons."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from camn.errors import MaskError
+
+
+def _coco() -> Any:
+    """pycocotools.mask, imported late: most runs read and write no COCO file."""
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise MaskError("COCO masks need the package pycocotools: pip install pycocotools") from error
+    return mask
+
+
+def encode_rle(binary: np.ndarray) -> dict[str, Any]:
+    """Binary mask (H, W) bool -> {"size": [H, W], "counts": compressed str, "area": pixels, "bbox": [x, y, w, h]}."""
+    coco = _coco()
+    rle = coco.encode(np.asfortranarray(binary, dtype=np.uint8))
+    return {
+        "size": list(binary.shape),
+        "counts": rle["counts"].decode("ascii"),
+        "area": int(coco.area(rle)),
+        "bbox": [float(side) for side in coco.toBbox(rle)],
+    }
+
+
+def decode_rle(counts: str | list[int], height: int, width: int) -> np.ndarray:
+    """Run lengths, compressed (str) or plain (list), -> binary mask (H, W) bool; MaskError when they do not fill it.
+
+    Decoded here rather than by pycocotools, which reads memory that is not its own when the runs end early.
+    """
+    runs = _uncompress(counts) if isinstance(counts, str) else counts
+    if not all(type(run) is int and 0 <= run <= height * width for run in runs) or sum(runs) != height * width:
+        raise MaskError(f"its RLE does not fill {width}x{height} pixels (truncated, or made for another size)")
+    values = np.arange(len(runs)) % 2 == 1
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def _uncompress(text: str) -> list[int]:
+    """COCO's compressed counts: 5 bits a character, low first, sign-extended; differences from the 4th run on."""
+    runs: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        digit = ord(character) - 48
+        if not 0 <= digit < 64:
+            raise MaskError(f"its RLE holds the character {character!r}, which compressed counts cannot")
+        value |= (digit & 31) << shift
+        shift += 5
+        if digit & 32 and shift < 40:
+            continue  # more digits follow; no run is longer than eight of them
+        if digit & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value, shift = 0, 0
+    return runs if shift == 0 else []  # cut within a number: no mask
+
+
+def fill_polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
+    """Polygons, each [x0, y0, x1, y1, ...] in pixels, -> their union (H, W) bool; MaskError for malformed ones."""
+    if polygons and not isinstance(polygons[0], list):
+        polygons = [polygons]  # one polygon, not wrapped in a list
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            raise MaskError("a polygon is a list [x0, y0, x1, y1, ...] of at least three points")
+        # Far-out points would have pycocotools trace edges of any length.
+        limit = 10 * max(height, width)
+        if not all(type(x) in (int, float) and math.isfinite(x) and abs(x) <= limit for x in polygon):
+            raise MaskError(f"a polygon has points that are no numbers or lie far outside its {width}x{height} image")
+    if not polygons:
+        return np.zeros((height, width), dtype=bool)
+    coco = _coco()
+    union = coco.merge(coco.frPyObjects(polygons, height, width))
+    return decode_rle(union["counts"].decode("ascii"), height, width)
