@@ -168,7 +168,7 @@ def paste(
     points = shown_points(local, (y1 - y0, x1 - x0), still)
     colour = sample(piece.image, points, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     alpha = sample(piece.alpha, points, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
-    weight = cv2.GaussianBlur(alpha, (3, 3), 0).astype(np.float32) / 255
+    weight = cv2.GaussianBlur(alpha, (3, 3), 0, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255
     image, labels = image.copy(), labels.copy()
     image[box] = cv2.blendLinear(colour, np.ascontiguousarray(image[box]), weight, 1 - weight)
     labels[box][weight >= 0.5] = value
