@@ -37,8 +37,9 @@ class Embedding:
         one = slice(index, index + 1)
         return Embedding(tuple(m[one] for m in self.maps), tuple(k[one] for k in self.keys), self.low[one])
 
-    def detach(self) -> Embedding:
-        return Embedding(tuple(m.detach() for m in self.maps), tuple(k.detach() for k in self.keys), self.low.detach())
+    def float(self) -> Embedding:
+        """In single precision, in which frames are matched whatever they were encoded in."""
+        return Embedding(tuple(m.float() for m in self.maps), tuple(k.float() for k in self.keys), self.low.float())
 
 
 @dataclass(frozen=True)

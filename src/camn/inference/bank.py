@@ -1,0 +1,85 @@
+"""What is remembered of a video: reference frames, the previous frame, and a bounded space-time memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from camn.model.memory import MemoryEntry
+from camn.model.network import Labelled
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A frame in the space-time memory; `index` is its position in the video, `entry` None in a network without one."""
+
+    index: int
+    entry: MemoryEntry | None
+
+
+class Bank:
+    """Frames with masks of one set of objects.
+
+    Kept always: every frame with a mask from the user (`references`) and the previous frame. Of the others every
+    `every`-th is remembered, at most `most` of them; when one more comes, the one that lies closest in time to its
+    neighbours goes, so that those kept stay spread over the video. Memory is so bounded by the number of masks given
+    and by `most`, whatever the video's length.
+    """
+
+    def __init__(self, every: int, most: int):
+        self.every, self.most = every, most
+        self.references: list[Labelled] = []
+        self.previous: Labelled | None = None
+        self._given: list[Remembered] = []
+        self._spread: list[Remembered] = []
+        self._last: Remembered | None = None
+
+    def remember(self, index: int, frame: Labelled, entry: MemoryEntry | None, given: bool) -> None:
+        """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's.
+
+        A frame that was taken in before, and is now given masks, takes its own place."""
+        self.previous = frame
+        self._last = Remembered(index, entry)
+        self._spread = [r for r in self._spread if r.index != index]
+        if given:
+            known = next((i for i, r in enumerate(self._given) if r.index == index), None)
+            if known is None:
+                self.references.append(frame)
+                self._given.append(self._last)
+            else:
+                self.references[known] = frame
+                self._given[known] = self._last
+        elif self.most and index % self.every == 0:
+            self._spread = _thinned([*self._spread, self._last], self.most)
+
+    def entries(self) -> list[MemoryEntry]:
+        """Entries to read from: given frames, spread ones, and the previous frame, each once."""
+        frames = {r.index: r for r in (*self._given, *self._spread, self._last) if r is not None}
+        return [r.entry for r in frames.values() if r.entry is not None]
+
+    def indices(self) -> list[int]:
+        """Positions in the video of all frames held, sorted."""
+        return sorted({r.index for r in (*self._given, *self._spread, self._last) if r is not None})
+
+    def select(self, channels: Sequence[int | None]) -> None:
+        """Change the objects: for each wanted channel (0 is the background) its old position, None for a new object."""
+        self.references = [r.select(channels) for r in self.references]
+        self.previous = self.previous.select(channels) if self.previous else None
+        objects = [None if c is None else c - 1 for c in channels[1:]]
+        self._given = [_reordered(r, objects) for r in self._given]
+        self._spread = [_reordered(r, objects) for r in self._spread]
+        self._last = _reordered(self._last, objects) if self._last else None
+
+
+def _reordered(frame: Remembered, objects: Sequence[int | None]) -> Remembered:
+    return replace(frame, entry=frame.entry.select(objects)) if frame.entry else frame
+
+
+def _thinned(frames: list[Remembered], most: int) -> list[Remembered]:
+    """At most `most` frames: the one with the smallest gap between its neighbours goes; the newest never does."""
+    if len(frames) <= most:
+        return frames
+    at = [f.index for f in frames]
+    gaps = {i: at[i + 1] - (at[i - 1] if i else -at[i + 1]) for i in range(len(at) - 1)}
+    gone = min(gaps, key=lambda i: gaps[i]) if gaps else 0
+    return frames[:gone] + frames[gone + 1 :]
