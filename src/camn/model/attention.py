@@ -38,9 +38,10 @@ class ChannelTransform(nn.Module):
 
 
 def instance_vector(references: Sequence[tuple[Tensor, Tensor]], previous: tuple[Tensor, Tensor]) -> Tensor:
-    """Mean embedding of each object and of everything else, over the reference frames together and the previous frame.
+    """Mean embedding of each object and of everything else, over all reference frames and over the previous frame.
 
-    Pairs of an embedding (C, h, w) and masks (N, h, w) -> (N, 4 C): reference object and rest, previous object and rest.
+    Pairs of an embedding (C, h, w) and masks (N, h, w) -> (N, 4 C): object and rest in the references, then the same
+    in the previous frame.
     """
     return torch.cat([*_means(references), *_means([previous])], 1)
 

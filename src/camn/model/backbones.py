@@ -16,6 +16,12 @@ from torch.nn import functional as F
 Maps = tuple[Tensor, Tensor, Tensor]
 
 
+class Backbone(nn.Module):
+    """Image (B, 3, H, W), normalised -> its maps of strides 4, 8 and 16, whose widths are `channels`."""
+
+    channels: tuple[int, int, int]
+
+
 class FrozenBatchNorm(nn.Module):
     """Batch norm whose statistics and scale never change: y = x * scale + shift, scale and shift folded on the fly."""
 
@@ -64,8 +70,8 @@ class ResidualBottleneck(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class ResNet(nn.Module):
-    """ResNet-50/101 at output stride 16: the last stage is dilated by 2 with multi-grid (1, 2, 4), as DeepLabV3 has it."""
+class ResNet(Backbone):
+    """ResNet-50/101 at output stride 16: the last stage is dilated by 2 with multi-grid (1, 2, 4), as in DeepLabV3."""
 
     channels = (256, 512, 2048)
 
@@ -125,11 +131,19 @@ class PaddedInvertedResidual(InvertedResidual):
         return x + y if self.residual else y
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Backbone):
     """MobileNetV2 at output stride 16, without its classifier's last 1x1 convolution."""
 
     channels = (24, 32, 320)
-    _stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    _stages = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
 
     def __init__(self, block: type[InvertedResidual] = PaddedInvertedResidual):
         super().__init__()
@@ -177,7 +191,7 @@ class LiteBlock(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 up to its last stage of stride 16 (blocks 0 to 10 of 16).
 
     The published network pads as TensorFlow does; on the odd sizes 16 k + 1 that we feed that equals symmetric padding.
@@ -207,7 +221,7 @@ class EfficientNetLite0(nn.Module):
         return maps[0], maps[1], maps[2]
 
 
-_BUILDERS: dict[str, Callable[[], nn.Module]] = {
+_BUILDERS: dict[str, Callable[[], Backbone]] = {
     "resnet50": lambda: ResNet((3, 4, 6)),
     "resnet101": lambda: ResNet((3, 4, 23)),
     "mobilenet_v2": MobileNetV2,
@@ -215,7 +229,7 @@ _BUILDERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def build_backbone(name: str) -> nn.Module:
+def build_backbone(name: str) -> Backbone:
     """A backbone by its name in `camn.config.BACKBONES`; weights are random until loaded."""
     return _BUILDERS[name]()
 

@@ -19,7 +19,7 @@ class ConvBatchNorm(nn.Sequential):
 
 
 class AtrousPyramid(nn.Module):
-    """ASPP at output stride 16: 1x1 and 3x3 convolutions of dilations 6, 12, 18, and the image's mean, joined by 1x1."""
+    """ASPP at output stride 16: 1x1, 3x3 convolutions of dilations 6, 12 and 18, the image's mean; joined by 1x1."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()

@@ -139,7 +139,8 @@ class DynamicClassifier(nn.Module):
 
 
 class CollaborativeEnsembler(nn.Module):
-    """inputs: channels of each scale's input, finest first; scales: their strides; low: of the stride-4 backbone map."""
+    """inputs: channels of each scale's input, finest first. scales: their strides. vector: length of the instance
+    vector. low: channels of the backbone's stride-4 map."""
 
     def __init__(self, config: EnsemblerConfig, inputs: Sequence[int], scales: Sequence[int], vector: int, low: int):
         super().__init__()

@@ -44,7 +44,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A frame with its masks: one embedding and, for each scale, masks (N+1, h, w) in 0..1, channel 0 the background."""
+    """A frame with its masks: an embedding and, for each scale, masks (N+1, h, w) in 0..1, channel 0 the background."""
 
     embedding: Embedding
     masks: tuple[Tensor, ...]
@@ -83,46 +83,26 @@ class Camn(nn.Module):
         self.config = config
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
+        # Random weights follow from the seed by the order in which the parts are made: keep it.
         self.backbone = build_backbone(config.backbone)
         fine, middle, coarse = self.backbone.channels
-        strides = [s.stride for s in config.scales]
-        channels = [s.channels for s in config.scales]
         self.deeplab = DeepLab(fine, coarse, config.deeplab) if config.deeplab else None
-        if self.deeplab:
-            fine_in, coarse_in = config.deeplab, config.deeplab
-        else:
-            fine_in, coarse_in = fine, coarse
-        self.context = None
-        if config.context != "none":
-            self.context = ObjectContext(config.context, coarse_in, coarse_in, config.context_keys)
-        widths = {4: fine_in, 8: middle, 16: coarse_in}
-        if config.pyramid == "single":
-            self.embedding: nn.Module = SingleEmbedding(fine_in, channels[0])
-        else:
-            self.embedding = FeaturePyramid([widths[s] for s in strides], channels)
+        widths = {4: config.deeplab or fine, 8: middle, 16: config.deeplab or coarse}
+        self.context = _context(config, widths[16])
+        self.embedding = _embedding(config, widths)
+        channels = [s.channels for s in config.scales]
         self.aggregation = PathAggregation(channels) if config.path_aggregation else None
-        self.foreground_bias = nn.Parameter(torch.zeros(len(strides)))
-        self.background_bias = nn.Parameter(torch.zeros(len(strides)))
+        self.foreground_bias = nn.Parameter(torch.zeros(len(channels)))
+        self.background_bias = nn.Parameter(torch.zeros(len(channels)))
         self.keys = None
         if config.matching.metric == "cosine":
             self.keys = nn.ModuleList(nn.Conv2d(s.channels, s.match_channels, 1) for s in config.scales)
-            self.temperature = nn.Parameter(torch.full((len(strides),), 2.0))
-        self.memory = None
-        if config.memory:
-            m = config.memory
-            self.memory = SpaceTimeMemory(channels[-1], m.key_channels, m.value_channels, m.separation)
-        maps = [3 + 2 * len(s.radii) for s in config.scales]
-        self.pre_head = None
-        if config.ensembler.pre_head:
-            width = config.ensembler.pre_head
-            self.pre_head = nn.ModuleList(
-                nn.Sequential(nn.Conv2d(m, width, 1), nn.GroupNorm(width // 4, width), nn.ReLU()) for m in maps
-            )
-            maps = [width] * len(maps)
-        inputs = [3 * c + m for c, m in zip(channels, maps, strict=True)]
-        if config.memory:
-            inputs[-1] += 2 * config.memory.value_channels
-        self.ensembler = CollaborativeEnsembler(config.ensembler, inputs, strides, 4 * channels[0], fine)
+            self.temperature = nn.Parameter(torch.full((len(channels),), 2.0))
+        self.memory = _memory(config)
+        self.pre_head = _pre_head(config)
+        strides = [s.stride for s in config.scales]
+        vector = 4 * channels[0]
+        self.ensembler = CollaborativeEnsembler(config.ensembler, _input_widths(config), strides, vector, fine)
 
     # --- one frame ---------------------------------------------------------------------------------------------------
 
@@ -161,7 +141,7 @@ class Camn(nn.Module):
     def _shrunk(self, masks: Tensor, stride: int, size: torch.Size) -> Tensor:
         if self.config.matching.masks == "nearest":
             return F.interpolate(masks[None], size, mode="nearest")[0]
-        # On sides 16 k + 1 the cell of map pixel i is centred at frame pixel stride * i; those at the border are halved.
+        # On sides 16 k + 1 the cell of map pixel i is centred at frame pixel stride * i; border cells are halved.
         return F.avg_pool2d(masks[None], stride + 1, stride, stride // 2, count_include_pad=False)[0]
 
     def remember(self, frame: Labelled) -> MemoryEntry:
@@ -230,6 +210,45 @@ class Camn(nn.Module):
         own = self.config.ensembler.background_channel
         pairs = zip(foreground.split(counts), background.split(counts), strict=True)
         return [join_background(f, b, own) for f, b in pairs]
+
+
+def _context(config: ModelConfig, width: int) -> ObjectContext | None:
+    return None if config.context == "none" else ObjectContext(config.context, width, width, config.context_keys)
+
+
+def _embedding(config: ModelConfig, widths: dict[int, int]) -> SingleEmbedding | FeaturePyramid:
+    """widths: channels of the maps it is made from, by stride."""
+    channels = [s.channels for s in config.scales]
+    if config.pyramid == "single":
+        return SingleEmbedding(widths[4], channels[0])
+    return FeaturePyramid([widths[s.stride] for s in config.scales], channels)
+
+
+def _memory(config: ModelConfig) -> SpaceTimeMemory | None:
+    m = config.memory
+    return m and SpaceTimeMemory(config.scales[-1].channels, m.key_channels, m.value_channels, m.separation)
+
+
+def _map_counts(config: ModelConfig) -> list[int]:
+    """For each scale: global maps of object and background, the mask, and two local maps for each window."""
+    return [3 + 2 * len(s.radii) for s in config.scales]
+
+
+def _pre_head(config: ModelConfig) -> nn.ModuleList | None:
+    width = config.ensembler.pre_head
+    if not width:
+        return None
+    return nn.ModuleList(
+        nn.Sequential(nn.Conv2d(m, width, 1), nn.GroupNorm(width // 4, width), nn.ReLU()) for m in _map_counts(config)
+    )
+
+
+def _input_widths(config: ModelConfig) -> list[int]:
+    """Channels of the ensembler's input at each scale: matching maps, three embeddings, at the last the memory's."""
+    maps = [config.ensembler.pre_head or m for m in _map_counts(config)]
+    inputs = [3 * s.channels + m for s, m in zip(config.scales, maps, strict=True)]
+    inputs[-1] += 2 * config.memory.value_channels if config.memory else 0
+    return inputs
 
 
 def enlarge(logits: Tensor, size: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Ema:
-    """Keeps `average`, a copy of the network: w <- d w + (1 - d) w_now, d rising from 0 to `decay` over first steps."""
+    """Keeps `average`, a copy of the network: w <- d w + (1 - d) w_now, d = min(decay, (1 + step) / (10 + step))."""
 
     def __init__(self, network: nn.Module, decay: float):
         self.average = copy.deepcopy(network).requires_grad_(False).eval()

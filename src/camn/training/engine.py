@@ -56,14 +56,14 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             if name.startswith(recipe.frozen):
                 parameter.requires_grad_(False)
-        self.network.to(self.device, memory_format=torch.channels_last)
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.network, recipe.ema)
         self.optimizer = self._optimizer()
         self.step = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another folder for the run") from None
+            raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another folder") from None
         if self.checkpoint.exists():
             self._resume()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from camn.config import preset
-from camn.data.clips import ClipOptions
+from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 
 
@@ -72,10 +72,10 @@ def load_recipe(path: str | Path, **overrides: Any) -> Recipe:
     """A recipe from a TOML file; paths in it that are relative are taken from the file's folder."""
     path = Path(path)
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"recipe {path}: cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {path}: not valid TOML: {error}") from None
     for key in ("davis", "stills", "start"):
         if data.get(key):
@@ -83,11 +83,22 @@ def load_recipe(path: str | Path, **overrides: Any) -> Recipe:
     data.update(overrides)
     clips = data.pop("clips", {})
     try:
-        tupled = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return Recipe(**({"name": path.stem} | tupled), clips=_options(clips))
-    except TypeError as error:
+        return Recipe(**({"name": path.stem} | _tuples(data)), clips=_options(clips))
+    except (TypeError, ValueError) as error:  # an unknown key, or a value of the wrong kind
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"recipe {path}: {error}") from None
 
 
 def _options(data: dict[str, Any]) -> ClipOptions:
-    return ClipOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    parts = {
+        name: kind(**data[name]) for name, kind in (("motion", Motion), ("appearance", Appearance)) if name in data
+    }
+    return ClipOptions(**(_tuples(data) | parts))
+
+
+def _tuples(data: Any) -> Any:
+    """Lists, also those in lists, as tuples: what frozen options hold."""
+    if isinstance(data, dict):
+        return {k: _tuples(v) for k, v in data.items()}
+    return tuple(_tuples(v) for v in data) if isinstance(data, list) else data

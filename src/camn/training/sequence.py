@@ -34,9 +34,7 @@ def rollout(
     previous: list[Labelled] = list(first)
     entries = [[network.remember(f)] if network.memory is not None else [] for f in first]
     for t in range(1, length):
-        matched = [
-            network.match(embedded[b * length + t], [first[b]], previous[b], entries[b]) for b in range(clips)
-        ]
+        matched = [network.match(embedded[b * length + t], [first[b]], previous[b], entries[b]) for b in range(clips)]
         logits = [enlarge(x, size) for x in network.decode(matched)]
         yield [(x, labels[b, t].long()) for b, x in enumerate(logits)]
         if t == length - 1:
