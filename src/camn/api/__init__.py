@@ -1,0 +1,53 @@
+"""What a user calls. Each name is fetched from its module on first use: the options, which the commands show in their
+help, come without the network's libraries."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from camn.api.evaluating import Evaluation, evaluate
+    from camn.api.loading import ModelInfo, convert, load, models
+    from camn.api.options import Progress, SegmentOptions
+    from camn.api.segmenting import Summary, demo, segment_video
+    from camn.api.training import TrainSummary, train
+    from camn.inference import Result, Segmenter
+
+_HOME = {
+    "camn.api.evaluating": ("Evaluation", "evaluate"),
+    "camn.api.loading": ("ModelInfo", "convert", "load", "models"),
+    "camn.api.options": ("Progress", "SegmentOptions"),
+    "camn.api.segmenting": ("Summary", "demo", "segment_video"),
+    "camn.api.training": ("TrainSummary", "train"),
+    "camn.inference": ("Result", "Segmenter"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Evaluation",
+    "ModelInfo",
+    "Progress",
+    "Result",
+    "SegmentOptions",
+    "Segmenter",
+    "Summary",
+    "TrainSummary",
+    "convert",
+    "demo",
+    "evaluate",
+    "load",
+    "models",
+    "segment_video",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'camn.api' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,136 @@
+"""Networks with their weights: loading them, listing them, converting public ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from camn import weights
+from camn.checkpoints.cfbi import expected_shapes, load_public
+from camn.checkpoints.files import check_shapes, plural, some
+from camn.config import PRESETS, InferenceConfig, preset
+from camn.errors import CheckpointError, ConfigError
+from camn.inference import Segmenter, resolve_device
+from camn.model.network import Camn
+
+ABOUT = {
+    "camn-mobile": "ours, small: EfficientNet-Lite0, for CPUs",
+    "camn-r50": "ours: ResNet-50",
+    "camn-r101": "ours, the paper's network: ResNet-101",
+    "cfbi-mobilenetv2": "CFBI with MobileNetV2; public weights can be converted",
+    "cfbi-r101": "CFBI as published, ResNet-101; public weights can be converted",
+    "cfbi-plus-r101": "CFBI+ as published, ResNet-101; public weights can be converted",
+}
+PUBLIC = {"cfbi": "cfbi-r101", "cfbi-mobilenetv2": "cfbi-mobilenetv2", "cfbi-plus": "cfbi-plus-r101"}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """parameters: millions. path, size (bytes), sha256, notes: of the shipped weights; without these path is None."""
+
+    name: str
+    about: str
+    parameters: float
+    path: Path | None = None
+    size: int = 0
+    sha256: str = ""
+    notes: dict[str, Any] | None = None
+
+    @property
+    def shipped(self) -> bool:
+        return self.path is not None
+
+
+def load(
+    model: str | Path = "camn-mobile",
+    device: str | torch.device = "auto",
+    config: InferenceConfig | None = None,
+    **options: Any,
+) -> Segmenter:
+    """A segmenter with a shipped model or a .safetensors file.
+
+    device: auto (CUDA, else MPS, else CPU) or a torch device. options: fields of `InferenceConfig`, in place of
+    `config`. Raises CheckpointError for an unknown model and a file that is corrupt or does not fit its network,
+    ConfigError for options and devices that cannot be.
+    """
+    if config is not None and options:
+        raise ConfigError(f"load: give either config or {', '.join(options)}")
+    if unknown := [name for name in options if name not in InferenceConfig.__dataclass_fields__]:
+        known = ", ".join(InferenceConfig.__dataclass_fields__)
+        raise ConfigError(f"load: unknown option {unknown[0]!r}; the options are {known}")
+    config = config or InferenceConfig(**options)
+    return segmenter_of(weights.read(model), resolve_device(device), config)
+
+
+def segmenter_of(read: weights.Weights, device: torch.device, config: InferenceConfig) -> Segmenter:
+    """A segmenter with weights that were read. Raises CheckpointError naming every kind of tensor that does not fit."""
+    network = Camn(read.config)
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    missing, extra = sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)
+    if missing or extra:
+        said = [f"lacks {plural(missing, 'tensor')} ({some(missing)})"] if missing else []
+        said += [f"has {plural(extra, 'tensor')} without a place ({some(extra)})"] if extra else []
+        raise CheckpointError(
+            f"{read.path}: does not fit {read.config.name}: it {' and '.join(said)}; it was made by another version "
+            "of camn or changed since: get it again, or convert it again"
+        )
+    try:
+        check_shapes(read.state, wanted, read.config.name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{read.path}: {error}; get the file again, or convert it again") from None
+    network.load_state_dict(read.state)
+    return Segmenter(network, config, device)
+
+
+def models() -> list[ModelInfo]:
+    """Every known network, shipped ones with what their files say."""
+    shipped = weights.shipped()
+    return [_info(name, shipped.get(name)) for name in dict.fromkeys([*shipped, *PRESETS])]
+
+
+def _info(name: str, path: Path | None) -> ModelInfo:
+    about = ABOUT.get(name, "shipped weights")
+    if path is None:
+        shapes = expected_shapes(preset(name))
+        return ModelInfo(name, about, _millions(shapes.values()))
+    read = weights.read(path)
+    count = _millions(tuple(tensor.shape) for tensor in read.state.values())
+    return ModelInfo(name, about, count, path, path.stat().st_size, read.sha256, read.notes)
+
+
+def _millions(shapes: Any) -> float:
+    return sum(torch.Size(shape).numel() for shape in shapes) / 1e6
+
+
+def convert(kind: str, source: str | Path, target: str | Path, half: bool = False) -> Path:
+    """A public CFBI or CFBI+ checkpoint -> a .safetensors file that `load` takes.
+
+    kind: `cfbi`, `cfbi-mobilenetv2` or `cfbi-plus`. half: store float16, half the size. Raises ConfigError for another
+    kind or suffix, CheckpointError for a file that does not fit, OutputError if it cannot be written.
+    """
+    name = PUBLIC.get(kind, kind)
+    if name not in PUBLIC.values():
+        raise ConfigError(f"convert: unknown kind {kind!r}; public checkpoints are {', '.join(PUBLIC)}")
+    target = Path(target)
+    if target.suffix != ".safetensors":
+        raise ConfigError(f"{target}: weights are written as .safetensors; give a name that ends so")
+    config, state = load_public(source, name)
+    weights.write(target, config, state, {"origin": f"converted from {Path(source).name}"}, half)
+    return target
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[int]:
+    """torch's threads for a while. Yields how many there are; None leaves them."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,79 @@
+"""Options of the main job, and how far it has come. Light to import: the commands read this for their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, get_args
+
+from camn.config import InferenceConfig
+from camn.errors import ConfigError
+
+AlphaKind = Literal["png", "prores", "vp9"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """done: frames (or steps) so far. total: of how many, estimated for some videos, None if unknown. seconds: since
+    the start. note: what else there is to say: a sequence's name, a loss."""
+
+    done: int
+    total: int | None
+    seconds: float
+    note: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Frames (or steps) per second."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, if that can be told."""
+        return max(0, self.total - self.done) / self.rate if self.total and self.done else None
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Options of `segment_video`. Raises ConfigError for values that cannot be."""
+
+    model: str = "camn-mobile"  # a shipped model (see `camn models`), or a .safetensors file
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps; auto is the fastest there is
+    memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
+    memory_frames: int = InferenceConfig.memory_frames  # of these, at most so many are kept
+    short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
+    max_side: int = InferenceConfig.max_side  # bound of the long side at work; smaller is faster
+    overlay: bool = True  # write overlay.mp4: the objects tinted over the video
+    json: bool = True  # write segments.json: COCO run-length masks
+    alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
+    resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
+    fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
+    overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
+    threads: int | None = None  # CPU threads of the network; all cores if not given
+
+    def __post_init__(self):
+        if wrong := [kind for kind in self.alpha if kind not in get_args(AlphaKind)]:
+            known = ", ".join(get_args(AlphaKind))
+            raise ConfigError(f"alpha: unknown kind {wrong[0]!r}; choose among {known}")
+        if not 0.01 <= self.fps <= 1000:
+            raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
+        check_threads(self.threads)
+        self.inference()
+
+    def inference(self) -> InferenceConfig:
+        """A max_side below the short side bounds that too."""
+        short = min(self.short_side, self.max_side)
+        return InferenceConfig(self.memory_every, self.memory_frames, short, self.max_side)
+
+    def rate(self) -> Fraction:
+        """fps as the fraction it stands for: 23.976 is 24000/1001."""
+        return Fraction(self.fps).limit_denominator(1001)
+
+
+def check_threads(threads: int | None) -> None:
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads is {threads}: it must be 1 or more")

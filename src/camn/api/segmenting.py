@@ -1,0 +1,210 @@
+"""The main job: a video and masks of its objects in, masks of every frame out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from camn import weights
+from camn.api.loading import cpu_threads, segmenter_of
+from camn.api.options import Progress, Report, SegmentOptions
+from camn.api.record import about_run, recording
+from camn.api.writers import Outputs, check_output, listed, prepare_folder
+from camn.data.outputs import WriterThread
+from camn.data.source import Frame, FrameSource, open_source, prefetch
+from camn.errors import CamnError, MaskError
+from camn.inference import Result, Segmenter, resolve_device
+from camn.masks import MaskSet, read_masks
+
+DEMO = Path(__file__).parents[1] / "assets" / "demo"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. outputs: the files and folders it wrote. ids: the objects. seconds: in all, without loading;
+    stages: seconds of reading, segmenting and writing, which overlap. notes: how masks were read. warnings: what the
+    user should know."""
+
+    folder: Path
+    frames: int
+    ids: tuple[int, ...]
+    seconds: float
+    stages: dict[str, float]
+    outputs: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Run:
+    """How far a run has come: frames written, and seconds of each stage."""
+
+    frames: int = 0
+    stages: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "segment": 0.0, "write": 0.0})
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.stages[stage] += time.monotonic() - start
+
+    def read(self, source: FrameSource) -> Iterator[Frame]:
+        """The source's frames; what it takes to make them counts as reading."""
+        with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
+            while True:
+                with self.clock("read"):
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                yield frame
+
+    def write(self, outputs: Outputs, frame: Frame, result: Result | None) -> None:
+        with self.clock("write"):
+            outputs.write(frame, result)
+        self.frames += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        seconds = self.seconds
+        return {
+            "frames": self.frames,
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(self.frames / seconds, 3),
+            "seconds_by_stage": {stage: round(value, 3) for stage, value in self.stages.items()},
+        }
+
+
+def segment_video(
+    video: str | Path,
+    masks: str | Path | Sequence[str | Path],
+    out: str | Path,
+    options: SegmentOptions | None = None,
+    *,
+    progress: Report = lambda progress: None,
+    **changes: Any,
+) -> Summary:
+    """Follow the objects of `masks` through a video file or a folder of images, and write results to the folder `out`.
+
+    masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
+    frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
+    follow, and masks are empty. changes: fields of `SegmentOptions`, in place of those of `options`.
+
+    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
+    options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
+    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
+    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    """
+    options = dataclasses.replace(options or SegmentOptions(), **changes)
+    folder = Path(out)
+    source = open_source(video)
+    given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
+    check_output(folder, source.path, options.overwrite)
+    device = resolve_device(options.device)
+    model = weights.read(options.model)
+    segmenter = segmenter_of(model, device, options.inference())
+    prepare_folder(folder)
+    with cpu_threads(options.threads) as threads:
+        run = _Run()
+        about = about_run(source, masks, given, options, model, device, threads)
+        with recording(folder, about) as record:
+            try:
+                _follow(source, given, segmenter, folder, options, run, progress)
+            finally:
+                record |= run.as_dict() | {"warnings": list(source.warnings)}
+            record["warnings"] += _unused(given, run.frames)
+    return Summary(
+        folder=folder,
+        frames=run.frames,
+        ids=given.ids.ids,
+        seconds=record["seconds"],
+        stages=run.stages,
+        outputs=tuple(listed(folder, options)),
+        notes=tuple(given.notes),
+        warnings=tuple(record["warnings"]),
+    )
+
+
+def demo(
+    out: str | Path = "demo-out",
+    options: SegmentOptions | None = None,
+    *,
+    progress: Report = lambda progress: None,
+    **changes: Any,
+) -> Summary:
+    """The main job on the clip that comes with the package: a rabbit and the stones before it."""
+    return segment_video(DEMO / "bigbuckbunny.mp4", DEMO / "first.png", out, options, progress=progress, **changes)
+
+
+def _follow(
+    source: FrameSource,
+    given: MaskSet,
+    segmenter: Segmenter,
+    folder: Path,
+    options: SegmentOptions,
+    run: _Run,
+    progress: Report,
+) -> None:
+    """Decode ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every file."""
+    with (
+        Outputs(folder, source, options) as outputs,
+        closing(prefetch(run.read(source))) as frames,
+        WriterThread() as writer,
+        enough_memory(source.size, len(given.ids)),
+    ):
+        for frame in frames:
+            with run.clock("segment"):
+                result = _segment(segmenter, frame, given.masks.get(frame.index))
+            writer.submit(run.write, outputs, frame, result)
+            progress(Progress(frame.index + 1, source.count, run.seconds))
+    if segmenter.index < 0:
+        raise MaskError(
+            f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
+            "(0 is the first); name masks like frames of this video"
+        )
+
+
+def _segment(segmenter: Segmenter, frame: Frame, mask: np.ndarray | None) -> Result | None:
+    """None before the first mask."""
+    if segmenter.index < 0:
+        return None if mask is None else segmenter.start(frame.image, mask)
+    result = segmenter.step(frame.image)
+    return result if mask is None else segmenter.correct(mask)
+
+
+@contextmanager
+def enough_memory(size: tuple[int, int], objects: int) -> Iterator[None]:
+    """Says what to do when memory runs out. size (H, W) of the frames."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise CamnError(
+            f"not enough memory for {objects} objects on frames of {size[1]}x{size[0]}: give a smaller --max-side, a "
+            f"smaller --memory-frames, or another --device ({str(error).splitlines()[0] if str(error) else 'no room'})"
+        ) from error
+
+
+def _frame_names(source: FrameSource) -> Sequence[str]:
+    """Names that masks can have. A video's length may be known roughly or not at all, so there are names to spare."""
+    return source.names or [f"{index:06d}" for index in range(2 * (source.count or 50_000) + 1000)]
+
+
+def _unused(given: MaskSet, frames: int) -> list[str]:
+    """A warning, if there are masks for frames that never came."""
+    late = [index for index in given.masks if index >= frames]
+    if not late:
+        return []
+    return [f"{len(late)} masks are for frames behind the last one, {frames - 1} (such as {late[0]}): not used"]
