@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
 
-import camn
 from camn import api
-from camn.api import SegmentOptions
+from camn.api import InferenceOptions, SegmentOptions
 from camn.errors import CamnError
 from camn.progress import progress_bar
 
 if TYPE_CHECKING:
     from camn.api import Summary
+
+
+ABOUT = "Masks of some objects on one frame of a video in, masks of them on every frame out."
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,75 @@ class Demo:
         _show(summary)
 
 
+@dataclass(frozen=True)
+class Models:
+    """List the known networks, and what is known of the shipped weights."""
+
+    def run(self) -> None:
+        print(f"{'model':<18}{'parameters':>12}  {'weights':<14}about")
+        for info in api.models():
+            size = f"{info.size / 1e6:.1f} MB" if info.shipped else "not shipped"
+            print(f"{info.name:<18}{info.parameters:>10.1f} M  {size:<14}{info.about}")
+            if info.shipped:
+                print(f"  sha256 {info.sha256}")
+                for key, value in (info.notes or {}).items():
+                    print(f"  {key}: {value}")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """J and F on a data set in the layout of DAVIS: of a model, or of masks that are there already."""
+
+    dataset: Positional[Path]  # the top of a DAVIS folder, with ImageSets, JPEGImages and Annotations
+    year: Literal["2016", "2017"] = "2017"  # 2017 scores each object, 2016 all objects as one
+    split: str = "val"  # list of sequences: ImageSets/YEAR/SPLIT.txt
+    predictions: Path | None = None  # score these, PREDICTIONS/SEQ/NAME.png, and segment nothing
+    out: Path | None = None  # keep the masks and scores.json here
+    model: str = "camn-mobile"  # a shipped model, or a .safetensors file
+    device: str = "auto"  # auto, cpu, cuda, mps
+    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=InferenceOptions)
+
+    def run(self) -> None:
+        with progress_bar("evaluate", "frames") as progress:
+            found = api.evaluate(**vars(self), progress=progress)
+        print(found.table())
+        if found.frames:
+            print(f"{found.frames} frames, {found.frames_per_second:.2f} frames/s in the network")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network by a recipe; a run that lies in the output folder is taken up where it stopped."""
+
+    recipe: Positional[Path]  # a TOML file, see recipes/
+    out: Path  # folder of the run: last.pt, log.jsonl, weights.safetensors
+    max_minutes: float = math.inf  # stop after so long; run it again to go on
+    device: str = "auto"  # auto, cpu, cuda
+    threads: int | None = None  # CPU threads; all cores if not given
+    export: bool = True  # write weights.safetensors at the end
+
+    def run(self) -> None:
+        with progress_bar("train", "steps") as progress:
+            done = api.train(**vars(self), progress=progress)
+        state = "finished" if done.finished else "stopped; run it again to go on"
+        print(f"step {done.step} of {done.steps}, {done.minutes:.1f} minutes, loss {done.loss:.4f}: {state}")
+        if done.weights:
+            print(f"  {done.weights}")
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert a public CFBI or CFBI+ checkpoint into a file for --model."""
+
+    kind: Positional[Literal["cfbi", "cfbi-mobilenetv2", "cfbi-plus"]]  # which network it is of
+    source: Positional[Path]  # the downloaded checkpoint (.pth)
+    target: Positional[Path]  # file to write (.safetensors)
+    half: bool = False  # store float16: half the size
+
+    def run(self) -> None:
+        print(api.convert(**vars(self)))
+
+
 def _show(summary: Summary) -> None:
     for note in summary.notes:
         print(note)
@@ -63,13 +135,20 @@ def _show(summary: Summary) -> None:
         print(f"  {path}{'/' if path.is_dir() else ''}")
 
 
-Command = OmitArgPrefixes[Annotated[Segment, subcommand("segment")] | Annotated[Demo, subcommand("demo")]]
+Command = OmitArgPrefixes[
+    Annotated[Segment, subcommand("segment")]
+    | Annotated[Demo, subcommand("demo")]
+    | Annotated[Models, subcommand("models")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Train, subcommand("train")]
+    | Annotated[Convert, subcommand("convert")]
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 141 when the reader of stdout has gone."""
     try:
-        command = tyro.cli(Command, prog="camn", args=arguments, description=camn.__doc__)  # type: ignore[arg-type]
+        command = tyro.cli(Command, prog="camn", args=arguments, description=ABOUT)  # type: ignore[arg-type]
         command.run()
         sys.stdout.flush()
     except CamnError as error:

@@ -127,6 +127,8 @@ def convert(kind: str, source: str | Path, target: str | Path, half: bool = Fals
 @contextmanager
 def cpu_threads(count: int | None) -> Iterator[int]:
     """torch's threads for a while. Yields how many there are; None leaves them."""
+    if count is not None and count < 1:
+        raise ConfigError(f"threads is {count}: it must be 1 or more")
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)

@@ -38,30 +38,18 @@ Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class SegmentOptions:
-    """Options of `segment_video`. Raises ConfigError for values that cannot be."""
+class InferenceOptions:
+    """How a network is run, as far as users choose it. Raises ConfigError for values that cannot be."""
 
-    model: str = "camn-mobile"  # a shipped model (see `camn models`), or a .safetensors file
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps; auto is the fastest there is
     memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
     memory_frames: int = InferenceConfig.memory_frames  # of these, at most so many are kept
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
-    max_side: int = InferenceConfig.max_side  # bound of the long side at work; smaller is faster
-    overlay: bool = True  # write overlay.mp4: the objects tinted over the video
-    json: bool = True  # write segments.json: COCO run-length masks
-    alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
-    resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
-    fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
-    overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
+    max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given
 
     def __post_init__(self):
-        if wrong := [kind for kind in self.alpha if kind not in get_args(AlphaKind)]:
-            known = ", ".join(get_args(AlphaKind))
-            raise ConfigError(f"alpha: unknown kind {wrong[0]!r}; choose among {known}")
-        if not 0.01 <= self.fps <= 1000:
-            raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
-        check_threads(self.threads)
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads is {self.threads}: it must be 1 or more")
         self.inference()
 
     def inference(self) -> InferenceConfig:
@@ -69,11 +57,27 @@ class SegmentOptions:
         short = min(self.short_side, self.max_side)
         return InferenceConfig(self.memory_every, self.memory_frames, short, self.max_side)
 
+
+@dataclass(frozen=True)
+class SegmentOptions(InferenceOptions):
+    """Options of `segment_video`. Raises ConfigError for values that cannot be."""
+
+    model: str = "camn-mobile"  # a shipped model (see `camn models`), or a .safetensors file
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps; auto is the fastest there is
+    overlay: bool = True  # write overlay.mp4: the objects tinted over the video
+    json: bool = True  # write segments.json: COCO run-length masks
+    alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
+    resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
+    fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
+    overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
+
+    def __post_init__(self):
+        super().__post_init__()
+        if wrong := [kind for kind in self.alpha if kind not in get_args(AlphaKind)]:
+            raise ConfigError(f"alpha: unknown kind {wrong[0]!r}; choose among {', '.join(get_args(AlphaKind))}")
+        if not 0.01 <= self.fps <= 1000:
+            raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
+
     def rate(self) -> Fraction:
         """fps as the fraction it stands for: 23.976 is 24000/1001."""
         return Fraction(self.fps).limit_denominator(1001)
-
-
-def check_threads(threads: int | None) -> None:
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads is {threads}: it must be 1 or more")

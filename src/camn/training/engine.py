@@ -45,14 +45,24 @@ class Trainer:
     """Trains a network by a recipe, in `folder`: `last.pt` (all state), `log.jsonl` (one line a step).
 
     A folder that holds a run is resumed; one of another recipe is refused. `start`: backbone weights to begin with.
+    `initial`: weights of the whole network to begin with.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: dict[str, Tensor] | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        device: str = "cpu",
+        start: dict[str, Tensor] | None = None,
+        initial: dict[str, Tensor] | None = None,
+    ):
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
         torch.manual_seed(recipe.seed)
         self.network = Camn(preset(recipe.model))
         if start is not None:
             self.network.backbone.load_state_dict(start)
+        if initial is not None:
+            self.network.load_state_dict(initial)
         for name, parameter in self.network.named_parameters():
             if name.startswith(recipe.frozen):
                 parameter.requires_grad_(False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from camn.config import preset
+from camn.config import BACKBONES, preset
 from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 
@@ -17,8 +17,9 @@ from camn.errors import ConfigError
 class Recipe:
     """model: a preset. davis, stills: folders of training data (either may be empty). split: list of DAVIS sequences.
 
-    start: backbone weights to start from, or empty. frozen: leading parameters (by name prefix) that are not trained;
-    backbone_rate: learning rate of the backbone over that of the rest. steps: the learning rate falls to zero over them
+    start: weights to start from, or empty: a file, or the name of a backbone whose weights a package carries. frozen:
+    leading parameters (by name prefix) that are not trained; backbone_rate: learning rate of the backbone over that of
+    the rest. steps: the learning rate falls to zero over them
     (poly). hard: fraction of hardest pixels in the loss at first and at last. jaccard: weight of that loss.
     """
 
@@ -78,7 +79,7 @@ def load_recipe(path: str | Path, **overrides: Any) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {path}: not valid TOML: {error}") from None
     for key in ("davis", "stills", "start"):
-        if data.get(key):
+        if data.get(key) and data[key] not in BACKBONES:  # a start may be a backbone's name
             data[key] = str((path.parent / data[key]).resolve())
     data.update(overrides)
     clips = data.pop("clips", {})
