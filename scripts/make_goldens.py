@@ -48,8 +48,6 @@ def configs() -> dict[str, ModelConfig]:
         scales=(Scale(4, 40, 40, (2, 4), global_stride=2),),
         ensembler=Ensembler(_STAGES, (DecoderStep(4, 32, (32, 32)),), high_level_width=64, pre_head=16),
         deeplab=64,
-        context="aspp",
-        context_keys=16,
         pyramid="single",
         matching=Matching(half_size_windows=True),
         bgr=True,

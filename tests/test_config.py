@@ -62,6 +62,7 @@ BAD = {
         changed(ensembler=dataclasses.replace(BASE.ensembler, stages=(Stage(16, 64, (1,)),), decoder=())),
         "start at the finest scale",
     ),
+    "context without stride 16": (changed(SINGLE, context="base"), "object context works at stride 16"),
     "memory without stride 16": (
         changed(
             scales=(Scale(4, 32, 32, (2,)), Scale(8, 32, 32, (2,))),

@@ -176,6 +176,8 @@ class ModelConfig:
             )
         if self.memory and strides[-1] != 16:
             raise ConfigError("the memory reads at stride 16: the coarsest scale must have it")
+        if self.context != "none" and strides[-1] != 16:
+            raise ConfigError("object context works at stride 16: the coarsest scale must have it")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and scalars: what weights files carry."""

@@ -98,8 +98,8 @@ class GatedAtrousPyramid(nn.Module):
 class DecoderUp(nn.Module):
     """Enlarge to the skip connection's size, join, and convolve.
 
-    The skip may hold per-object maps (M, ...), or only maps of the frames (B, ...), which are brought to their width
-    once for all objects.
+    The skip holds maps of the objects (M, ...); or of the frames (B, ...), which are brought to their width once for
+    all objects: then `sample` (M,) says in which frame each object is.
     """
 
     def __init__(self, step: DecoderStep, vector: int, inputs: int, skip: int, mode: str):
@@ -115,9 +115,9 @@ class DecoderUp(nn.Module):
         )
         self.norms = nn.ModuleList(group_norm(w) for w in widths[1:])
 
-    def forward(self, x: Tensor, skip: Tensor, sample: Tensor, vector: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, vector: Tensor, sample: Tensor | None = None) -> Tensor:
         skip = F.relu(self.skip_norm(self.skip(self.transform(skip))))
-        if len(skip) != len(x):
+        if sample is not None:
             skip = skip[sample]
         x = F.interpolate(x, skip.shape[-2:], mode=self.mode, align_corners=True)
         x = torch.cat([x, skip], 1)
@@ -178,12 +178,10 @@ class CollaborativeEnsembler(nn.Module):
         x = self.high(self.high_gate(x, vector))
         for up, step in zip(self.decoder, self.config.decoder, strict=True):
             own = kept.get(step.stride)
-            if step.stride != 4:
-                assert own is not None
-                skip = own
+            if own is None:  # the configuration lets only stride 4 be without a stage
+                x = up(x, low, vector, sample)
             else:
-                skip = low if own is None else torch.cat([low[sample], own], 1)
-            x = up(x, skip, sample, vector)
+                x = up(x, torch.cat([low[sample], own], 1) if step.stride == 4 else own, vector)
         return self.foreground(x, vector), self.background(x, vector)
 
 

@@ -257,6 +257,9 @@ def enlarge(logits: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def work_size(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
-    """Nearest size 16 k + 1 at which a frame of (height, width) is worked on, its shape kept as well as that allows."""
+    """Nearest size 16 k + 1 at which a frame of (height, width) is worked on, its shape kept as well as that allows.
+
+    No side exceeds max_side (17 or more)."""
     scale = min(short_side / min(height, width), max_side / max(height, width))
-    return tuple(max(1, round((s * scale - 1) / 16)) * 16 + 1 for s in (height, width))  # type: ignore[return-value]
+    most = (max_side - 1) // 16
+    return tuple(max(1, min(most, round((s * scale - 1) / 16))) * 16 + 1 for s in (height, width))  # type: ignore[return-value]
