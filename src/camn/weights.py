@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,14 @@ def read(name: str | Path) -> Weights:
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, no mapping
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}); get it again") from None
+    if bad := [key for key, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise CheckpointError(f"{path}: {bad[0]} holds values that are not finite; the file is damaged, get it again")
     if "camn.config" not in notes:
         raise CheckpointError(f"{path}: carries no camn configuration; convert it with `camn convert` first")
     try:
         config = ModelConfig.from_dict(json.loads(notes["camn.config"]))
         more = json.loads(notes.get("camn.notes", "{}"))
-    except (ConfigError, ValueError) as error:
+    except (ConfigError, ValueError, AttributeError) as error:  # the last from JSON of another shape
         raise CheckpointError(f"{path}: its configuration is not of this version of camn: {error}") from None
     return Weights(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
 
@@ -76,11 +79,15 @@ def read(name: str | Path) -> Weights:
 def write(
     path: Path, config: ModelConfig, state: dict[str, Tensor], notes: dict[str, Any] | None = None, half: bool = True
 ) -> None:
-    """Write weights whole or not at all; in float16 if `half`. notes: anything JSON can hold: origin, recipe, scores."""
+    """Write weights whole or not at all, in float16 if `half`. notes: anything JSON can hold: origin, recipe, scores.
+
+    Raises CheckpointError for a value that is not finite in that precision, OutputError if it cannot be written.
+    """
     dtype = torch.float16 if half else torch.float32
-    tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in state.items() if v.is_floating_point()}
+    tensors = {k: v.detach().cpu().to(dtype, copy=True).contiguous() for k, v in state.items() if v.is_floating_point()}
     if bad := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
-        raise CheckpointError(f"{path}: not written: {bad[0]} is not finite in {'half' if half else 'single'} precision")
+        kind = "half" if half else "single"
+        raise CheckpointError(f"{path}: not written: {bad[0]} is not finite in {kind} precision")
     metadata = {"camn.config": json.dumps(config.as_dict()), "camn.notes": json.dumps(notes or {})}
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -88,5 +95,6 @@ def write(
         save_file(tensors, temporary, metadata)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none where its folder cannot be
+            temporary.unlink()
         raise OutputError(f"{path}: weights not written: {error}") from None

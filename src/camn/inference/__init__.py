@@ -1,5 +1,6 @@
 """Running a network over a video."""
 
-from camn.inference.segmenter import Result, Segmenter, resolve_device
+from camn.inference.result import Result
+from camn.inference.segmenter import Segmenter, resolve_device
 
 __all__ = ["Result", "Segmenter", "resolve_device"]

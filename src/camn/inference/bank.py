@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
+
 from camn.model.memory import MemoryEntry
 from camn.model.network import Labelled
 
@@ -44,11 +46,10 @@ class Bank:
         if given:
             known = next((i for i, r in enumerate(self._given) if r.index == index), None)
             if known is None:
-                self.references.append(frame)
-                self._given.append(self._last)
-            else:
-                self.references[known] = frame
-                self._given[known] = self._last
+                known = len(self._given)
+            # Lists are made anew, never changed, so that a copy of the bank is independent of it.
+            self.references = [*self.references[:known], frame, *self.references[known + 1 :]]
+            self._given = [*self._given[:known], self._last, *self._given[known + 1 :]]
         elif self.most and index % self.every == 0:
             self._spread = _thinned([*self._spread, self._last], self.most)
 
@@ -62,13 +63,22 @@ class Bank:
         return sorted({r.index for r in (*self._given, *self._spread, self._last) if r is not None})
 
     def select(self, channels: Sequence[int | None]) -> None:
-        """Change the objects: for each wanted channel (0 is the background) its old position, None for a new object."""
-        self.references = [r.select(channels) for r in self.references]
-        self.previous = self.previous.select(channels) if self.previous else None
+        """Change the objects: for each wanted channel (0 is the background) its old position, None for a new object.
+
+        An object that is not wanted any more becomes background on all frames."""
+        self.references = [_selected(r, channels) for r in self.references]
+        self.previous = _selected(self.previous, channels) if self.previous else None
         objects = [None if c is None else c - 1 for c in channels[1:]]
         self._given = [_reordered(r, objects) for r in self._given]
         self._spread = [_reordered(r, objects) for r in self._spread]
         self._last = _reordered(self._last, objects) if self._last else None
+
+
+def _selected(frame: Labelled, channels: Sequence[int | None]) -> Labelled:
+    gone = [c for c in range(len(frame.masks[0])) if c not in channels]
+    chosen = frame.select(channels)
+    joined = [torch.cat([n[:1] + o[gone].sum(0), n[1:]]) for o, n in zip(frame.masks, chosen.masks, strict=True)]
+    return replace(chosen, masks=tuple(joined))
 
 
 def _reordered(frame: Remembered, objects: Sequence[int | None]) -> Remembered:

@@ -1,0 +1,64 @@
+"""What is answered for one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from camn.masks import ObjectIds
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The objects of one frame of size (H, W).
+
+    index: position in the video from 0. ids: (H, W) uint8, 0 background, else the user's id. confidence: for each id
+    the mean probability of the pixels given to it, its largest probability where it got none; 0..1. lost: ids that got
+    no pixel, or are nowhere more probable than `InferenceConfig.lost_below`; one whose mask was given here is lost only
+    where that mask is empty.
+    """
+
+    index: int
+    ids: np.ndarray
+    confidence: Mapping[int, float]
+    lost: frozenset[int]
+    _probabilities: Tensor
+    _objects: ObjectIds
+
+    @classmethod
+    def of(
+        cls,
+        index: int,
+        ids: np.ndarray,
+        objects: ObjectIds,
+        probabilities: Tensor,
+        given: frozenset[int],
+        lost_below: float,
+    ) -> Result:
+        """ids (H, W) uint8, copied. probabilities (N+1, h, w), any size. given: objects whose masks are the user's."""
+        at_frame = to_frame(probabilities, ids.shape)
+        confidence, lost = {}, set()
+        for id in objects:
+            mine = at_frame[objects.channel(id)].cpu().numpy()
+            inside, best = ids == id, float(mine.max())
+            confidence[id] = float(mine[inside].mean(dtype=np.float64)) if inside.any() else best
+            if not inside.any() or (best < lost_below and id not in given):
+                lost.add(id)
+        return cls(index, ids.copy(), confidence, frozenset(lost), probabilities, objects)
+
+    def probability(self, id: int) -> np.ndarray:
+        """(H, W) float32 in 0..1 of one object. MaskError for an id that is not followed."""
+        channel = self._objects.channel(id)
+        at_frame = to_frame(self._probabilities[channel : channel + 1], self.ids.shape)[0]
+        return np.array(at_frame.cpu())  # a copy: at equal sizes it would be the segmenter's own memory
+
+
+def to_frame(probabilities: Tensor, size: tuple[int, ...]) -> Tensor:
+    """(C, h, w) at the work size -> (C, H, W). Frames come to the work size by pixel centres, so masks go back so."""
+    if tuple(probabilities.shape[1:]) == tuple(size):
+        return probabilities
+    return F.interpolate(probabilities[None], tuple(size), mode="bilinear", align_corners=False)[0]

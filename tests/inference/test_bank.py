@@ -1,0 +1,169 @@
+"""The bank against a plain list of everything that ever came in."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camn.inference.bank import Bank
+from camn.model.memory import MemoryEntry
+from camn.model.network import Embedding, Labelled
+
+
+def frame(index: int, share: dict[int, float]) -> Labelled:
+    """A frame that tells its index by its embedding, and each channel's share, the background's first, by its masks."""
+    one = torch.full((1, 1, 1, 1), float(index))
+    return Labelled(Embedding((one,), (one,), one), (torch.tensor(list(share.values())).view(-1, 1, 1),))
+
+
+def entry(index: int, objects: list[int]) -> MemoryEntry:
+    values = torch.tensor([float(o) for o in objects]).view(-1, 1, 1, 1).expand(-1, 2, 1, 1)
+    return MemoryEntry(torch.full_like(values, index), values)
+
+
+def index_of(frame: Labelled) -> int:
+    return int(frame.embedding.low)
+
+
+@dataclass
+class Oracle:
+    """All that was ever taken in; what should be held is worked out anew each time from the rules of `Bank`."""
+
+    every: int
+    most: int
+    shares: dict[int, dict[int, float]] = field(default_factory=dict)  # frame -> object (0: background) -> share
+    known: dict[int, set[int]] = field(default_factory=dict)
+    users: list[int] = field(default_factory=list)
+    spread: list[int] = field(default_factory=list)
+
+    def remember(self, index: int, share: dict[int, float], given: bool) -> None:
+        self.shares[index], self.known[index] = dict(share), set(share) - {0}
+        if given:
+            self.users = list(dict.fromkeys([*self.users, index]))
+            self.spread = [i for i in self.spread if i != index]
+        elif index % self.every == 0 and self.most:
+            self.spread.append(index)
+            if len(self.spread) > self.most:
+                self.spread.remove(min(self.spread[:-1], key=self.room, default=index if self.most == 0 else -1))
+
+    def room(self, index: int) -> tuple[int, int]:
+        """Time between a frame's neighbours; before the oldest stands its successor's mirror image at time 0."""
+        later = min(i for i in self.spread if i > index)
+        sooner = max((i for i in self.spread if i < index), default=-later)
+        return later - sooner, index
+
+    def select(self, objects: list[int]) -> None:
+        for index, share in self.shares.items():
+            gone = sum(s for o, s in share.items() if o and o not in objects)
+            self.shares[index] = {0: share[0] + gone} | {o: share.get(o, 0.0) for o in objects}
+            self.known[index] &= set(objects)
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("see"), st.booleans()),
+        st.tuples(st.just("correct"), st.none()),
+        st.tuples(
+            st.just("select"), st.permutations(range(1, 5)).flatmap(lambda p: st.integers(0, 4).map(lambda n: p[:n]))
+        ),
+    ),
+    max_size=60,
+)
+
+
+@given(every=st.integers(1, 4), most=st.integers(2, 5), todo=operations)
+def test_holds_what_its_rules_say(every, most, todo):
+    bank, oracle = Bank(every, most), Oracle(every, most)
+    objects, index = [1, 2], -1
+    for what, how in [("see", True), *todo]:
+        if what == "select":
+            channels = [0, *(objects.index(o) + 1 if o in objects else None for o in how)]
+            bank.select(channels)
+            oracle.select(list(how))
+            objects = list(how)
+        else:
+            index += what == "see"
+            share = {o: (o + 1.0 + index % 3) / 16 for o in (0, *objects)}
+            user = bool(how) or what == "correct"
+            bank.remember(index, frame(index, share), entry(index, objects) if objects else None, user)
+            oracle.remember(index, share, user)
+        check(bank, oracle, objects, index)
+
+
+def check(bank: Bank, oracle: Oracle, objects: list[int], index: int) -> None:
+    held = sorted({*oracle.users, *oracle.spread, index})
+    assert bank.indices() == held
+    assert 0 in held and len(held) <= len(oracle.users) + oracle.most + 1
+    assert [index_of(r) for r in bank.references] == oracle.users
+    assert bank.previous is not None and index_of(bank.previous) == index
+    for seen in (*bank.references, bank.previous):
+        share = oracle.shares[index_of(seen)]
+        assert seen.masks[0].flatten().tolist() == pytest.approx([share[0], *(share[o] for o in objects)])
+    check_entries(bank, oracle, objects, held)
+
+
+def check_entries(bank: Bank, oracle: Oracle, objects: list[int], held: list[int]) -> None:
+    """An entry shows an object its own values where it was known, and says so where it was not."""
+    entries = bank.entries()
+    if not objects:
+        return
+    indices = [int(e.keys.max()) for e in entries if e.keys.any()]
+    assert len(indices) == len(set(indices)) and set(indices) <= set(held)
+    for e in entries:
+        assert len(e.keys) == len(objects)
+        valid = [True] * len(objects) if e.valid is None else e.valid.tolist()
+        for n, known in enumerate(valid):
+            assert e.values[n].flatten().tolist() == ([float(objects[n])] * 2 if known else [0.0] * 2)
+            if known and e.keys.any():
+                assert objects[n] in oracle.known[int(e.keys.max())]
+
+
+def test_spread_by_hand():
+    bank = Bank(every=5, most=3)
+    for index in range(26):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=index == 0)
+        if index == 17:
+            assert bank.indices() == [0, 5, 10, 15, 17]
+        if index == 20:  # 5, 10, 15, 20: 10 and 15 lie equally close to their neighbours, the older goes
+            assert bank.indices() == [0, 5, 15, 20]
+    assert bank.indices() == [0, 5, 15, 25]  # 20 goes: 25 - 15 = 10, 15 has 20 - 5, and 5 has twice 15
+
+
+@pytest.mark.parametrize("every", (1, 5))
+@pytest.mark.parametrize("most", (1, 2, 6))
+def test_kept_frames_stay_spread_and_bounded(every, most):
+    bank = Bank(every, most)
+    for index in range(600):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=index == 0)
+        held = bank.indices()
+        assert len(held) <= most + 2 and len(bank.entries()) == len(held)
+        assert len(bank.references) == 1
+    if most == 6:  # no stretch of the video is without: at most twice the even share
+        gaps = [b - a for a, b in zip(held, held[1:], strict=False)]
+        assert max(gaps) <= 2 * 600 / 6
+
+
+def test_none_but_the_users_and_the_previous():
+    bank = Bank(every=1, most=0)
+    for index in range(20):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=index in (0, 7))
+    assert bank.indices() == [0, 7, 19]
+
+
+def test_a_frame_given_twice_is_held_once_as_given_last():
+    bank = Bank(every=1, most=3)
+    bank.remember(0, frame(0, {0: 0.9, 1: 0.1}), entry(0, [1]), given=True)
+    bank.remember(1, frame(1, {0: 0.8, 1: 0.2}), entry(1, [1]), given=False)
+    for share in (0.3, 0.4):
+        bank.remember(1, frame(1, {0: 1 - share, 1: share}), entry(1, [1]), given=True)
+        assert bank.indices() == [0, 1] and len(bank.entries()) == 2
+        assert [r.masks[0][1].item() for r in bank.references] == pytest.approx([0.1, share])
+        assert bank.previous is bank.references[1]
+
+
+def test_an_empty_bank_selects_and_lists_nothing():
+    bank = Bank(every=5, most=6)
+    bank.select([0, None])
+    assert bank.entries() == [] and bank.indices() == [] and bank.references == [] and bank.previous is None
