@@ -116,11 +116,13 @@ class Trainer:
     def _resume(self) -> None:
         try:
             state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        except Exception as error:
-            raise CheckpointError(f"{self.checkpoint}: not a checkpoint of a run ({error}); move it away") from None
-        was, now = state["recipe"], json.loads(json.dumps(self.recipe.as_dict()))
-        was = json.loads(json.dumps(was))
-        changed = [f"{k}: {was.get(k)} -> {now.get(k)}" for k in now if was.get(k) != now.get(k) and k not in MOVABLE]
+            was = _flat(state["recipe"])
+            state["network"], state["ema"], state["optimizer"], state["step"]
+        except Exception as error:  # torch raises many kinds on files that are cut short or not its own
+            said = " ".join(str(error).split())[:200] or type(error).__name__
+            raise CheckpointError(f"{self.checkpoint}: not a checkpoint of a run ({said}); move it away") from None
+        now = _flat(self.recipe.as_dict())
+        changed = [f"{k}: {was.get(k)} -> {now[k]}" for k in now if was.get(k) != now[k] and k not in MOVABLE]
         if changed:
             raise TrainingError(f"{self.checkpoint} is of another recipe ({'; '.join(changed)}): use another folder")
         self.network.load_state_dict(state["network"])
@@ -152,14 +154,25 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), r.clip_norm)
+        if not math.isfinite(norm.item()):
+            raise TrainingError(f"gradient is {norm.item()} at step {self.step}, on {', '.join(batch.sources)}")
         self.optimizer.step()
         self.ema.update(self.network, self.step)
         self.step += 1
         return {"step": self.step, "loss": round(loss.item(), 5), "norm": round(norm.item(), 4), "rate": rate}
 
+    def _trim_log(self) -> None:
+        """Drop lines after the checkpoint: a run that was killed left them, the last perhaps cut short."""
+        log = self.folder / "log.jsonl"
+        lines = log.read_text().splitlines() if log.exists() else []
+        temporary = log.with_suffix(".tmp")
+        temporary.write_text("".join(f"{line}\n" for line in lines if _step(line) <= self.step))
+        os.replace(temporary, log)
+
     def run(self, max_minutes: float = math.inf, report: Report = lambda line: None) -> bool:
         """Train until the recipe's last step or for `max_minutes`. -> whether the recipe is finished."""
         start = time.monotonic()
+        self._trim_log()
         with open(self.folder / "log.jsonl", "a") as log:
             for batch in self.loader():
                 line = self.update(batch) | {"seconds": round(time.monotonic() - start, 2)}
@@ -172,6 +185,25 @@ class Trainer:
                 if over:
                     break
         return self.step >= self.recipe.steps
+
+
+def _step(line: str) -> float:
+    """The step of a log line, beyond all steps if the line is cut short."""
+    try:
+        return json.loads(line)["step"]
+    except ValueError:
+        return math.inf
+
+
+def _flat(recipe: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """A recipe's fields by dotted names, as they are after JSON: tuples and lists are the same."""
+    fields = {}
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            fields |= _flat(value, f"{above}{key}.")
+        else:
+            fields[above + key] = json.loads(json.dumps(value))
+    return fields
 
 
 # What may differ between a run and its resumption: where the data lies, and how it is loaded and saved.

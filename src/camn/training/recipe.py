@@ -54,7 +54,7 @@ class Recipe:
         for name in ("steps", "batch", "save_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"recipe {self.name}: {name} is {getattr(self, name)}; it must be 1 or more")
-        if any(s % 16 != 1 for s in self.clips.size):
+        if len(self.clips.size) != 2 or any(s % 16 != 1 for s in self.clips.size):
             raise ConfigError(f"recipe {self.name}: clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
         if self.clips.frames < 2:
             raise ConfigError(f"recipe {self.name}: clips of {self.clips.frames} frames; sequences need 2 or more")

@@ -1,0 +1,85 @@
+"""Recipes: read from TOML, refused with their reason, and the learning rate by its formula."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from camn.data.clips import Appearance, ClipOptions, Motion
+from camn.errors import ConfigError
+from camn.training.recipe import Recipe, load_recipe
+
+GOOD = 'davis = "data"\n[clips]\nsize = [65, 81]\nframes = 2\n'
+
+
+def written(tmp_path, text):
+    path = tmp_path / "small.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_recipe_is_what_its_file_says(tmp_path):
+    text = 'stills = "../pictures"\nfrozen = ["a", "b"]\nhard = [0.9, 0.2]\nseed = 3\n'
+    text += '[clips]\nsize = [65, 81]\nweights = [["birds", 0.5]]\n[clips.motion]\nangle = 2.0\n'
+    recipe = load_recipe(written(tmp_path, text + "[clips.appearance]\ngrey = 0.5\n"))
+    clips = ClipOptions(
+        size=(65, 81), weights=(("birds", 0.5),), motion=Motion(angle=2.0), appearance=Appearance(grey=0.5)
+    )
+    stills = str((tmp_path.parent / "pictures").resolve())
+    assert recipe == Recipe("small", stills=stills, frozen=("a", "b"), hard=(0.9, 0.2), seed=3, clips=clips)
+
+
+def test_paths_are_the_files_own_and_overrides_win(tmp_path):
+    recipe = load_recipe(written(tmp_path, GOOD), seed=7, stills="elsewhere")
+    assert (recipe.davis, recipe.seed, recipe.stills) == (str(tmp_path / "data"), 7, "elsewhere")
+    assert load_recipe(written(tmp_path, 'davis = "/data"\n[clips]\nsize = [65, 65]')).davis == "/data"
+
+
+BAD = {
+    "unknown key": ("speed = 3\n" + GOOD, "small.toml.*'speed'"),
+    "unknown clip option": (GOOD + "zoom = 3\n", "small.toml.*'zoom'"),
+    "unknown motion": (GOOD + "[clips.motion]\nspin = 3\n", "small.toml.*'spin'"),
+    "invalid TOML": ("davis = \n", "small.toml: not valid TOML.*line 1"),
+    "no data": ("[clips]\nsize = [65, 65]\n", "small: names no data"),
+    "even size": (GOOD.replace("81", "80"), r"clip size \(65, 80\); sides must be 16 k \+ 1"),
+    "one side": (GOOD.replace("[65, 81]", "[65]"), "small"),
+    "one frame": (GOOD.replace("frames = 2", "frames = 1"), "clips of 1 frames"),
+    "no step": ("steps = 0\n" + GOOD, "steps is 0"),
+    "no batch": ("batch = 0\n" + GOOD, "batch is 0"),
+    "never saved": ("save_every = 0\n" + GOOD, "save_every is 0"),
+    "unknown model": ('model = "camn-huge"\n' + GOOD, "camn-huge.*camn-mobile"),
+    "word for a number": ('steps = "many"\n' + GOOD, "small.toml"),
+    "clips no table": ('davis = "data"\nclips = 3\n', "small.toml"),
+    "bad chance": (GOOD + "flip = 2\n", "flip 2 must be in 0..1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_recipe_is_refused(tmp_path, case):
+    text, said = BAD[case]
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(written(tmp_path, text))
+
+
+def test_files_that_are_no_recipe(tmp_path):
+    with pytest.raises(ConfigError, match="missing.toml: cannot be read: No such file"):
+        load_recipe(tmp_path / "missing.toml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_recipe(tmp_path)
+    (tmp_path / "picture.toml").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(ConfigError, match="picture.toml: not valid TOML"):
+        load_recipe(tmp_path / "picture.toml")
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")), ids=lambda p: p.stem)
+def test_our_recipes_are_good(path):
+    assert load_recipe(path).name == path.stem
+
+
+def test_rate_warms_up_then_falls_to_nought():
+    recipe = Recipe("r", davis="d", clips=ClipOptions(size=(65, 65)), rate=0.1, warm_up=10, steps=100, power=0.9)
+    assert [recipe.rate_at(s) for s in (0, 4, 9)] == pytest.approx([0.01, 0.05, 0.1])
+    for step in (10, 50, 99):
+        assert recipe.rate_at(step) == pytest.approx(0.1 * (1 - step / 100) ** 0.9)
+    assert recipe.rate_at(100) == recipe.rate_at(101) == 0
+    assert dataclasses.replace(recipe, warm_up=0).rate_at(0) == 0.1
