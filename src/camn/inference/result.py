@@ -54,11 +54,12 @@ class Result:
         """(H, W) float32 in 0..1 of one object. MaskError for an id that is not followed."""
         channel = self._objects.channel(id)
         at_frame = to_frame(self._probabilities[channel : channel + 1], self.ids.shape)[0]
-        return np.array(at_frame.cpu())  # a copy: at equal sizes it would be the segmenter's own memory
+        return at_frame.cpu().numpy().copy()  # a copy: at equal sizes it would be the segmenter's own memory
 
 
 def to_frame(probabilities: Tensor, size: tuple[int, ...]) -> Tensor:
     """(C, h, w) at the work size -> (C, H, W). Frames come to the work size by pixel centres, so masks go back so."""
     if tuple(probabilities.shape[1:]) == tuple(size):
         return probabilities
-    return F.interpolate(probabilities[None], tuple(size), mode="bilinear", align_corners=False)[0]
+    # Rounding of the weights takes a value up to 1e-7 out of 0..1.
+    return F.interpolate(probabilities[None], tuple(size), mode="bilinear", align_corners=False)[0].clamp(0, 1)

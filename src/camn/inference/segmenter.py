@@ -162,7 +162,7 @@ class Segmenter:
             return channels
         size = self._work_size(ids.shape)
         smaller = size[0] <= ids.shape[0]
-        return F.interpolate(channels[None], size, mode="area" if smaller else "bilinear")[0]
+        return F.interpolate(channels[None], size, mode="area" if smaller else "bilinear")[0].clamp(0, 1)
 
     def _take_in(
         self,
