@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from camn.model.matching import (
     FAR,
+    TRACE,
     global_maps,
     local_maps,
     nearest,
@@ -153,13 +154,17 @@ def test_owners_hold_half_a_pixel_or_half_of_their_fullest(objects, h, w, scale,
     got = owners(masks)
     for n, mask in enumerate(masks):
         most = mask.max().item()
-        wanted = [[m > 0 and m >= 0.5 * most for m in row] for row in mask.tolist()]
+        wanted = [[m > TRACE and m >= 0.5 * most for m in row] for row in mask.tolist()]
         assert got[n].tolist() == wanted
 
 
 def test_owners_by_hand():
     got = owners(torch.tensor([[[0.0, 0.5, 1.0, 0.4]], [[0.0, 0.2, 0.1, 0.05]], [[0.0, 0.0, 0.0, 0.0]]]))
     assert got[:, 0].int().tolist() == [[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+
+
+def test_a_trace_of_an_object_owns_nothing():
+    assert not owners(torch.full((1, 2, 2), 1e-6)).any()
 
 
 def slow_global(query, references, bias, stride, keep):

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FAR = 5e4
+TRACE = 1 / 64  # of a pixel; at stride 16 four pixels of the frame
 TILE = 1 << 22  # elements of a distance matrix made at once: 16 MiB in float32
 
 
@@ -95,9 +96,10 @@ def of_others(maps: Tensor) -> Tensor:
 
 def owners(masks: Tensor) -> Tensor:
     """Which pixels are an object's own: mask values (N, h, w) in 0..1 -> bool. At least half of the pixel, or for an
-    object too small to fill half of any pixel, at least half of what it fills most."""
+    object too small to fill half of any pixel, at least half of what it fills most. A trace is nobody's: else the
+    leftover probability of an object that has left would still own the pixels where it is largest."""
     most = masks.amax((1, 2), keepdim=True)
-    return (masks >= 0.5 * most.clamp(max=1.0)) & (masks > 0)
+    return (masks >= 0.5 * most.clamp(max=1.0)) & (masks > TRACE)
 
 
 def global_maps(
