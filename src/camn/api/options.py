@@ -16,22 +16,23 @@ AlphaKind = Literal["png", "prores", "vp9"]
 @dataclass(frozen=True)
 class Progress:
     """done: frames (or steps) so far. total: of how many, estimated for some videos, None if unknown. seconds: since
-    the start. note: what else there is to say: a sequence's name, a loss."""
+    the start, when `first` were done already. note: what else there is to say: a sequence's name, a loss."""
 
     done: int
     total: int | None
     seconds: float
     note: str = ""
+    first: int = 0
 
     @property
     def rate(self) -> float:
         """Frames (or steps) per second."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
+        return (self.done - self.first) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def left(self) -> float | None:
         """Seconds left, if that can be told."""
-        return max(0, self.total - self.done) / self.rate if self.total and self.done else None
+        return max(0, self.total - self.done) / self.rate if self.total and self.rate else None
 
 
 Report = Callable[[Progress], None]
@@ -79,5 +80,6 @@ class SegmentOptions(InferenceOptions):
             raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
 
     def rate(self) -> Fraction:
-        """fps as the fraction it stands for: 23.976 is 24000/1001."""
-        return Fraction(self.fps).limit_denominator(1001)
+        """fps as the fraction it stands for: 23.976 and 23.98 are 24000/1001."""
+        ntsc = Fraction(round(self.fps * 1.001) * 1000, 1001)
+        return ntsc if abs(ntsc - self.fps) < 0.005 else Fraction(self.fps).limit_denominator(1001)

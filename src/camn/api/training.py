@@ -65,9 +65,10 @@ def train(
     backbone, whole, origin = _start(plan)
     with cpu_threads(threads):
         trainer = Trainer(plan, folder, str(resolve_device(device)), backbone, whole)
+        first = trainer.step
 
         def report(line: dict[str, Any]) -> None:
-            progress(Progress(line["step"], plan.steps, line["seconds"], f"loss {line['loss']:.4f}"))
+            progress(Progress(line["step"], plan.steps, line["seconds"], f"loss {line['loss']:.4f}", first))
 
         if trainer.step < plan.steps:
             trainer.run(max_minutes, report)
