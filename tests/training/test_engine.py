@@ -1,0 +1,241 @@
+"""The training loop on a real little data set: exact resume, also after kill -9, and refusals with their reason."""
+
+import json
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from camn.data.clips import ClipOptions
+from camn.errors import CheckpointError, OutputError, TrainingError
+from camn.training.engine import Trainer
+from camn.training.recipe import Recipe
+
+torch.set_num_threads(1)
+STEPS = 4
+
+
+def save(pictures, masks, name, centre, rng):
+    pictures.mkdir(parents=True, exist_ok=True)
+    masks.mkdir(parents=True, exist_ok=True)
+    labels = np.zeros((90, 110), np.uint8)
+    cv2.circle(labels, centre, 24, 1, -1)
+    picture = rng.integers(0, 90, (*labels.shape, 3), dtype=np.uint8)
+    picture[labels == 1] += np.uint8(150)
+    Image.fromarray(picture).save(pictures / f"{name}.png")
+    Image.fromarray(labels).save(masks / f"{name}.png")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """A recipe over one DAVIS sequence of six frames and three stills, made here."""
+    root, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    (root / "davis/ImageSets/2016").mkdir(parents=True)
+    (root / "davis/ImageSets/2016/train.txt").write_text("ball\n")
+    for t in range(6):
+        frames, masks = (root / "davis" / kind / "480p/ball" for kind in ("JPEGImages", "Annotations"))
+        save(frames, masks, f"{t:05d}", (40 + 3 * t, 45), rng)
+    for k in range(3):
+        save(root / "stills/balls/images", root / "stills/balls/masks", f"{k}", (40 + 10 * k, 50 - 4 * k), rng)
+    return Recipe(
+        "little",
+        davis=str(root / "davis"),
+        stills=str(root / "stills"),
+        frozen=("backbone.",),
+        steps=STEPS,
+        batch=1,
+        warm_up=1,
+        workers=0,
+        save_every=1,
+        clips=ClipOptions(size=(65, 65), frames=2),
+    )
+
+
+def log(folder):
+    """The log's lines but for their times."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def state(folder):
+    return torch.load(folder / "last.pt", weights_only=True)
+
+
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+@pytest.fixture(scope="module")
+def whole(recipe, tmp_path_factory):
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    seen = []
+    assert Trainer(recipe, folder).run(report=seen.append)
+    assert [line["step"] for line in seen] == [1, 2, 3, 4]
+    return folder
+
+
+def test_a_run_leaves_its_log_and_checkpoint(recipe, whole):
+    assert [line["step"] for line in log(whole)] == [1, 2, 3, 4]
+    assert [line["rate"] for line in log(whole)] == [recipe.rate_at(s) for s in range(STEPS)]
+    assert all(math.isfinite(line["loss"]) and line["norm"] > 0 for line in log(whole))
+    assert state(whole)["step"] == STEPS
+    assert {p.name for p in whole.iterdir()} == {"last.pt", "log.jsonl"}
+
+
+def test_frozen_parameters_stay_and_others_move(recipe, whole):
+    torch.manual_seed(recipe.seed)
+    fresh, trained = Trainer(recipe, whole.parent / "fresh").network.state_dict(), state(whole)["network"]
+    for name, value in fresh.items():
+        assert not (name.startswith("backbone.") and not torch.equal(value, trained[name])), name
+    moved = [n for n in fresh if not torch.equal(fresh[n], trained[n])]
+    assert len(moved) > 0.9 * sum(not n.startswith("backbone.") for n in fresh)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not(recipe, whole, tmp_path):
+    """max_minutes = 0: a step, then save and stop. Each time a new trainer goes on."""
+    for step in range(1, STEPS + 1):
+        trainer = Trainer(replace(recipe, save_every=100), tmp_path)
+        assert trainer.step == step - 1
+        assert trainer.run(max_minutes=0) == (step == STEPS)
+    assert log(tmp_path) == log(whole)
+    ours, theirs = state(tmp_path), state(whole)
+    assert all(same(ours[k], theirs[k]) for k in ("step", "network", "ema", "optimizer"))
+
+
+def test_a_finished_run_stays_as_it_is(recipe, whole):
+    before = log(whole)
+    assert Trainer(recipe, whole).run() and log(whole) == before
+
+
+def test_another_number_of_workers_is_the_same_run(recipe, whole, tmp_path):
+    Trainer(recipe, tmp_path).run(max_minutes=0)
+    assert Trainer(replace(recipe, workers=2), tmp_path).run()
+    assert log(tmp_path) == log(whole)
+
+
+SCRIPT = """
+import dataclasses, json, sys
+from pathlib import Path
+import torch
+from camn.data.clips import ClipOptions
+from camn.training.engine import Trainer
+from camn.training.recipe import Recipe
+torch.set_num_threads(1)
+fields = json.loads(sys.argv[1])
+fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+recipe = Recipe(**fields | {"clips": ClipOptions(size=(65, 65), frames=2)})
+print("ready", flush=True)
+Trainer(recipe, Path(sys.argv[2])).run(report=lambda line: print(line["step"], flush=True))
+"""
+
+
+@pytest.mark.parametrize("trial", range(2))
+def test_kill_9_at_any_moment_costs_nothing(recipe, whole, tmp_path, trial):
+    fields = {k: v for k, v in recipe.as_dict().items() if k != "clips"}
+    command = [sys.executable, "-c", SCRIPT, json.dumps(fields), str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == str(1 + trial):
+            break
+    time.sleep(random.random() * 0.5)  # in the middle of a step, of the log, or of saving
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    resumed = Trainer(recipe, tmp_path)
+    assert trial <= resumed.step <= STEPS
+    assert resumed.run()
+    assert log(tmp_path) == log(whole)
+    assert same(state(tmp_path)["network"], state(whole)["network"])
+    assert same(state(tmp_path)["ema"], state(whole)["ema"])
+
+
+def test_log_lines_beyond_the_checkpoint_are_made_anew(recipe, whole, tmp_path):
+    """What a kill between two checkpoints leaves: lines of steps that are not saved, the last one cut short."""
+    Trainer(recipe, tmp_path).run(max_minutes=0)
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"step": 2, "loss": 99.0}\n{"step": 3, "lo')
+    (tmp_path / "last.tmp").write_bytes(b"half a checkpoint")
+    assert Trainer(recipe, tmp_path).run()
+    assert log(tmp_path) == log(whole)
+
+
+OTHER = {
+    "seed": ({"seed": 5}, "seed: 0 -> 5"),
+    "model": ({"model": "camn-r50"}, "model: camn-mobile -> camn-r50"),
+    "frozen": ({"frozen": ()}, r"frozen: \['backbone.'\] -> \[\]"),
+    "clip": ({"clips": ClipOptions(size=(65, 65), frames=3)}, "clips.frames: 2 -> 3"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_another_recipes_run_is_refused_by_its_difference(recipe, whole, case):
+    fields, said = OTHER[case]
+    before = (whole / "last.pt").read_bytes()
+    with pytest.raises(TrainingError, match=rf"last.pt is of another recipe \({said}\): use another folder"):
+        Trainer(replace(recipe, **fields), whole)
+    assert (whole / "last.pt").read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_names_its_clips_and_keeps_the_checkpoint(recipe, tmp_path):
+    """A learning rate beyond all measure ruins the network in a step or two."""
+    wild = replace(recipe, rate=1e30, clips=replace(recipe.clips, video_share=1, paste=0))
+    with pytest.raises(TrainingError, match=r"(loss|gradient) is (nan|inf) at step [123], on .*480p/ball"):
+        Trainer(wild, tmp_path).run()
+    kept = state(tmp_path)
+    assert 1 <= kept["step"] < STEPS and all(v.isfinite().all() for v in kept["network"].values())
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+CORRUPT = {
+    "empty": lambda good: b"",
+    "cut short": lambda good: good[: len(good) // 2],
+    "text": lambda good: b"not a checkpoint",
+}
+
+
+@pytest.mark.parametrize("case", CORRUPT)
+def test_a_corrupt_checkpoint_is_refused(recipe, whole, tmp_path, case):
+    (tmp_path / "last.pt").write_bytes(CORRUPT[case]((whole / "last.pt").read_bytes()))
+    with pytest.raises(CheckpointError, match=r"last.pt: not a checkpoint of a run \(.*\); move it away"):
+        Trainer(recipe, tmp_path)
+
+
+@pytest.mark.parametrize("other", [{"weight": torch.zeros(1)}, [1, 2]])
+def test_another_kind_of_file_is_no_checkpoint(recipe, tmp_path, other):
+    torch.save(other, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match="last.pt: not a checkpoint of a run"):
+        Trainer(recipe, tmp_path)
+
+
+def test_a_folder_that_cannot_be_made(recipe, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file/run: cannot be made: Not a directory"):
+        Trainer(recipe, tmp_path / "file" / "run")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+def test_a_full_disk_keeps_the_checkpoint_before(recipe, tmp_path):
+    trainer = Trainer(recipe, tmp_path)
+    trainer.run(max_minutes=0)
+    before = (tmp_path / "last.pt").read_bytes()
+    (tmp_path / "last.tmp").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="last.pt: not saved.*the checkpoint before it is kept"):
+        trainer.save()
+    assert (tmp_path / "last.pt").read_bytes() == before and not (tmp_path / "last.tmp").is_symlink()
