@@ -110,6 +110,15 @@ def test_void_is_excluded(tmp_path):
     assert scores.jf == 1 and [o.id for o in scores.sequences[0].objects] == [1]
 
 
+def test_masks_of_0_and_255_in_2016_are_objects_not_void(tmp_path):
+    truth = [square(4, 4 + t, 12, 255) for t in range(6)]
+    make(tmp_path / "davis", "2016", {"a": truth})
+    predict(tmp_path / "right", {"a": [np.minimum(labels, 1) for labels in truth]})
+    predict(tmp_path / "wrong", {"a": [square(22, 40, 8) for _ in truth]})
+    assert evaluate_davis(tmp_path / "right", tmp_path / "davis", "2016").jf == 1
+    assert evaluate_davis(tmp_path / "wrong", tmp_path / "davis", "2016").j.mean == 0
+
+
 def test_statistics_by_hand():
     values = np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])
     # Quarters of 9 frames meet at frames 1, 3, 5, 7, 9: the first is 1, 0.9, 0.8 and the last 0.4, 0.3, 0.2.

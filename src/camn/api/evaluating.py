@@ -17,7 +17,7 @@ from camn.api.loading import cpu_threads, load
 from camn.api.options import InferenceOptions, Progress, Report
 from camn.data.davis import DavisFolder, VideoSequence
 from camn.data.outputs import MaskWriter, WriterThread, prepare_output, write_json
-from camn.data.pairs import IGNORE, read_image, read_labels
+from camn.data.pairs import IGNORE, is_binary, read_image, read_labels
 from camn.data.source import prefetch
 from camn.errors import DataError
 from camn.evaluation.benchmarks import DavisScores, evaluate_davis, table
@@ -109,7 +109,8 @@ def _frames(sequence: VideoSequence) -> Iterator[np.ndarray]:
 def _first_mask(sequence: VideoSequence, merge: bool) -> np.ndarray:
     """The objects to follow, (H, W) uint8; void is background."""
     labels = read_labels(sequence.masks[0])
-    labels = np.where(labels == IGNORE, 0, labels).astype(np.uint8)
+    if not (merge and is_binary(labels)):
+        labels = np.where(labels == IGNORE, 0, labels).astype(np.uint8)
     if not labels.any():
         raise DataError(f"{sequence.masks[0]}: the first annotation names no object; take the sequence off the list")
     return (labels > 0).astype(np.uint8) if merge else labels

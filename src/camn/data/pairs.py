@@ -69,3 +69,8 @@ def raise_problems(what: str, problems: list[str]) -> None:
     """Raise one DataError that names every problem; nothing happens when there is none."""
     if problems:
         raise DataError("\n  ".join([f"{what} does not fit together; mend or remove these:", *problems]))
+
+
+def is_binary(labels: np.ndarray) -> bool:
+    """Whether this is a mask of values 0 and 255 alone, as in DAVIS 2016's own download: 255 is then the object."""
+    return bool((labels == IGNORE).any()) and not ((labels > 0) & (labels < IGNORE)).any()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from camn.data.davis import DavisFolder, VideoSequence
-from camn.data.pairs import IGNORE, raise_problems, read_labels
+from camn.data.pairs import IGNORE, is_binary, raise_problems, read_labels
 from camn.errors import DataError
 from camn.evaluation.jf import contour_accuracy, region_similarity
 
@@ -85,7 +85,8 @@ def evaluate_davis(
 
     2017: each object apart, the objects being the ids of the sequence's first annotation. 2016: all ids as one object.
     The first frame, which is given, and the last are left out and need no prediction. Label 255 is void in an
-    annotation; in a prediction it is background for 2017, and like any id the object for 2016.
+    annotation, unless 2016 annotations hold 0 and 255 alone, 255 being the object, as in that year's own download; in a
+    prediction it is background for 2017, and like any id the object for 2016.
     Raises DataError that names every missing, unreadable or differently sized mask and every id that is no object.
     """
     if str(year) not in ("2016", "2017"):
@@ -134,7 +135,7 @@ def _evaluate(folder: Path, sequence: VideoSequence, merge: bool) -> tuple[Seque
     values, problems = [], defaultdict(list)
     for path in sequence.masks[1:-1]:
         try:
-            values.append(_compare(folder / path.name, path, ids, merge))
+            values.append(_compare(folder / path.name, path, ids, merge, binary=merge and is_binary(first)))
         except DataError as error:
             problems[str(error)].append(path.name)
     if problems:
@@ -144,7 +145,7 @@ def _evaluate(folder: Path, sequence: VideoSequence, merge: bool) -> tuple[Seque
     return SequenceScores(sequence.name, len(series), tuple(objects)), []
 
 
-def _compare(predicted: Path, annotated: Path, ids: list[int], merge: bool) -> list[tuple[float, float]]:
+def _compare(predicted: Path, annotated: Path, ids: list[int], merge: bool, binary: bool) -> list[tuple[float, float]]:
     """(J, F) of each object on one frame. Raises DataError with the reason, the file not named, if there are none."""
     if not predicted.is_file():
         raise DataError("missing; every frame but the first and the last needs a mask")
@@ -152,7 +153,7 @@ def _compare(predicted: Path, annotated: Path, ids: list[int], merge: bool) -> l
     if ours.shape != theirs.shape:
         sizes = f"{ours.shape[1]}x{ours.shape[0]}, the annotations {theirs.shape[1]}x{theirs.shape[0]}"
         raise DataError(f"of size {sizes}; write predictions at the annotations' size")
-    void = theirs == IGNORE
+    void = (theirs == IGNORE) & (not binary)
     if merge:
         ours, theirs = (ours > 0).astype(np.uint8), (theirs > 0).astype(np.uint8)
     extra = sorted(set(np.unique(ours).tolist()) - {0, IGNORE, *ids})
