@@ -1,6 +1,6 @@
 """Peak memory after 200 and after 2,000 frames, each in a process of its own: it must not grow with length.
 
-    python bench/memory.py [--short 200] [--long 2000] [--height 480 --width 854]
+python bench/memory.py [--short 200] [--long 2000] [--height 480 --width 854]
 """
 
 import argparse

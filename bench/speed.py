@@ -1,6 +1,6 @@
 """Seconds per frame of a shipped model in eager mode, and where they go, at 480x854.
 
-    python bench/speed.py [--objects 2] [--frames 40] [--model camn-mobile]
+python bench/speed.py [--objects 2] [--frames 40] [--model camn-mobile]
 """
 
 import argparse
