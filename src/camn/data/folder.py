@@ -78,7 +78,7 @@ def _to_rgb(image: Image.Image, path: str | Path) -> np.ndarray:
 
 def _grey_to_rgb(grey: np.ndarray, white: int, path: str | Path) -> np.ndarray:
     low, high = grey.min(), grey.max()
-    if not (0 <= low and high <= white):
+    if not (low >= 0 and high <= white):
         raise VideoError(
             f"{path}: {grey.dtype} grey values from {low} to {high}, expected 0 to {white}; save it with 8 or 16 bits"
         )
