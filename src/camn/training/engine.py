@@ -117,7 +117,7 @@ class Trainer:
         try:
             state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
             was = _flat(state["recipe"])
-            state["network"], state["ema"], state["optimizer"], state["step"]
+            network, ema, optimizer, step = (state[key] for key in ("network", "ema", "optimizer", "step"))
         except Exception as error:  # torch raises many kinds on files that are cut short or not its own
             said = " ".join(str(error).split())[:200] or type(error).__name__
             raise CheckpointError(f"{self.checkpoint}: not a checkpoint of a run ({said}); move it away") from None
@@ -125,10 +125,10 @@ class Trainer:
         changed = [f"{k}: {was.get(k)} -> {now[k]}" for k in now if was.get(k) != now[k] and k not in MOVABLE]
         if changed:
             raise TrainingError(f"{self.checkpoint} is of another recipe ({'; '.join(changed)}): use another folder")
-        self.network.load_state_dict(state["network"])
-        self.ema.average.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.network.load_state_dict(network)
+        self.ema.average.load_state_dict(ema)
+        self.optimizer.load_state_dict(optimizer)
+        self.step = step
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
