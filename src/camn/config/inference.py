@@ -22,7 +22,7 @@ class InferenceConfig:
     memory_every: int = 5
     memory_frames: int = 6
     short_side: int = 480
-    max_side: int = 1040
+    max_side: int = 1041
     lost_below: float = 0.5
     channels_last: bool = True
     autocast: bool = True
