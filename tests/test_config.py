@@ -66,7 +66,7 @@ BAD = {
     "memory without stride 16": (
         changed(
             scales=(Scale(4, 32, 32, (2,)), Scale(8, 32, 32, (2,))),
-            ensembler=Ensembler((Stage(4, 64, (1,)), Stage(8, 64, (1,))), ()),
+            ensembler=Ensembler((Stage(4, 64, (1,)), Stage(8, 64, (1, 2))), ()),
         ),
         "memory reads at stride 16",
     ),
@@ -97,6 +97,10 @@ BAD = {
     "scale that joins nothing": (
         changed(ensembler=dataclasses.replace(BASE.ensembler, stages=BASE.ensembler.stages[:1])),
         r"scales of strides \[16\] join no stage",
+    ),
+    "scale that finds no second block": (
+        changed(ensembler=dataclasses.replace(BASE.ensembler, stages=(Stage(8, 64, (1,)), Stage(16, 64, (1,))))),
+        r"strides \[16\]: scales join behind the first block",
     ),
     "more to match than there is": (changed(SINGLE, scales=(Scale(4, 64, 100, (2,)),)), "more channels to match"),
     "high level": (lambda: Ensembler((Stage(4, 64, (1,)),), (), high_level="ppm"), "high_level is 'ppm'"),  # type: ignore[arg-type]

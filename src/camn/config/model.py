@@ -170,6 +170,11 @@ class ModelConfig:
         stages = [s.stride for s in self.ensembler.stages]
         if unheard := [s for s in strides if s not in stages]:
             raise ConfigError(f"scales of strides {unheard} join no stage of the ensembler, whose strides are {stages}")
+        joined = [s for s in self.ensembler.stages[1:] if s.stride in strides]
+        if short := [s.stride for s in joined if len(s.dilations) < 2]:
+            raise ConfigError(
+                f"ensembler stages of strides {short}: scales join behind the first block; give two or more"
+            )
         if self.matching.metric == "euclidean" and (over := [s for s in self.scales if s.match_channels > s.channels]):
             raise ConfigError(
                 f"{over[0]}: more channels to match than the embedding has; project them (metric `cosine`)"
