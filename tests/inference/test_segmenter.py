@@ -467,6 +467,18 @@ def test_a_call_that_runs_out_of_memory_changes_nothing(mobile, monkeypatch, cal
     check_same_from_here(segmenter, twin)
 
 
+def test_a_removal_that_runs_out_of_memory_changes_nothing(mobile, monkeypatch):
+    segmenter, twin = started(mobile, 1, 2), started(mobile, 1, 2)
+
+    def fail(*_):
+        raise torch.OutOfMemoryError("no more")
+
+    with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+        patch.setattr("camn.inference.segmenter._without", fail)
+        segmenter.remove(1)
+    check_same_from_here(segmenter, twin)
+
+
 def check_same_from_here(segmenter: Segmenter, twin: Segmenter) -> None:
     assert segmenter.index == twin.index and segmenter.objects == twin.objects
     assert segmenter.remembered == twin.remembered

@@ -106,10 +106,12 @@ class Segmenter:
         """Stop following an object. MaskError if it is not followed."""
         objects = self.objects.without(id)
         channels = self._channels(objects)
-        self._bank.select(channels)
-        self._probabilities = select_channels(_without(self._probabilities, [self.objects.channel(id)]), channels)
-        self._ids = np.where(self._ids == id, 0, self._ids).astype(np.uint8)
-        self.objects = objects
+        bank = copy(self._bank)
+        bank.select(channels)
+        probabilities = select_channels(_without(self._probabilities, [self.objects.channel(id)]), channels)
+        ids = np.where(self._ids == id, 0, self._ids).astype(np.uint8)
+        # As in `_take_in`: all that may fail comes before the first change.
+        self._bank, self.objects, self._probabilities, self._ids = bank, objects, probabilities, ids
 
     @property
     def remembered(self) -> list[int]:
