@@ -17,11 +17,20 @@ from safetensors.torch import save_file
 
 import camn
 from camn import api, weights
-from camn.api.segmenting import DEMO
+from camn.api.segmenting import DEMO, enough_memory
 from camn.checkpoints.cfbi import expected_shapes, public_name
 from camn.config import preset
 from camn.data.source import open_source
-from camn.errors import CheckpointError, ConfigError, DataError, MaskError, OutputError, TrainingError, VideoError
+from camn.errors import (
+    CamnError,
+    CheckpointError,
+    ConfigError,
+    DataError,
+    MaskError,
+    OutputError,
+    TrainingError,
+    VideoError,
+)
 from camn.evaluation.benchmarks import evaluate_davis
 from camn.masks import read_mask, read_masks, write_palette_png
 from camn.model.network import Camn
@@ -441,6 +450,26 @@ def test_a_truncated_video_gives_its_frames_and_a_warning(tmp_path, run):
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["status"] == "done" and record["warnings"] == [warning]
     assert open_source(tmp_path / "out" / "overlay.mp4").count == summary.frames
+
+
+def _too_large() -> None:
+    torch.empty(1 << 54)
+
+
+def _broken() -> None:
+    raise RuntimeError("shapes do not fit")
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "said"),
+    [
+        (_too_large, CamnError, "not enough memory for 2 objects on frames of 96x64.*--max-side"),
+        (_broken, RuntimeError, "shapes do not fit"),
+    ],
+)
+def test_memory_that_runs_out_is_told_from_other_errors(work, error, said):
+    with pytest.raises(error, match=said), enough_memory(SIZE, 2):
+        work()
 
 
 def test_an_interruption_leaves_whole_files(tmp_path, run):

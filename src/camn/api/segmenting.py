@@ -160,10 +160,10 @@ def _follow(
 ) -> None:
     """Decode ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every file."""
     with (
+        enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
         Outputs(folder, source, options) as outputs,
         closing(prefetch(run.read(source))) as frames,
         WriterThread() as writer,
-        enough_memory(source.size, len(given.ids)),
     ):
         for frame in frames:
             with run.clock("segment"):
@@ -190,7 +190,11 @@ def enough_memory(size: tuple[int, int], objects: int) -> Iterator[None]:
     """Says what to do when memory runs out. size (H, W) of the frames."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        # On the CPU torch has no error of its own for this.
+        lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+        if not lacking:
+            raise
         raise CamnError(
             f"not enough memory for {objects} objects on frames of {size[1]}x{size[0]}: give a smaller --max-side, a "
             f"smaller --memory-frames, or another --device ({str(error).splitlines()[0] if str(error) else 'no room'})"
