@@ -419,6 +419,20 @@ def test_the_video_is_never_written_over(tmp_path, run, clip):
     assert (out / "overlay.mp4").read_bytes() == clip.read_bytes() and len(list(frames.iterdir())) == 2
 
 
+def test_the_masks_are_never_written_over(tmp_path, run):
+    """A former run's masks, mended by hand, are somebody's work."""
+    out = tmp_path / "out"
+    run(json=True)
+    make_mask(out / "masks" / "000002.png", mask(5))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for given in (out / "masks", out / "masks" / "000000.png", [out / "masks" / "000002.png"], out / "segments.json"):
+        with pytest.raises(OutputError, match="holds the masks .*another folder"):
+            run(masks=given, overwrite=True)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    run(masks=out / "masks", out=tmp_path / "again")
+    assert (masks_of(tmp_path / "again")[2] == mask(5)).all()
+
+
 # --- what goes wrong midway ------------------------------------------------------------------------------------------
 
 

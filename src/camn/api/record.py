@@ -27,7 +27,7 @@ _LIBRARIES = ("torch", "av", "numpy", "pillow", "opencv-python-headless")
 
 def about_run(
     source: FrameSource,
-    masks: str | Path | Sequence[str | Path],
+    masks: Sequence[Path],
     given: MaskSet,
     options: SegmentOptions,
     model: Weights,
@@ -35,7 +35,6 @@ def about_run(
     threads: int,
 ) -> dict[str, Any]:
     """What is known of a run before it starts; JSON can hold it."""
-    files = [masks] if isinstance(masks, (str, Path)) else list(masks)
     height, width = source.size
     return {
         "program": "camn",
@@ -43,7 +42,7 @@ def about_run(
         "error": None,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "video": str(source.path.resolve()),
-        "masks": [str(Path(file).resolve()) for file in files],
+        "masks": [str(file.resolve()) for file in masks],
         "width": width,
         "height": height,
         "fps": float(source.fps or options.rate()),

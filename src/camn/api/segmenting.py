@@ -112,14 +112,15 @@ def segment_video(
     folder = Path(out)
     source = open_source(video)
     given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
-    check_output(folder, source.path, options.overwrite)
+    files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
+    check_output(folder, source.path, files, options.overwrite)
     device = resolve_device(options.device)
     model = weights.read(options.model)
     segmenter = segmenter_of(model, device, options.inference())
     prepare_folder(folder)
     with cpu_threads(options.threads) as threads:
         run = _Run()
-        about = about_run(source, masks, given, options, model, device, threads)
+        about = about_run(source, files, given, options, model, device, threads)
         with recording(folder, about) as record:
             try:
                 _follow(source, given, segmenter, folder, options, run, progress)

@@ -106,12 +106,18 @@ class Outputs:
         self._stack.__exit__(kind, error, trace)
 
 
-def check_output(folder: Path, video: Path, overwrite: bool) -> None:
-    """Refuse, before anything is written, a folder that the run should not write to. Raises OutputError."""
+def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bool) -> None:
+    """Refuse, before anything is written, a folder that the run should not write to. Raises OutputError.
+
+    video, masks: what is read; outputs must not take its place."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; give a folder to write to")
     if video.resolve().is_relative_to(folder.resolve()):
         raise OutputError(f"{folder}: holds the video {video}, and outputs could replace it; give another folder")
+    for mask in masks:
+        own = mask.resolve()
+        if any(own.is_relative_to((folder / name).resolve()) for name in ("masks", "alpha", "segments.json")):
+            raise OutputError(f"{folder}: holds the masks {mask}, and outputs would replace them; give another folder")
     if overwrite or not folder.exists() or _former(folder):
         return
     with writing(folder):
