@@ -231,6 +231,18 @@ def test_a_folder_that_cannot_be_made(recipe, tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+def test_a_log_that_cannot_be_written(recipe, tmp_path):
+    trainer = Trainer(recipe, tmp_path)
+    (tmp_path / "log.tmp").symlink_to("/dev/full")  # becomes the log: its first line is the one without room
+    with pytest.raises(OutputError, match="log.jsonl: no room left"):
+        trainer.run(max_minutes=0)
+    (tmp_path / "log.jsonl").unlink()
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(OutputError, match="log.jsonl: a file stands where a folder should"):
+        trainer.run(max_minutes=0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 def test_a_full_disk_keeps_the_checkpoint_before(recipe, tmp_path):
     trainer = Trainer(recipe, tmp_path)
     trainer.run(max_minutes=0)

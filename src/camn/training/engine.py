@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 from camn.config import preset
 from camn.data.clips import ClipBatch, ClipDataset, collate
 from camn.data.davis import DavisFolder
+from camn.data.outputs import writing
 from camn.data.stills import StillsFolder
 from camn.errors import CheckpointError, OutputError, TrainingError
 from camn.model.network import Camn
@@ -80,6 +81,10 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         return self.folder / "last.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
 
     def _optimizer(self) -> torch.optim.Optimizer:
         slow, decayed, free = [], [], []
@@ -163,27 +168,29 @@ class Trainer:
 
     def _trim_log(self) -> None:
         """Drop lines after the checkpoint: a run that was killed left them, the last perhaps cut short."""
-        log = self.folder / "log.jsonl"
-        lines = log.read_text().splitlines() if log.exists() else []
-        temporary = log.with_suffix(".tmp")
-        temporary.write_text("".join(f"{line}\n" for line in lines if _step(line) <= self.step))
-        os.replace(temporary, log)
+        with writing(self.log):
+            lines = self.log.read_text().splitlines() if self.log.exists() else []
+            temporary = self.log.with_suffix(".tmp")
+            temporary.write_text("".join(f"{line}\n" for line in lines if _step(line) <= self.step))
+            os.replace(temporary, self.log)
+
+    def _note(self, line: dict[str, Any]) -> None:
+        with writing(self.log), self.log.open("a") as log:
+            log.write(json.dumps(line) + "\n")
 
     def run(self, max_minutes: float = math.inf, report: Report = lambda line: None) -> bool:
         """Train until the recipe's last step or for `max_minutes`. -> whether the recipe is finished."""
         start = time.monotonic()
         self._trim_log()
-        with open(self.folder / "log.jsonl", "a") as log:
-            for batch in self.loader():
-                line = self.update(batch) | {"seconds": round(time.monotonic() - start, 2)}
-                log.write(json.dumps(line) + "\n")
-                report(line)
-                over = time.monotonic() - start > 60 * max_minutes
-                if over or self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
-                    log.flush()
-                    self.save()
-                if over:
-                    break
+        for batch in self.loader():
+            line = self.update(batch) | {"seconds": round(time.monotonic() - start, 2)}
+            self._note(line)
+            report(line)
+            over = time.monotonic() - start > 60 * max_minutes
+            if over or self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
+                self.save()
+            if over:
+                break
         return self.step >= self.recipe.steps
 
 
