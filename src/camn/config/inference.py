@@ -17,6 +17,7 @@ class InferenceConfig:
     short_side, max_side: size at which the network works; frames are never enlarged by more than `short_side` asks, and
     the long side never exceeds max_side. Output is always at the frame's own size.
     lost_below: an object is lost where its largest probability stays below this.
+    channels_last: memory layout of weights and frames. autocast: half precision on CUDA, elsewhere without effect.
     """
 
     memory_every: int = 5

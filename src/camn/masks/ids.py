@@ -107,8 +107,8 @@ def soft_aggregate(probabilities: torch.Tensor) -> torch.Tensor:
 
     Soft aggregation of STM (Oh et al., ICCV 2019, eq. 4): the background is the product of all 1 - p, and each
     channel's share is its odds p / (1 - p) over the sum of odds, which is the softmax of the logits. Probabilities are
-    clamped to 1e-7 .. 1 - 1e-7. Half precision is widened
-    to float32, where that clamp does not round away. N = 0 gives ones.
+    clamped to 1e-7 .. 1 - 1e-7. Half precision is widened to float32, where that clamp does not round away. N = 0 gives
+    ones.
     """
     import torch
 

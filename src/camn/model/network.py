@@ -198,7 +198,7 @@ class Camn(nn.Module):
         return torch.cat([made, *embeddings], 1)
 
     def decode(self, frames: Sequence[Matched]) -> list[Tensor]:
-        """Several frames at once -> for each its logits (N+1, h, w) at stride 4; `probabilities` enlarges them."""
+        """Several frames at once -> for each its logits (N+1, h, w) at the last decoder stride; see `enlarge`."""
         counts = [len(f.vector) for f in frames]
         sample = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(frames[0].vector.device)
         foreground, background = self.ensembler(

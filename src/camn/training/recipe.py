@@ -19,8 +19,8 @@ class Recipe:
 
     start: weights to start from, or empty: a file, or the name of a backbone whose weights a package carries. frozen:
     leading parameters (by name prefix) that are not trained; backbone_rate: learning rate of the backbone over that of
-    the rest. steps: the learning rate falls to zero over them
-    (poly). hard: fraction of hardest pixels in the loss at first and at last. jaccard: weight of that loss.
+    the rest. steps: the learning rate falls to zero over them (poly). hard: fraction of hardest pixels in the loss at
+    first and at last. jaccard: weight of that loss.
     """
 
     name: str
