@@ -92,4 +92,4 @@ def _restless(layers: np.ndarray) -> bool:
     grey = layers.astype(np.int16)
     steps = np.concatenate([np.abs(np.diff(grey, axis=axis)).max(axis=2).ravel() for axis in (0, 1)])
     changes = steps[steps > 0]
-    return 4 * len(changes) > len(steps) or 10 * np.count_nonzero(changes <= 3) > 9 * len(changes)
+    return bool(4 * len(changes) > len(steps) or 10 * np.count_nonzero(changes <= 3) > 9 * len(changes))
