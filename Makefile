@@ -12,7 +12,7 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "python3.11 (or another python3, 3.11 or later) is needed and was not found"; exit 1; }
 	@echo "Setting up .venv (some minutes the first time)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(INSTALL) -e '.[dev,train]'
 	@touch $@
 
