@@ -24,7 +24,7 @@ from camn.model.network import Camn
 from camn.training.ema import Ema
 from camn.training.losses import hard_fraction
 from camn.training.recipe import Recipe
-from camn.training.sequence import clip_loss, rollout
+from camn.training.sequence import Damage, clip_loss, rollout
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -152,7 +152,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         frames = batch.frames.to(self.device).float() / 255
-        steps = rollout(self.network, frames, batch.labels.to(self.device), batch.objects)
+        chance = torch.Generator().manual_seed(1_000_003 * r.seed + self.step)  # of the step alone: resuming is exact
+        damage = Damage(r.damage, chance)
+        steps = rollout(self.network, frames, batch.labels.to(self.device), batch.objects, damage)
         loss = clip_loss(steps, hard_fraction(self.step, r.steps, *r.hard), r.jaccard)
         if not math.isfinite(loss.item()):
             raise TrainingError(f"loss is {loss.item()} at step {self.step}, on {', '.join(batch.sources)}")

@@ -20,7 +20,7 @@ class Recipe:
     start: weights to start from, or empty: a file, or the name of a backbone whose weights a package carries. frozen:
     leading parameters (by name prefix) that are not trained; backbone_rate: learning rate of the backbone over that of
     the rest. steps: the learning rate falls to zero over them (poly). hard: fraction of hardest pixels in the loss at
-    first and at last. jaccard: weight of that loss.
+    first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see `Damage`.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Recipe:
     ema: float = 0.998
     hard: tuple[float, float] = (1.0, 0.3)
     jaccard: float = 0.5
+    damage: float = 0.0
     workers: int = 1
     save_every: int = 100
     clips: ClipOptions = field(default_factory=ClipOptions)

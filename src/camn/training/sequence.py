@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,20 +19,57 @@ def one_hot(labels: Tensor, objects: int) -> Tensor:
     return (F.one_hot(torch.where(counted, labels, 0).long(), objects + 1).permute(2, 0, 1) * counted).float()
 
 
+@dataclass(frozen=True)
+class Damage:
+    """Faults put into previous masks, so that a lost part is found again by its look and not by where it was.
+
+    share: chance that the mask fed to a step is damaged, 0..1. generator: where chance comes from.
+    """
+
+    share: float
+    generator: torch.Generator
+
+    def draw(self) -> float:
+        return float(torch.rand((), generator=self.generator))
+
+    def __call__(self, probabilities: Tensor) -> Tensor:
+        """(N+1, H, W) -> the same, or with a box around a random object pixel given to the background, or, in one case
+        of four, to that object. The box has 0.3 to 1.2 times the sides of the object's own."""
+        if self.draw() >= self.share:
+            return probabilities
+        channel = 1 + int(self.draw() * (len(probabilities) - 1))
+        inside = (probabilities[channel] > 0.5).nonzero()
+        if not len(inside):
+            return probabilities
+        extent = (inside.amax(0) - inside.amin(0) + 1).tolist()
+        centre = inside[int(self.draw() * len(inside))].tolist()
+        half = [side * (0.15 + 0.45 * self.draw()) for side in extent]
+        top, left = (max(0, int(c - h)) for c, h in zip(centre, half))
+        box = (slice(None), slice(top, int(centre[0] + half[0]) + 1), slice(left, int(centre[1] + half[1]) + 1))
+        owner = channel if self.draw() < 0.25 else 0
+        damaged = probabilities.clone()
+        damaged[box] = 0
+        damaged[owner][box[1:]] = 1
+        return damaged
+
+
 def rollout(
-    network: Camn, frames: Tensor, labels: Tensor, objects: Sequence[int]
+    network: Camn, frames: Tensor, labels: Tensor, objects: Sequence[int], damage: Damage | None = None
 ) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Segment frames 1..T-1 of B clips from the true masks of their first frames.
 
     frames (B, T, 3, H, W) RGB in 0..1, labels (B, T, H, W) in 0..N or IGNORE, objects: N of each clip. Yields for each
     frame the B pairs of logits (N+1, H, W) and labels (H, W) long. Predictions are fed on without gradient; the
-    embeddings of earlier frames, in matching and in memory, keep theirs.
+    embeddings of earlier frames, in matching and in memory, keep theirs. damage: applied to every previous mask, the
+    first frame's included; that frame stays whole as reference and in memory.
     """
+    damage = damage or Damage(0.0, torch.Generator())
     clips, length = frames.shape[:2]
     size = frames.shape[-2:]
     embedded = network.encode(frames.flatten(0, 1))
     first = [network.label(embedded[b * length], one_hot(labels[b, 0], objects[b])) for b in range(clips)]
-    previous: list[Labelled] = list(first)
+    starts = [damage(one_hot(labels[b, 0], objects[b])) for b in range(clips)]
+    previous: list[Labelled] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
     entries = [[network.remember(f)] if network.memory is not None else [] for f in first]
     for t in range(1, length):
         matched = [network.match(embedded[b * length + t], [first[b]], previous[b], entries[b]) for b in range(clips)]
@@ -40,7 +78,7 @@ def rollout(
         if t == length - 1:
             return
         for b, x in enumerate(logits):
-            previous[b] = network.label(embedded[b * length + t], x.detach().softmax(0))
+            previous[b] = network.label(embedded[b * length + t], damage(x.detach().softmax(0)))
             if network.memory is not None:
                 entries[b].append(network.remember(previous[b]))
 
