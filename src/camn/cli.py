@@ -66,6 +66,8 @@ class Models:
             if info.shipped:
                 print(f"  sha256 {info.sha256}")
                 for key, value in (info.notes or {}).items():
+                    if isinstance(value, dict):  # a whole recipe, or a file with its hash: the file has the rest
+                        value = value.get("name", value.get("file", value))
                     print(f"  {key}: {value}")
 
 
