@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from camn.config import PRESETS, ModelConfig
-from camn.errors import CheckpointError, ConfigError, OutputError
+from camn.errors import CheckpointError, ConfigError
+from camn.files import replacing, writing
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
 
@@ -89,13 +88,8 @@ def write(
         kind = "half" if half else "single"
         raise CheckpointError(f"{path}: not written: {bad[0]} is not finite in {kind} precision")
     metadata = {"camn.config": json.dumps(config.as_dict()), "camn.notes": json.dumps(notes or {})}
-    temporary = path.with_name(path.name + ".tmp")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata)
-        temporary.chmod(0o644)  # safetensors makes files that only their owner can read
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):  # there is none where its folder cannot be
-            temporary.unlink()
-        raise OutputError(f"{path}: weights not written: {error}") from None
+    with replacing(path, SafetensorError) as part:
+        save_file(tensors, part, metadata)
+        part.chmod(0o644)  # safetensors makes files that only their owner can read

@@ -1,6 +1,5 @@
 """Writing: whole or not at all, errors that name the place, and a thread that keeps order and hands errors on."""
 
-import errno
 import json
 import os
 import threading
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from camn.data.outputs import MaskWriter, WriterThread, output_error, prepare_output, replacing, write_json
+from camn.data.outputs import MaskWriter, WriterThread, prepare_output, write_json
 from camn.errors import OutputError
 from camn.masks import PALETTE
 
@@ -35,28 +34,6 @@ def test_prepare_refuses_what_cannot_be_a_folder(tmp_path):
 def test_prepare_refuses_a_folder_that_takes_no_files():
     with pytest.raises(OutputError, match="/proc/self"):
         prepare_output("/proc/self")
-
-
-@pytest.mark.parametrize(("number", "advice"), [
-    (errno.ENOSPC, "free some space"), (errno.EDQUOT, "free some space"), (errno.EACCES, "permissions"),
-    (errno.EROFS, "permissions"), (errno.ENOTDIR, "choose another"), (errno.EIO, "check the disk"),
-])  # fmt: skip
-def test_every_error_says_where_and_what_to_do(number, advice):
-    text = str(output_error("out/x.png", OSError(number, os.strerror(number))))
-    assert text.startswith("out/x.png: ") and advice in text and os.strerror(number) in text
-
-
-def test_replacing_leaves_the_old_file_when_something_fails(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as part:
-        part.write_text("half")
-        _ = 1 / 0
-    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-    with replacing(path) as part:
-        part.write_text("new")
-        assert path.read_text() == "old" and part.parent == tmp_path and part.suffix == ".txt"
-    assert path.read_text() == "new" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_json(tmp_path):

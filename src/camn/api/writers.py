@@ -14,10 +14,11 @@ import numpy as np
 
 from camn.api.options import SegmentOptions
 from camn.data.alpha import AlphaWriter
-from camn.data.outputs import MaskWriter, prepare_output, replacing, writing
+from camn.data.outputs import MaskWriter, prepare_output
 from camn.data.overlay import OverlayWriter
 from camn.data.source import Frame, FrameSource
 from camn.errors import OutputError
+from camn.files import replacing, writing
 from camn.inference import Result
 from camn.masks import SegmentsWriter
 

@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image
 
 from camn.data.movie import Encoding, Movie
-from camn.data.outputs import close_after, prepare_output, replacing
+from camn.data.outputs import prepare_output
 from camn.data.source import Frame
 from camn.errors import OutputError
+from camn.files import close_after, replacing
 
 ENCODINGS = {
     "prores": Encoding("mov", "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}),

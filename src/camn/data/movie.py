@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from camn.data.outputs import close_after, output_error, prepare_output, temporary
+from camn.data.outputs import prepare_output
 from camn.errors import OutputError
+from camn.files import close_after, output_error, temporary
 
 if TYPE_CHECKING:
     import av

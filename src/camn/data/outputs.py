@@ -1,69 +1,19 @@
-"""Writing results so that nothing is ever half-written: folders, files, mask PNGs, and a thread that does it."""
+"""Writing results: folders, JSON, mask PNGs, and a thread that does it."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import queue
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from camn import masks
-from camn.errors import CamnError, OutputError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-
-
-def output_error(path: str | Path, error: BaseException) -> OutputError:
-    """What a failed write means for the user: where, why, and what to do."""
-    number = getattr(error, "errno", None)
-    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
-    if number in _FULL:
-        return OutputError(f"{path}: no room left to write it ({reason}); free some space, or choose another folder")
-    if number in _DENIED:
-        return OutputError(f"{path}: not writable ({reason}); change its permissions, or choose another folder")
-    if number in _NO_FOLDER:
-        return OutputError(f"{path}: a file stands where a folder should, or the reverse ({reason}); choose another")
-    return OutputError(f"{path}: cannot be written ({reason}); check the disk, or choose another folder")
-
-
-@contextmanager
-def writing(path: str | Path) -> Iterator[None]:
-    """Turns the system's errors within into OutputErrors that name `path`."""
-    try:
-        yield
-    except CamnError:
-        raise
-    except OSError as error:
-        raise output_error(path, error) from error
-
-
-def temporary(path: Path) -> Path:
-    """A hidden name in the same folder and with the same suffix, to write to before renaming to `path`."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name that becomes `path` at the end, or is removed if anything fails. Raises OutputError."""
-    part = temporary(path)
-    with writing(path):
-        try:
-            yield part
-            os.replace(part, path)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
+from camn.files import close_after, write_whole, writing
 
 
 def prepare_output(folder: str | Path) -> Path:
@@ -77,20 +27,10 @@ def prepare_output(folder: str | Path) -> Path:
     return folder
 
 
-def close_after(close: Callable[[], None], failure: object) -> None:
-    """Closes at the end of a `with` block; after a failure in it, that is the error to see, not one of closing."""
-    try:
-        close()
-    except Exception:
-        if failure is None:
-            raise
-
-
 def write_json(path: str | Path, content: Any) -> None:
     """A JSON file, UTF-8, indented, whole or not at all. Raises OutputError; TypeError for what JSON cannot hold."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    with replacing(Path(path)) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    write_whole(Path(path), (text + "\n").encode())
 
 
 class MaskWriter:

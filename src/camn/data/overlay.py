@@ -9,9 +9,9 @@ import numpy as np
 
 from camn import masks
 from camn.data.movie import Encoding, Movie
-from camn.data.outputs import close_after
 from camn.data.source import Frame
 from camn.errors import OutputError
+from camn.files import close_after
 
 
 def outline(ids: np.ndarray, width: int = 1) -> np.ndarray:

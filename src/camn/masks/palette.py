@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
-import threading
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from camn.errors import OutputError
+from camn.files import write_whole
 from camn.masks.ids import check_mask
 
 
@@ -41,18 +38,3 @@ def encode_palette_png(mask: np.ndarray) -> bytes:
 def write_palette_png(path: str | Path, mask: np.ndarray) -> None:
     """Write a mask (H, W) of ids as a palette PNG, whole or not at all; OutputError when it cannot be written."""
     write_whole(Path(path), encode_palette_png(mask))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: under a temporary name in the same folder, then moved into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
-            temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); check that its folder exists, may be written to, "
-            "and has space left"
-        ) from error

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from camn.files import close_after, write_whole
 from camn.masks.ids import ObjectIds, check_mask
-from camn.masks.palette import write_whole
 from camn.masks.rle import encode_rle
 
 
@@ -64,4 +64,4 @@ class SegmentsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        close_after(self.close, error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +16,9 @@ from torch.utils.data import DataLoader, Sampler
 from camn.config import preset
 from camn.data.clips import ClipBatch, ClipDataset, collate
 from camn.data.davis import DavisFolder
-from camn.data.outputs import writing
 from camn.data.stills import StillsFolder
-from camn.errors import CheckpointError, OutputError, TrainingError
+from camn.errors import CheckpointError, TrainingError
+from camn.files import leftovers, replacing, writing
 from camn.model.network import Camn
 from camn.training.ema import Ema
 from camn.training.losses import hard_fraction
@@ -71,10 +70,11 @@ class Trainer:
         self.ema = Ema(self.network, recipe.ema)
         self.optimizer = self._optimizer()
         self.step = 0
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another folder") from None
+            for file in (self.checkpoint, self.log):
+                for part in folder.glob(leftovers(file.name)):  # of a run that was killed
+                    part.unlink()
         if self.checkpoint.exists():
             self._resume()
 
@@ -110,13 +110,8 @@ class Trainer:
             "ema": self.ema.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        temporary = self.checkpoint.with_suffix(".tmp")
-        try:
-            torch.save(state, temporary)
-            os.replace(temporary, self.checkpoint)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            temporary.unlink(missing_ok=True)
-            raise OutputError(f"{self.checkpoint}: not saved: {error}; the checkpoint before it is kept") from None
+        with replacing(self.checkpoint, RuntimeError) as part:  # by which torch tells of a full disk
+            torch.save(state, part)
 
     def _resume(self) -> None:
         try:
@@ -170,11 +165,9 @@ class Trainer:
 
     def _trim_log(self) -> None:
         """Drop lines after the checkpoint: a run that was killed left them, the last perhaps cut short."""
-        with writing(self.log):
+        with replacing(self.log) as part:
             lines = self.log.read_text().splitlines() if self.log.exists() else []
-            temporary = self.log.with_suffix(".tmp")
-            temporary.write_text("".join(f"{line}\n" for line in lines if _step(line) <= self.step))
-            os.replace(temporary, self.log)
+            part.write_text("".join(f"{line}\n" for line in lines if _step(line) <= self.step))
 
     def _note(self, line: dict[str, Any]) -> None:
         with writing(self.log), self.log.open("a") as log:

@@ -1,0 +1,83 @@
+"""Writing so that nothing is ever half-written: a temporary name in the same folder, then moved into place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from camn.errors import CamnError, OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+
+def output_error(path: str | Path, error: BaseException) -> OutputError:
+    """What a failed write means for the user: where, why, and what to do."""
+    number = getattr(error, "errno", None)
+    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    if number in _FULL:
+        return OutputError(f"{path}: no room left to write it ({reason}); free some space, or choose another folder")
+    if number in _DENIED:
+        return OutputError(f"{path}: not writable ({reason}); change its permissions, or choose another folder")
+    if number in _NO_FOLDER:
+        return OutputError(f"{path}: a file stands where a folder should, or the reverse ({reason}); choose another")
+    return OutputError(f"{path}: cannot be written ({reason}); check the disk and its room, or choose another folder")
+
+
+@contextmanager
+def writing(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Turns the system's errors within, and those of `kinds`, into OutputErrors that name `path`."""
+    try:
+        yield
+    except CamnError:
+        raise
+    except (OSError, *kinds) as error:
+        raise output_error(path, error) from error
+
+
+def temporary(path: Path) -> Path:
+    """A hidden name in the same folder and with the same suffix, to write to before renaming to `path`."""
+    return path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
+
+
+def leftovers(pattern: str) -> str:
+    """Glob pattern of files -> that of their temporary names, which a process killed in the middle leaves behind."""
+    path = Path(pattern)
+    return str(path.with_name(f".{path.stem}.*.part{path.suffix}"))
+
+
+@contextmanager
+def replacing(path: Path, *kinds: type[Exception]) -> Iterator[Path]:
+    """A temporary name that becomes `path` at the end, or is removed if anything fails. Raises OutputError.
+
+    kinds: errors, beside the system's, by which what writes within tells of a full or broken disk.
+    """
+    part = temporary(path)
+    with writing(path, *kinds):
+        try:
+            yield part
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):  # the first error is the one to tell
+                part.unlink(missing_ok=True)
+            raise
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises OutputError."""
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
+def close_after(close: Callable[[], None], failure: object) -> None:
+    """Closes at the end of a `with` block; after a failure in it, that is the error to see, not one of closing."""
+    try:
+        close()
+    except Exception:
+        if failure is None:
+            raise
