@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.training.losses import IGNORE, bootstrapped_cross_entropy, hard_fraction, soft_jaccard_loss
+from camn.masks import IGNORE
+from camn.training.losses import bootstrapped_cross_entropy, hard_fraction, soft_jaccard_loss
 
 torch.set_num_threads(1)
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))

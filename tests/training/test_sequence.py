@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.config import preset
+from camn.masks import IGNORE
 from camn.model.network import Camn, enlarge
-from camn.training.losses import IGNORE, bootstrapped_cross_entropy, soft_jaccard_loss
+from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 from camn.training.sequence import clip_loss, one_hot, rollout
 
 torch.set_num_threads(1)

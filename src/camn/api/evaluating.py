@@ -17,11 +17,12 @@ from camn.api.loading import cpu_threads, load
 from camn.api.options import InferenceOptions, Progress, Report
 from camn.data.davis import DavisFolder, VideoSequence
 from camn.data.outputs import MaskWriter, WriterThread, prepare_output, write_json
-from camn.data.pairs import IGNORE, is_binary, read_image, read_labels
+from camn.data.pairs import is_binary, read_image, read_labels
 from camn.data.source import prefetch
 from camn.errors import DataError
 from camn.evaluation.benchmarks import DavisScores, evaluate_davis, table
 from camn.inference import Segmenter
+from camn.masks import IGNORE
 
 
 @dataclass(frozen=True)

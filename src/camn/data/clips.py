@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 from camn.data.appearance import Appearance, dress
 from camn.data.augment import Motion, cut
 from camn.data.davis import DavisFolder
-from camn.data.pairs import IGNORE
 from camn.data.scenes import ClipOptions, Film, cutout_of, from_still, from_video, pass_by, relabel
 from camn.data.stills import Still, StillsFolder
 from camn.errors import ConfigError, DataError
+from camn.masks import IGNORE
 
 __all__ = ["Appearance", "ClipBatch", "ClipDataset", "ClipOptions", "ClipSample", "Motion", "collate"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import DataError
+from camn.masks import IGNORE
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".webp", ".png")
-IGNORE = 255  # a label that is neither background nor object: counts in no loss
 
 
 def read_image(path: Path) -> np.ndarray:

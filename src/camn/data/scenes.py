@@ -10,9 +10,9 @@ import numpy as np
 from camn.data.appearance import Appearance
 from camn.data.augment import Cutout, Motion, Pose, Size, cut, drift, fill, paste, ripple, warp
 from camn.data.davis import VideoSequence
-from camn.data.pairs import IGNORE
 from camn.data.stills import Still
 from camn.errors import ConfigError
+from camn.masks import IGNORE
 
 Film = tuple[list[np.ndarray], list[np.ndarray]]  # frames (H, W, 3) and labels (H, W) at the clip's size
 

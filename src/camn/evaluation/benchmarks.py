@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from camn.data.davis import DavisFolder, VideoSequence
-from camn.data.pairs import IGNORE, is_binary, raise_problems, read_labels
+from camn.data.pairs import is_binary, raise_problems, read_labels
 from camn.errors import DataError
 from camn.evaluation.jf import contour_accuracy, region_similarity
+from camn.masks import IGNORE
 
 
 @dataclass(frozen=True)

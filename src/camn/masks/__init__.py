@@ -1,11 +1,12 @@
 """Masks: ids and channels, soft aggregation, palette PNG, every accepted mask format, and `segments.json`."""
 
-from camn.masks.ids import ObjectIds, check_mask, soft_aggregate
+from camn.masks.ids import IGNORE, ObjectIds, check_mask, soft_aggregate
 from camn.masks.palette import PALETTE, encode_palette_png, write_palette_png
 from camn.masks.segments import SegmentsWriter
 from camn.masks.sources import MaskSet, read_mask, read_masks
 
 __all__ = [
+    "IGNORE",
     "PALETTE",
     "MaskSet",
     "ObjectIds",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # torch takes a second to import, and reading or writing mask
     import torch
 
 MAX_ID = 255
+IGNORE = 255  # in data sets and palette masks with other ids: neither background nor object, counts in no loss or score
 EPSILON = 1e-7
 
 

@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import MaskError
-from camn.masks.ids import MAX_ID
+from camn.masks.ids import IGNORE, MAX_ID
 from camn.masks.palette import PALETTE
 from camn.masks.smear import FEW, smear_reason
 
 MAX_PIXELS = 89_478_485  # Pillow's own bound: past it a file is taken for a decompression bomb
-IGNORE = 255
 REMEDY = (
     "Save it as PNG with antialiasing (smooth edges) off, one value or colour per object; or, if it shows one object, "
     "threshold it: everything above half is 255, all else 0."

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camn.masks import IGNORE
 from camn.model.network import Camn, Labelled, enlarge
-from camn.training.losses import IGNORE, bootstrapped_cross_entropy, soft_jaccard_loss
+from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 
 def one_hot(labels: Tensor, objects: int) -> Tensor:
