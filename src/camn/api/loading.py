@@ -12,7 +12,7 @@ import torch
 
 from camn import weights
 from camn.checkpoints.cfbi import expected_shapes, load_public
-from camn.checkpoints.files import check_shapes, plural, some
+from camn.checkpoints.files import check_shapes, misfit
 from camn.config import PRESETS, InferenceConfig, preset
 from camn.errors import CheckpointError, ConfigError
 from camn.inference import Segmenter, resolve_device
@@ -71,12 +71,9 @@ def segmenter_of(read: weights.Weights, device: torch.device, config: InferenceC
     """A segmenter with weights that were read. Raises CheckpointError naming every kind of tensor that does not fit."""
     network = Camn(read.config)
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    missing, extra = sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)
-    if missing or extra:
-        said = [f"lacks {plural(missing, 'tensor')} ({some(missing)})"] if missing else []
-        said += [f"has {plural(extra, 'tensor')} without a place ({some(extra)})"] if extra else []
+    if said := misfit(sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)):
         raise CheckpointError(
-            f"{read.path}: does not fit {read.config.name}: it {' and '.join(said)}; it was made by another version "
+            f"{read.path}: does not fit {read.config.name}: it {said}; it was made by another version "
             "of camn or changed since: get it again, or convert it again"
         )
     try:

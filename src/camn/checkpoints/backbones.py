@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camn.checkpoints.files import check_shapes, plural, read_state, some
+from camn.checkpoints.files import check_shapes, misfit, read_state
 from camn.config import BACKBONES
 from camn.errors import CheckpointError, ConfigError
 from camn.model.backbones import backbone_keys, build_backbone
@@ -43,10 +43,8 @@ def backbone_state(path: str | Path, name: str) -> dict[str, Tensor]:
         backbone = build_backbone(name)
     missing, unused = backbone_keys(state, backbone)
     unused = [key for key in unused if not re.match(_UNUSED[name], key)]
-    if missing or unused:
-        said = [f"it lacks {plural(missing, 'tensor')} ({some(missing)})"] if missing else []
-        said += [f"it has {plural(unused, 'tensor')} without a place ({some(unused)})"] if unused else []
-        raise CheckpointError(f"{path}: not a file of {name}: {' and '.join(said)}. Give {_SOURCE[name]} weights")
+    if said := misfit(missing, unused):
+        raise CheckpointError(f"{path}: not a file of {name}: it {said}. Give {_SOURCE[name]} weights")
     wanted = {key: tuple(tensor.shape) for key, tensor in backbone.state_dict().items()}
     try:
         check_shapes(state, wanted, name)

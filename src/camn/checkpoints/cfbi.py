@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camn.checkpoints.files import check_shapes, plural, read_state, some
+from camn.checkpoints.files import check_shapes, misfit, plural, read_state
 from camn.config import ModelConfig, preset
 from camn.errors import CheckpointError
 from camn.model.network import Camn
@@ -131,12 +131,10 @@ def _check_names(state: Mapping[str, Tensor], needed: Iterable[str], config: Mod
     missing = sorted(need - set(state))
     have = {name: last_copy(name) for name in state if not name.endswith("num_batches_tracked")}
     extra = sorted(name for name, counts in have.items() if counts not in need)
-    if missing or extra:
-        said = [f"lacks {plural(missing, 'tensor')} ({some(missing)})"] if missing else []
-        said += [f"has {plural(extra, 'tensor')} without a place ({some(extra)})"] if extra else []
+    if said := misfit(missing, extra):
         raise CheckpointError(
             f"the file holds {plural(list(state), 'tensor')}; for {config.name}, which needs {len(need)}, it "
-            f"{' and '.join(said)}. Is it of another network? Public ones exist for {', '.join(PRESETS)}"
+            f"{said}. Is it of another network? Public ones exist for {', '.join(PRESETS)}"
         )
     for name, counts in have.items():
         if state[name].shape != state[counts].shape:

@@ -70,6 +70,13 @@ def check_shapes(
         raise CheckpointError(f"{plural(wrong, 'tensor')} do not fit {network}: {some(wrong, '; ')}")
 
 
+def misfit(missing: Sequence[str], extra: Sequence[str]) -> str:
+    """What a file lacks of a network's tensors and has beyond them, to stand after `it`; empty if the names fit."""
+    said = [f"lacks {plural(missing, 'tensor')} ({some(missing)})"] if missing else []
+    said += [f"has {plural(extra, 'tensor')} without a place ({some(extra)})"] if extra else []
+    return " and ".join(said)
+
+
 def some(names: Sequence[str], join: str = ", ", most: int = 3) -> str:
     """The first names of a list, and how many more there are."""
     more = f"{join}and {len(names) - most} more" if len(names) > most else ""
