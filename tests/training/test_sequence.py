@@ -9,7 +9,7 @@ from camn.config import preset
 from camn.masks import IGNORE
 from camn.model.network import Camn, enlarge
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
-from camn.training.sequence import clip_loss, one_hot, rollout
+from camn.training.sequence import Damage, clip_loss, one_hot, rollout
 
 torch.set_num_threads(1)
 SIZE = (33, 49)
@@ -70,6 +70,77 @@ def test_rollout_of_clips_together_is_each_alone(network, objects, length):
                 logits, truth = steps[t][b]
                 torch.testing.assert_close(logits, wanted, atol=1e-3, rtol=1e-3)
                 assert torch.equal(truth, labels[b, t + 1].long())
+
+
+def chance(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@given(objects=st.integers(1, 4), seed=st.integers(0, 10_000))
+@settings(max_examples=100)
+def test_damage_is_a_box_of_the_background_or_of_one_object(objects, seed):
+    whole = (4 * torch.randn(objects + 1, 12, 17, generator=chance(seed + 1))).softmax(0)
+    kept = whole.clone()
+    damaged = Damage(1.0, chance(seed))(whole)
+    assert torch.equal(whole, kept), "the input was edited"
+    assert damaged.shape == whole.shape and damaged.dtype == whole.dtype
+    torch.testing.assert_close(damaged.sum(0), torch.ones(12, 17))
+    changed = (damaged != whole).any(0)
+    if not changed.any():
+        return
+    rows, columns = changed.nonzero().T
+    box = damaged[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    (owner,) = box.flatten(1).amin(1).nonzero().flatten().tolist()  # one channel has all of the box
+    assert (box[owner] == 1).all() and box.sum() == box[owner].numel()
+    # It lies about a pixel of an object whose sides bound its own; where it goes to an object, that is the one.
+    extents = {n: (p > 0.5).nonzero() for n, p in enumerate(whole) if n and (p > 0.5).any()}
+    bounds = {n: (1.2 * (x.amax(0) - x.amin(0) + 1) + 2).tolist() for n, x in extents.items()}
+    fits = {n for n, (h, w) in bounds.items() if box.shape[1] <= h and box.shape[2] <= w}
+    assert fits and owner in {0, *fits}
+
+
+@given(share=st.sampled_from([0.0, 0.3, 1.0]), seed=st.integers(0, 1000))
+@settings(max_examples=30)
+def test_damage_follows_from_its_generator(share, seed):
+    masks = [(4 * torch.randn(3, 9, 11, generator=chance(t))).softmax(0) for t in range(5)]
+    one, other = Damage(share, chance(seed)), Damage(share, chance(seed))
+    assert all(torch.equal(one(m), other(m)) for m in masks) and one.draw() == other.draw()
+
+
+def test_no_damage_is_the_same_tensor_and_draws_once():
+    generator, plain = chance(3), chance(3)
+    damage, mask = Damage(0.0, generator), torch.rand(3, 5, 5).softmax(0)
+    for _ in range(20):
+        assert damage(mask) is mask
+        torch.rand((), generator=plain)
+    assert torch.equal(generator.get_state(), plain.get_state())
+
+
+def test_an_object_that_is_nowhere_is_left_alone():
+    mask = torch.cat([torch.ones(1, 5, 5), torch.zeros(2, 5, 5)])
+    assert all(torch.equal(Damage(1.0, chance(s))(mask), mask) for s in range(20))
+
+
+def test_damage_of_both_kinds_at_the_share_that_is_asked_for():
+    """A lone object on 1/9 of the frame: boxes about it, of the background in three cases of four."""
+    mask = one_hot(torch.nn.functional.pad(torch.ones(10, 10, dtype=torch.uint8), (10, 10, 10, 10)), 1)
+    damage = Damage(0.5, chance(0))
+    shares = [(made[1] - mask[1]).sum().item() for made in (damage(mask) for _ in range(2000))]
+    lost, grown = (sum(bool(s * sign > 0) for s in shares) / 2000 for sign in (-1, 1))
+    assert 0.33 < lost < 0.42 and 0.05 < grown < 0.13
+
+
+def test_rollout_with_damage_follows_from_its_generator(network):
+    frames, labels = clips((2,), 3)
+
+    def run(share, seed):
+        with torch.no_grad():
+            steps = rollout(network, frames, labels, (2,), Damage(share, chance(seed)))
+            return torch.stack([logits for step in steps for logits, _ in step])
+
+    assert torch.equal(run(1.0, 5), run(1.0, 5))
+    assert not torch.equal(run(1.0, 5), run(1.0, 6))
+    assert torch.equal(run(0.0, 5), run(0.0, 6)) and not torch.equal(run(0.0, 5), run(1.0, 5))
 
 
 def test_clip_loss_is_the_mean_over_frames_and_clips():

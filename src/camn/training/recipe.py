@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +53,27 @@ class Recipe:
         preset(self.model)
         if not (self.davis or self.stills):
             raise ConfigError(f"recipe {self.name}: names no data; set davis, stills, or both")
-        for name in ("steps", "batch", "save_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"recipe {self.name}: {name} is {getattr(self, name)}; it must be 1 or more")
+        self._check_ranges()
         if len(self.clips.size) != 2 or any(s % 16 != 1 for s in self.clips.size):
             raise ConfigError(f"recipe {self.name}: clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
         if self.clips.frames < 2:
             raise ConfigError(f"recipe {self.name}: clips of {self.clips.frames} frames; sequences need 2 or more")
+
+    def _check_ranges(self) -> None:
+        """Comparisons are written so that NaN fails them, too."""
+        rules = (
+            (("steps", "batch", "save_every"), "1 or more", lambda v: v >= 1),
+            (("seed", "warm_up", "workers"), "0 or more", lambda v: v >= 0),
+            (("rate", "clip_norm"), "a finite number over 0", lambda v: 0 < v < math.inf),
+            (("backbone_rate", "power", "weight_decay", "jaccard"), "finite, 0 or more", lambda v: 0 <= v < math.inf),
+            (("ema",), "at least 0 and less than 1", lambda v: 0 <= v < 1),
+            (("damage",), "in 0..1", lambda v: 0 <= v <= 1),
+            (("hard",), "two fractions over 0 and up to 1", lambda v: len(v) == 2 and all(0 < x <= 1 for x in v)),
+        )
+        for names, said, good in rules:
+            for name in names:
+                if not good(value := getattr(self, name)):
+                    raise ConfigError(f"recipe {self.name}: {name} is {value}; it must be {said}")
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then poly decay (Chen et al. 2018)."""
