@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
 from camn.config import (
     PRESETS,
@@ -18,6 +19,7 @@ from camn.config import (
     preset,
 )
 from camn.errors import CamnError, ConfigError
+from camn.model.network import Camn
 
 BASE = preset("camn-mobile")
 SINGLE = preset("cfbi-r101")
@@ -104,6 +106,14 @@ BAD = {
     ),
     "more to match than there is": (changed(SINGLE, scales=(Scale(4, 64, 100, (2,)),)), "more channels to match"),
     "high level": (lambda: Ensembler((Stage(4, 64, (1,)),), (), high_level="ppm"), "high_level is 'ppm'"),  # type: ignore[arg-type]
+    "pre-head": (lambda: Ensembler((Stage(4, 64, (1,)),), (), pre_head=62), "pre_head is 62.*multiple of 4"),
+    "pre-head below": (lambda: Ensembler((Stage(4, 64, (1,)),), (), pre_head=-4), "pre_head is -4"),
+    "odd ASPP": (lambda: Ensembler((Stage(4, 64, (1,)),), (), high_level_width=95), "high_level_width is 95.*even"),
+    "no high level": (lambda: Ensembler((Stage(4, 64, (1,)),), (), "fpa", high_level_width=0), "high_level_width is 0"),
+    "DeepLab between groups": (changed(SINGLE, deeplab=240), "deeplab is 240.*multiple of 32"),
+    "single of a slim backbone": (changed(SINGLE, deeplab=0, backbone="mobilenet_v2"), "deeplab is 0.*mobilenet_v2"),
+    "DeepLab below": (changed(deeplab=-32), "deeplab is -32"),
+    "single between groups": (changed(SINGLE, scales=(Scale(4, 66, 66, (2,)),)), "multiple of 4"),
     "stages": (lambda: Ensembler((Stage(4, 64, (1,)), Stage(16, 64, (1,))), ()), "must double"),
     "no stages": (lambda: Ensembler((), ()), "must double"),
     "memory_every": (lambda: InferenceConfig(memory_every=0), "memory_every is 0"),
@@ -119,6 +129,17 @@ def test_bad_configuration_is_refused(case):
     with pytest.raises(ConfigError, match=said) as caught:
         make()
     assert isinstance(caught.value, CamnError) and isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("make", [
+    changed(SINGLE, deeplab=32), changed(SINGLE, deeplab=0, backbone="resnet50"), changed(deeplab=30),
+    changed(ensembler=dataclasses.replace(BASE.ensembler, pre_head=4)),
+    changed(ensembler=dataclasses.replace(BASE.ensembler, high_level="fpa", high_level_width=95)),
+    changed(SINGLE, scales=(Scale(4, 60, 60, (2,)),)),
+])  # fmt: skip
+def test_networks_at_the_edge_of_the_rules_can_be_made(make):
+    with torch.device("meta"):
+        Camn(make())
 
 
 @pytest.mark.parametrize(

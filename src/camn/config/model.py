@@ -121,6 +121,10 @@ class Ensembler:
 
     def __post_init__(self):
         _one_of("high_level", self.high_level, ("aspp", "fpa"))
+        if self.pre_head < 0 or self.pre_head % 4:
+            raise ConfigError(f"pre_head is {self.pre_head}: it must be a multiple of 4, or 0 for none")
+        if self.high_level_width < 1 or (self.high_level == "aspp" and self.high_level_width % 2):
+            raise ConfigError(f"high_level_width is {self.high_level_width}: it must be positive, and even for `aspp`")
         strides = [s.stride for s in self.stages]
         if not strides or any(b != 2 * a for a, b in zip(strides, strides[1:], strict=False)):
             raise ConfigError(f"ensembler stage strides {strides} must double from stage to stage")
@@ -161,8 +165,10 @@ class ModelConfig:
         strides = [s.stride for s in self.scales]
         if strides != sorted(set(strides)) or not strides:
             raise ConfigError(f"scale strides {strides} must be distinct, finest first")
-        if self.pyramid == "single" and strides != [4]:
-            raise ConfigError("a single pyramid has one scale, of stride 4")
+        if self.deeplab < 0:
+            raise ConfigError(f"deeplab is {self.deeplab}: it must be 0 (none) or more")
+        if self.pyramid == "single":
+            self._check_single(strides)
         if self.pyramid == "fpn" and len(strides) < 2:
             raise ConfigError("a feature pyramid needs two scales or more")
         if self.ensembler.stages[0].stride != strides[0]:
@@ -183,6 +189,17 @@ class ModelConfig:
             raise ConfigError("the memory reads at stride 16: the coarsest scale must have it")
         if self.context != "none" and strides[-1] != 16:
             raise ConfigError("object context works at stride 16: the coarsest scale must have it")
+
+    def _check_single(self, strides: list[int]) -> None:
+        """Channels are normed in 32 groups ahead of the one embedding, and in groups of 4 in it."""
+        if strides != [4]:
+            raise ConfigError("a single pyramid has one scale, of stride 4")
+        if self.deeplab % 32 or not (self.deeplab or self.backbone.startswith("resnet")):
+            raise ConfigError(
+                f"deeplab is {self.deeplab}: a single pyramid over {self.backbone} needs a multiple of 32, such as 256"
+            )
+        if self.scales[0].channels % 4:
+            raise ConfigError(f"{self.scales[0]}: the channels of a single pyramid must be a multiple of 4")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and scalars: what weights files carry."""
