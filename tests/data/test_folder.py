@@ -58,7 +58,7 @@ def test_folder_in_natural_order_with_any_names(tmp_path):
     assert source.warnings == []
 
 
-@pytest.mark.parametrize("extension", ["jpg", "jpeg", "JPG", "png", "webp", "bmp", "tif", "tiff"])
+@pytest.mark.parametrize("extension", ["jpg", "jpeg", "JPG", "png", "webp", "bmp", "tif", "tiff", "avif", "jp2", "ppm"])
 def test_every_extension(tmp_path, extension):
     flat = np.full((H, W, 3), (200, 100, 50), np.uint8)
     save(tmp_path / f"x.{extension}", flat)
@@ -79,6 +79,12 @@ def test_grey_is_repeated_in_any_depth(tmp_path):
         assert np.array_equal(read_image(path), expected), path.name
     save(tmp_path / "one.png", ramp > 100)
     assert np.array_equal(read_image(tmp_path / "one.png"), np.where(expected > 100, 255, 0))
+
+
+def test_portable_greymap(tmp_path):
+    save(tmp_path / "x.pgm", picture()[..., 0])
+    (frame,) = open_source(tmp_path)
+    assert np.array_equal(frame.image, picture()[..., :1].repeat(3, 2)) and image_size(tmp_path / "x.pgm") == (H, W)
 
 
 def test_sixteen_bit_colour(tmp_path):

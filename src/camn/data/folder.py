@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from camn.data.source import Frame, FrameSource
 from camn.errors import VideoError
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm"})
 _ORIENTATION = 0x0112  # the EXIF tag; values 5 to 8 swap height and width
 
 
