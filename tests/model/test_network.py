@@ -274,3 +274,11 @@ def test_blue_first_is_red_first_turned_round():
     images = frames(1)
     with torch.no_grad():
         torch.testing.assert_close(bgr.encode(images).maps[0], rgb.encode(images.flip(1)).maps[0])
+
+
+def test_frames_of_an_embedding_end_with_the_last():
+    embedding = Embedding((torch.rand(2, 3, 5, 5),), (torch.rand(2, 3, 5, 5),), torch.rand(2, 4, 9, 9))
+    assert [torch.equal(one.low, embedding.low[b : b + 1]) for b, one in enumerate(embedding)] == [True, True]
+    for index in (2, -1):
+        with pytest.raises(IndexError, match=f"frame {index} of 2"):
+            embedding[index]

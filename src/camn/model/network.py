@@ -33,7 +33,9 @@ class Embedding:
     low: Tensor
 
     def __getitem__(self, index: int) -> Embedding:
-        """One frame of several, its batch dimension kept."""
+        """One frame of several, its batch dimension kept. Raises IndexError outside 0..B-1."""
+        if not 0 <= index < len(self.low):
+            raise IndexError(f"frame {index} of {len(self.low)}")
         one = slice(index, index + 1)
         return Embedding(tuple(m[one] for m in self.maps), tuple(k[one] for k in self.keys), self.low[one])
 
