@@ -171,6 +171,13 @@ def test_segments_round_trip(tmp_path_factory, frames):
     assert all(np.array_equal(found.masks[index], mask) for index, mask in filled.items())
 
 
+def test_segments_that_cannot_be_written_hide_no_earlier_error(tmp_path):
+    with pytest.raises(KeyError, match="first"), SegmentsWriter(tmp_path / "absent" / "s.json"):
+        raise KeyError("first")
+    with pytest.raises(OutputError, match="s.json"), SegmentsWriter(tmp_path / "absent" / "s.json"):
+        pass
+
+
 def test_segments_are_written_when_the_block_fails(tmp_path):
     with pytest.raises(KeyError), SegmentsWriter(tmp_path / "s.json") as writer:
         writer.add(0, "000000", np.ones((2, 2), np.uint8))
