@@ -395,6 +395,16 @@ def test_a_former_run_makes_way_and_nothing_else_does(tmp_path, run):
     assert sorted(p.name for p in (out / "masks").iterdir()) == ["000000.png", "000001.png", "000002.png", "notes.txt"]
 
 
+def test_what_a_killed_run_left_is_cleared(tmp_path, run):
+    out = tmp_path / "out"
+    run(alpha=("png",))
+    left = (".overlay.7.part.mp4", ".objects.7-8.part.csv", "masks/.0001.7-8.part.png", "alpha/3/.0001.7.part.png")
+    for name in (*left, ".mine.mp4"):
+        (out / name).write_bytes(b"half")
+    run()
+    assert left_over(out) == [".mine.mp4"] and not (out / "alpha").exists()
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path, run, clip):
     out = tmp_path / "mine"
     (out / "masks").mkdir(parents=True)
@@ -541,6 +551,14 @@ def test_evaluate_2016_follows_one_object(tmp_path, model):
     found = api.evaluate(root, year=2016, split="train", model=model, out=tmp_path / "out", **QUICK)
     assert [item.id for item in found.scores.sequences[0].objects] == [1]
     assert np.array_equal(np.array(Image.open(tmp_path / "out/one/00000.png")), (mask(0) > 0).astype(np.uint8))
+
+
+def test_evaluate_says_when_memory_runs_out(tmp_path, model):
+    def lacking(progress):
+        raise MemoryError
+
+    with pytest.raises(CamnError, match="not enough memory for 2 objects on frames of 96x64.*--max-side"):
+        api.evaluate(make_davis(tmp_path / "davis"), model=model, progress=lacking, **QUICK)
 
 
 def test_evaluate_of_masks_that_are_there(tmp_path):

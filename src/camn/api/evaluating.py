@@ -15,6 +15,7 @@ import numpy as np
 
 from camn.api.loading import cpu_threads, load
 from camn.api.options import InferenceOptions, Progress, Report
+from camn.api.segmenting import enough_memory
 from camn.data.davis import DavisFolder, VideoSequence
 from camn.data.outputs import MaskWriter, WriterThread, prepare_output, write_json
 from camn.data.pairs import is_binary, read_image, read_labels
@@ -22,7 +23,7 @@ from camn.data.source import prefetch
 from camn.errors import DataError
 from camn.evaluation.benchmarks import DavisScores, evaluate_davis, table
 from camn.inference import Segmenter
-from camn.masks import IGNORE
+from camn.masks import IGNORE, ObjectIds
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def evaluate(
     year: 2017 scores each object of a sequence's first annotation, 2016 all of them as one, and so they are segmented.
     out: keeps the masks, OUT/SEQ/NAME.png, and OUT/scores.json. changes: fields of `InferenceOptions`, in place of
     those of `options`. The definition is DAVIS' own, see `camn.evaluation`.
-    Raises DataError for a data set or predictions that do not fit together, CheckpointError, ConfigError, OutputError.
+    Raises DataError for a data set or predictions that do not fit together, CheckpointError, ConfigError, OutputError,
+    CamnError where memory does not suffice.
     """
     options = dataclasses.replace(options or InferenceOptions(), **changes)
     if predictions is not None:
@@ -91,7 +93,11 @@ def _segment(
     for sequence in sequences:
         first = _first_mask(sequence, merge)
         writer = MaskWriter(folder / sequence.name)
-        with closing(prefetch(_frames(sequence))) as frames, WriterThread() as thread:
+        with (
+            enough_memory(first.shape, len(ObjectIds.of(first))),
+            closing(prefetch(_frames(sequence))) as frames,
+            WriterThread() as thread,
+        ):
             for index, frame in enumerate(frames):
                 start = time.monotonic()
                 result = segmenter.step(frame) if index else segmenter.start(frame, first)

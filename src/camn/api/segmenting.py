@@ -187,7 +187,7 @@ def _segment(segmenter: Segmenter, frame: Frame, mask: np.ndarray | None) -> Res
 
 
 @contextmanager
-def enough_memory(size: tuple[int, int], objects: int) -> Iterator[None]:
+def enough_memory(size: tuple[int, ...], objects: int) -> Iterator[None]:
     """Says what to do when memory runs out. size (H, W) of the frames."""
     try:
         yield

@@ -18,7 +18,7 @@ from camn.data.outputs import MaskWriter, prepare_output
 from camn.data.overlay import OverlayWriter
 from camn.data.source import Frame, FrameSource
 from camn.errors import OutputError
-from camn.files import replacing, writing
+from camn.files import leftovers, replacing, writing
 from camn.inference import Result
 from camn.masks import SegmentsWriter
 
@@ -34,6 +34,7 @@ _PATTERNS = (
     "objects.csv",
     RECORD,
 )
+_LEFT = tuple(map(leftovers, _PATTERNS))  # what a run that was killed did not end
 
 
 class ObjectsTable:
@@ -134,7 +135,7 @@ def prepare_folder(folder: Path) -> Path:
     prepare_output(folder)
     if _former(folder):
         with writing(folder):
-            for path in [path for pattern in _PATTERNS for path in folder.glob(pattern)]:
+            for path in {path for pattern in (*_PATTERNS, *_LEFT) for path in folder.glob(pattern)}:
                 path.unlink()
             for path in [*folder.glob("alpha/*"), folder / "alpha", folder / "masks"]:
                 with suppress(OSError):  # holds something else, or is none
