@@ -366,6 +366,13 @@ def test_masks_are_resized_on_request(tmp_path, run):
     assert np.array_equal(masks_of(tmp_path / "out")[0], mask(0))
 
 
+def test_how_masks_were_read_is_told_before_the_first_frame(tmp_path, run):
+    source, said = mask_files(tmp_path, "colours")[0], []
+    summary = run(masks=source, progress=said.append, notice=said.append)
+    assert tuple(said[:2]) == summary.notes and "Object 1 is the colour #1ec81e" in said[0]
+    assert [p.done for p in said[2:]] == list(range(1, COUNT + 1))
+
+
 def test_the_record(tmp_path, model, clip, first, run):
     said = []
     run(memory_every=3, alpha=("prores",), overlay=True, progress=said.append)

@@ -231,6 +231,30 @@ def test_segment_says_what_it_read(command, place):
     assert code == 0 and "Object 1 is the colour #fa820a" in out and "segments.json" not in out
 
 
+def test_what_was_read_is_said_at_once_also_beside_a_bar(place):
+    """On a terminal: the note goes to stdout, ahead of all frames, and not to where the bar is."""
+    import pty
+
+    colours = np.zeros((*SIZE, 3), np.uint8)
+    colours[mask() > 0] = (250, 130, 10)
+    Image.fromarray(colours).save(place / "m.png")
+    ours, theirs = pty.openpty()
+    arguments = ["segment", "frames", "--masks", "m.png", "--out", "out", *QUICK, "--no-overlay"]
+    process = subprocess.Popen([*COMMAND, *arguments], cwd=place, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    assert process.stdout and process.stdout.readline() == "Object 1 is the colour #fa820a of the mask.\n"
+    shown = b""
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:  # Linux says so at the end of a terminal
+        pass
+    out = process.stdout.read()
+    assert process.wait() == 0 and "3 frames, 1 object" in out and "Object 1" not in out
+    assert b"3/3 frames" in shown and b"Object" not in shown
+    os.close(ours)
+
+
 def test_models(command):
     code, out, _ = command("models")
     assert code == 0 and all(name in out for name in ("camn-mobile", "camn-r101", "cfbi-plus-r101", "not shipped"))

@@ -37,7 +37,7 @@ class Segment:
     def run(self) -> None:
         with progress_bar("segment", "frames") as progress:
             masks = self.masks[0] if len(self.masks) == 1 else self.masks
-            summary = api.segment_video(self.video, masks, self.out, self.options, progress=progress)
+            summary = api.segment_video(self.video, masks, self.out, self.options, progress=progress, notice=_say)
         _show(summary)
 
 
@@ -50,7 +50,7 @@ class Demo:
 
     def run(self) -> None:
         with progress_bar("demo", "frames") as progress:
-            summary = api.demo(self.out, self.options, progress=progress)
+            summary = api.demo(self.out, self.options, progress=progress, notice=_say)
         _show(summary)
 
 
@@ -125,9 +125,11 @@ class Convert:
         print(api.convert(**vars(self)))
 
 
+def _say(note: str) -> None:
+    print(note, flush=True)  # at once: a run that goes wrong by it can be stopped
+
+
 def _show(summary: Summary) -> None:
-    for note in summary.notes:
-        print(note)
     for warning in summary.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     count = f"{len(summary.ids)} object{'s' if len(summary.ids) > 1 else ''}"

@@ -29,14 +29,18 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[Progress], None]]:
         BarColumn(),
         TextColumn("{task.fields[said]}"),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None, said="")
+    bar = Bar(*columns, console=Console(stderr=True))
+    task = bar.add_task(what, total=None, said="")
 
-        def show(progress: Progress) -> None:
-            total = max(progress.total, progress.done) if progress.total else None
-            bar.update(task, completed=progress.done, total=total, said=describe(progress, unit))
+    def show(progress: Progress) -> None:
+        bar.start()  # not sooner: while it stands, rich would take stdout's lines, too
+        total = max(progress.total, progress.done) if progress.total else None
+        bar.update(task, completed=progress.done, total=total, said=describe(progress, unit))
 
+    try:
         yield show
+    finally:
+        bar.stop()
 
 
 def _lines(what: str, unit: str) -> Callable[[Progress], None]:

@@ -36,6 +36,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)

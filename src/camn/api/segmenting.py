@@ -15,7 +15,7 @@ import torch
 
 from camn import weights
 from camn.api.loading import cpu_threads, segmenter_of
-from camn.api.options import Progress, Report, SegmentOptions
+from camn.api.options import Notice, Progress, Report, SegmentOptions
 from camn.api.record import about_run, recording
 from camn.api.writers import Outputs, check_output, listed, prepare_folder
 from camn.data.outputs import WriterThread
@@ -95,13 +95,16 @@ def segment_video(
     options: SegmentOptions | None = None,
     *,
     progress: Report = lambda progress: None,
+    notice: Notice = lambda note: None,
     **changes: Any,
 ) -> Summary:
     """Follow the objects of `masks` through a video file or a folder of images, and write results to the folder `out`.
 
     masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
     frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
-    follow, and masks are empty. changes: fields of `SegmentOptions`, in place of those of `options`.
+    follow, and masks are empty. progress: called after each frame. notice: called before the first frame with each
+    sentence on how masks were read, such as which colour is which object. changes: fields of `SegmentOptions`, in place
+    of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
@@ -118,6 +121,8 @@ def segment_video(
     model = weights.read(options.model)
     segmenter = segmenter_of(model, device, options.inference())
     prepare_folder(folder)
+    for note in given.notes:
+        notice(note)
     with cpu_threads(options.threads) as threads:
         run = _Run()
         about = about_run(source, files, given, options, model, device, threads)
@@ -144,10 +149,12 @@ def demo(
     options: SegmentOptions | None = None,
     *,
     progress: Report = lambda progress: None,
+    notice: Notice = lambda note: None,
     **changes: Any,
 ) -> Summary:
     """The main job on the clip that comes with the package: a rabbit and the stones before it."""
-    return segment_video(DEMO / "bigbuckbunny.mp4", DEMO / "first.png", out, options, progress=progress, **changes)
+    clip, mask = DEMO / "bigbuckbunny.mp4", DEMO / "first.png"
+    return segment_video(clip, mask, out, options, progress=progress, notice=notice, **changes)
 
 
 def _follow(
