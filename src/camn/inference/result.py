@@ -36,11 +36,12 @@ class Result:
         ids: np.ndarray,
         objects: ObjectIds,
         probabilities: Tensor,
+        at_frame: Tensor,
         given: frozenset[int],
         lost_below: float,
     ) -> Result:
-        """ids (H, W) uint8, copied. probabilities (N+1, h, w), any size. given: objects whose masks are the user's."""
-        at_frame = to_frame(probabilities, ids.shape)
+        """ids (H, W) uint8, copied. probabilities (N+1, h, w), any size; at_frame: the same at (H, W), see `to_frame`.
+        given: objects whose masks are the user's."""
         confidence, lost = {}, set()
         for id in objects:
             mine = at_frame[objects.channel(id)].cpu().numpy()

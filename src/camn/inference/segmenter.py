@@ -188,9 +188,10 @@ class Segmenter:
         if self.network.memory is not None and len(objects):
             entry = self.network.remember(labelled)
         given = frozenset(given)
+        at_frame = to_frame(probabilities, self._ids.shape if ids is None else ids.shape)
         if ids is None:
-            ids = objects.ids_map(to_frame(probabilities, self._ids.shape).argmax(0))
-        result = Result.of(index, ids, objects, probabilities, given, self.config.lost_below)
+            ids = objects.ids_map(at_frame.argmax(0))
+        result = Result.of(index, ids, objects, probabilities, at_frame, given, self.config.lost_below)
         bank.remember(index, labelled, entry, bool(given))
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids.copy()  # may be the caller's own array
