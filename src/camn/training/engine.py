@@ -138,7 +138,10 @@ class Trainer:
         stills = StillsFolder(r.stills) if r.stills else None
         data = ClipDataset(davis, stills, r.clips, seed=r.seed, length=r.steps * r.batch)
         stretch = Stretch(self.step * r.batch, r.steps * r.batch)
-        return DataLoader(data, r.batch, sampler=stretch, num_workers=r.workers, collate_fn=collate, drop_last=True)
+        pin = self.device.type == "cuda"
+        return DataLoader(
+            data, r.batch, sampler=stretch, num_workers=r.workers, collate_fn=collate, drop_last=True, pin_memory=pin
+        )
 
     def update(self, batch: ClipBatch) -> dict[str, Any]:
         """One optimiser step. Raises TrainingError naming the samples if the loss is not finite."""
@@ -146,7 +149,7 @@ class Trainer:
         rate = r.rate_at(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        frames = batch.frames.to(self.device).float() / 255
+        frames = batch.frames.to(self.device, non_blocking=True).float() / 255
         chance = torch.Generator().manual_seed(1_000_003 * r.seed + self.step)  # of the step alone: resuming is exact
         damage = Damage(r.damage, chance)
         steps = rollout(self.network, frames, batch.labels.to(self.device), batch.objects, damage)
