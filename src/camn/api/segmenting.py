@@ -152,7 +152,11 @@ def demo(
     notice: Notice = lambda note: None,
     **changes: Any,
 ) -> Summary:
-    """The main job on the clip that comes with the package: a rabbit and the stones before it."""
+    """The main job on the clip that comes with the package: a rabbit and the stones before it.
+
+    Without options it works at a short side of 360, where camn-mobile holds the rabbit as the sun falls on it.
+    """
+    options = options or SegmentOptions(short_side=360)
     clip, mask = DEMO / "bigbuckbunny.mp4", DEMO / "first.png"
     return segment_video(clip, mask, out, options, progress=progress, notice=notice, **changes)
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from camn import weights
-from camn.api.loading import cpu_threads, segmenter_of
+from camn.api.loading import cpu_threads, keep_freed_memory, segmenter_of
 from camn.api.options import Progress, Report
 from camn.checkpoints.backbones import backbone_state
 from camn.config import InferenceConfig, preset
@@ -63,6 +63,7 @@ def train(
     """
     plan, folder = load_recipe(recipe, **overrides), Path(out)
     backbone, whole, origin = _start(plan)
+    keep_freed_memory()
     with cpu_threads(threads):
         trainer = Trainer(plan, folder, str(resolve_device(device)), backbone, whole)
         first = trainer.step

@@ -21,7 +21,7 @@ class InferenceConfig:
     """
 
     memory_every: int = 5
-    memory_frames: int = 6
+    memory_frames: int = 3
     short_side: int = 480
     max_side: int = 1041
     lost_below: float = 0.5
