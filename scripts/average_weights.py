@@ -1,5 +1,5 @@
-"""The mean of weights files of one network, as shipped for camn-mobile: its last two stages share a start, and their mean
-holds what either alone forgets (Wortsman et al. 2022, "Model soups").
+"""The mean of weights files of one network, as shipped for camn-mobile: its last two stages share a start, and their
+mean holds what either alone forgets (Wortsman et al. 2022, "Model soups").
 
     python scripts/average_weights.py OUT.safetensors IN.safetensors IN.safetensors ...
 """
