@@ -46,7 +46,7 @@ class Demo:
     """Segment the clip that comes with camn: a rabbit and the stones before it."""
 
     out: Path = Path("demo-out")  # folder to write to
-    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=lambda: SegmentOptions(short_side=360))
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=api.demo_options)
 
     def run(self) -> None:
         with progress_bar("demo", "frames") as progress:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from camn.api.evaluating import Evaluation, evaluate
     from camn.api.loading import ModelInfo, convert, load, models
-    from camn.api.options import InferenceOptions, Progress, SegmentOptions
+    from camn.api.options import InferenceOptions, Progress, SegmentOptions, demo_options
     from camn.api.segmenting import Summary, demo, segment_video
     from camn.api.training import TrainSummary, train
     from camn.inference import Result, Segmenter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HOME = {
     "camn.api.evaluating": ("Evaluation", "evaluate"),
     "camn.api.loading": ("ModelInfo", "convert", "load", "models"),
-    "camn.api.options": ("InferenceOptions", "Progress", "SegmentOptions"),
+    "camn.api.options": ("InferenceOptions", "Progress", "SegmentOptions", "demo_options"),
     "camn.api.segmenting": ("Summary", "demo", "segment_video"),
     "camn.api.training": ("TrainSummary", "train"),
     "camn.inference": ("Result", "Segmenter"),
@@ -36,6 +36,7 @@ __all__ = [
     "TrainSummary",
     "convert",
     "demo",
+    "demo_options",
     "evaluate",
     "load",
     "models",

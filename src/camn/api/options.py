@@ -84,3 +84,8 @@ class SegmentOptions(InferenceOptions):
         """fps as the fraction it stands for: 23.976 and 23.98 are 24000/1001."""
         ntsc = Fraction(round(self.fps * 1.001) * 1000, 1001)
         return ntsc if abs(ntsc - self.fps) < 0.005 else Fraction(self.fps).limit_denominator(1001)
+
+
+def demo_options() -> SegmentOptions:
+    """Those of the demo: at a short side of 360 camn-mobile holds the rabbit as the sun falls on it."""
+    return SegmentOptions(short_side=360)

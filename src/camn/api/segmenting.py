@@ -15,7 +15,7 @@ import torch
 
 from camn import weights
 from camn.api.loading import cpu_threads, segmenter_of
-from camn.api.options import Notice, Progress, Report, SegmentOptions
+from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
 from camn.api.record import about_run, recording
 from camn.api.writers import Outputs, check_output, listed, prepare_folder
 from camn.data.outputs import WriterThread
@@ -154,9 +154,9 @@ def demo(
 ) -> Summary:
     """The main job on the clip that comes with the package: a rabbit and the stones before it.
 
-    Without options it works at a short side of 360, where camn-mobile holds the rabbit as the sun falls on it.
+    options: those of `demo_options` if None.
     """
-    options = options or SegmentOptions(short_side=360)
+    options = options or demo_options()
     clip, mask = DEMO / "bigbuckbunny.mp4", DEMO / "first.png"
     return segment_video(clip, mask, out, options, progress=progress, notice=notice, **changes)
 
