@@ -62,7 +62,7 @@ def davis(tmp_path_factory):
             labels = np.zeros((120, 160), np.uint8)
             cv2.circle(labels, (30 + speed * t, 60), 24, 1, -1)
             save(root / "JPEGImages/480p" / name, root / "Annotations/480p" / name, f"{t:05d}", labels)
-    return DavisFolder(root)
+    return DavisFolder(root).sequences
 
 
 SMALL = ClipOptions(size=(96, 112), appearance=PLAIN, merge=0)

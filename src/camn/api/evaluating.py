@@ -16,10 +16,11 @@ import numpy as np
 from camn.api.loading import cpu_threads, load
 from camn.api.options import InferenceOptions, Progress, Report
 from camn.api.segmenting import enough_memory
-from camn.data.davis import DavisFolder, VideoSequence
+from camn.data.davis import DavisFolder
 from camn.data.outputs import MaskWriter, WriterThread, prepare_output, write_json
 from camn.data.pairs import is_binary, read_image, read_labels
 from camn.data.source import prefetch
+from camn.data.videos import VideoSequence
 from camn.errors import DataError
 from camn.evaluation.benchmarks import DavisScores, evaluate_davis, table
 from camn.inference import Segmenter
@@ -115,7 +116,7 @@ def _frames(sequence: VideoSequence) -> Iterator[np.ndarray]:
 
 def _first_mask(sequence: VideoSequence, merge: bool) -> np.ndarray:
     """The objects to follow, (H, W) uint8; void is background."""
-    labels = read_labels(sequence.masks[0])
+    labels = read_labels(sequence.mask(0))
     if not (merge and is_binary(labels)):
         labels = np.where(labels == IGNORE, 0, labels).astype(np.uint8)
     if not labels.any():

@@ -1,4 +1,4 @@
-"""Training clips from DAVIS sequences and from stills set in motion; item i depends on (seed, i) alone."""
+"""Training clips from videos and from stills set in motion; item i depends on (seed, i) alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from camn.data.appearance import Appearance, dress
 from camn.data.augment import Motion, cut
-from camn.data.davis import DavisFolder
 from camn.data.scenes import ClipOptions, Film, cutout_of, from_still, from_video, pass_by, relabel
+from camn.data.sequence import VideoSequence
 from camn.data.stills import Still, StillsFolder
 from camn.errors import ConfigError, DataError
 from camn.masks import IGNORE
@@ -69,26 +69,41 @@ def seen_objects(labels: Sequence[np.ndarray], min_area: float) -> list[int]:
     return ids if shares[0] + sum(shares[1:IGNORE]) - sum(shares[ids]) >= 0.03 else []
 
 
+def _long_enough(videos: Sequence[VideoSequence], frames: int) -> tuple[VideoSequence, ...]:
+    """Those with so many annotated frames. Raises DataError if there are none."""
+    found = tuple(video for video in videos if len(video.annotated) >= frames)
+    if not found:
+        longest = max(videos, key=lambda video: len(video.annotated), default=None)
+        most = f"the longest, {longest.name}, has {len(longest.annotated)}" if longest else "there are no videos at all"
+        raise DataError(
+            f"clips of {frames} frames: no video has that many frames with a mask; {most}. Annotate more, or ask for "
+            "shorter clips"
+        )
+    return found
+
+
 class ClipDataset(Dataset):
     """A map-style dataset of `length` random clips. Item i is the same in every process, order and run.
 
-    davis: sequences to take clips from; stills: pictures to set in motion and to cut objects from. One may be None.
-    Raises ConfigError without either, DataError where a file is broken or no object can be found.
+    videos: sequences to take clips from; those with fewer annotated frames than a clip has are left out. stills:
+    pictures to set in motion and to cut objects from. Either may be None.
+    Raises ConfigError without both; DataError where a file is broken, no object is found or no video is long enough.
     """
 
     def __init__(
         self,
-        davis: DavisFolder | None,
+        videos: Sequence[VideoSequence] | None,
         stills: StillsFolder | None,
         options: ClipOptions = DEFAULTS,
         seed: int = 0,
         length: int = 1_000_000,
     ):
-        if davis is None and stills is None:
-            raise ConfigError("a clip dataset needs a DAVIS folder, a folder of stills, or both")
+        if videos is None and stills is None:
+            raise ConfigError("a clip dataset needs videos, a folder of stills, or both")
         if seed < 0 or length < 1:
             raise ConfigError(f"clip dataset: seed {seed} must not be negative and length {length} must be at least 1")
-        self.davis, self.stills, self.options, self.seed, self.length = davis, stills, options, seed, length
+        self.videos = None if videos is None else _long_enough(videos, options.frames)
+        self.stills, self.options, self.seed, self.length = stills, options, seed, length
         self._reach = np.zeros(0)
         if stills is not None:
             weight = dict(options.weights)
@@ -128,10 +143,10 @@ class ClipDataset(Dataset):
     def _stage(self, rng: np.random.Generator) -> tuple[Film | None, str]:
         """One draw: the frames and labels of a clip (None if it shows no object), and the names of its files."""
         options = self.options
-        is_video = self.stills is None or (self.davis is not None and rng.random() < options.video_share)
+        is_video = self.stills is None or (self.videos is not None and rng.random() < options.video_share)
         if is_video:
-            assert self.davis is not None
-            sequence = self.davis.sequences[int(rng.integers(len(self.davis)))]
+            assert self.videos is not None
+            sequence = self.videos[int(rng.integers(len(self.videos)))]
             film, source = from_video(rng, sequence, options), str(sequence.frames[0].parent)
         else:
             still = self._still(rng)

@@ -47,22 +47,34 @@ def read_pair(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
     return picture, labels
 
 
-def pair_folders(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """(pairs in order of name, problems): pictures and masks with the same stem, and what keeps others from pairing."""
+def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[tuple[Path, Path | None]], list[str]]:
+    """(pairs in order of name, problems): pictures and masks with the same stem, and what keeps others from it.
+
+    sparse: pictures without a mask are no problem and are listed too, with None.
+    """
     absent = [f"{folder}: no such folder" for folder in (images, masks) if not folder.is_dir()]
     if absent:
         return [], absent
-    pictures = {p.stem: p for p in sorted(images.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES}
-    labels = {p.stem: p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png"}
-    both = sorted(pictures.keys() & labels.keys())
-    problems = [] if both else [f"{images}: no picture that has a mask of its name in {masks}"]
-    if both and pictures.keys() != labels.keys():
-        alone = sorted(pictures.keys() ^ labels.keys())
+    (pictures, twice), (labels, _) = _by_stem(images, IMAGE_SUFFIXES), _by_stem(masks, (".png",))
+    problems = [f"{images}: {name} is there twice, with two suffixes; remove one" for name in twice]
+    both = pictures.keys() & labels.keys()
+    if not both:
+        return [], [*problems, f"{images}: no picture that has a mask of its name in {masks}"]
+    alone = sorted(labels.keys() - pictures.keys() if sparse else pictures.keys() ^ labels.keys())
+    if alone:
         problems.append(
             f"{images} has {len(pictures)} pictures and {masks} has {len(labels)} masks; "
             f"without a partner: {', '.join(alone[:5])}{' ...' if len(alone) > 5 else ''}"
         )
-    return [(pictures[name], labels[name]) for name in both], problems
+    names = sorted(pictures if sparse else both)
+    return [(pictures[name], labels.get(name)) for name in names], problems
+
+
+def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[str]]:
+    """(files by stem, the stems that are there twice); hidden files, which archives from a Mac bring, are left out."""
+    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".")]
+    stems = [p.stem for p in files]
+    return {p.stem: p for p in files}, sorted({stem for stem in stems if stems.count(stem) > 1})
 
 
 def raise_problems(what: str, problems: list[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from camn.data.appearance import Appearance
 from camn.data.augment import Cutout, Motion, Pose, Size, cut, drift, fill, paste, ripple, warp
-from camn.data.davis import VideoSequence
+from camn.data.sequence import VideoSequence
 from camn.data.stills import Still
 from camn.errors import ConfigError
 from camn.masks import IGNORE
@@ -132,14 +132,17 @@ def move(rng: np.random.Generator, film: Film, view: Pose, options: ClipOptions,
 
 
 def from_video(rng: np.random.Generator, sequence: VideoSequence, options: ClipOptions) -> Film | None:
-    """Frames of a sequence at one gap, forwards or backwards, in a crop around an object of the first of them."""
-    last = options.frames - 1
+    """Annotated frames of a sequence, forwards or backwards, in a crop around an object of the first of them.
+
+    The gap from one to the next is the same all through, and counts annotated frames.
+    """
+    shown, last = sequence.annotated, options.frames - 1
     gap = int(rng.integers(options.gap[0], options.gap[1] + 1))
-    gap = min(gap, (len(sequence) - 1) // last) if last else gap
+    gap = min(gap, (len(shown) - 1) // last) if last else gap
     if gap < 1:
         return None
-    start = int(rng.integers(len(sequence) - gap * last))
-    order = [start + gap * k for k in range(options.frames)]
+    start = int(rng.integers(len(shown) - gap * last))
+    order = [shown[start + gap * k] for k in range(options.frames)]
     pairs = [sequence.read(k) for k in (order[::-1] if rng.random() < options.reverse else order)]
     ids = choose(rng, pairs[0][1], options.max_objects)
     labels = [relabel(labels, ids) for _, labels in pairs]

@@ -39,7 +39,7 @@ class StillsFolder:
         stills, problems = [], [] if self.kinds else [f"{self.root}: holds no KIND folder"]
         for kind in self.kinds:
             pairs, found = pair_folders(self.root / kind / "images", self.root / kind / "masks")
-            stills += [Still(kind, image, mask) for image, mask in pairs]
+            stills += [Still(kind, image, mask) for image, mask in pairs if mask]
             problems += found
         raise_problems(f"the folder of stills {self.root}", problems)
         self.stills = tuple(stills)

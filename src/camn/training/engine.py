@@ -134,7 +134,7 @@ class Trainer:
 
     def loader(self) -> DataLoader:
         r = self.recipe
-        davis = DavisFolder(r.davis, r.davis_year, r.split) if r.davis else None
+        davis = DavisFolder(r.davis, r.davis_year, r.split).sequences if r.davis else None
         stills = StillsFolder(r.stills) if r.stills else None
         data = ClipDataset(davis, stills, r.clips, seed=r.seed, length=r.steps * r.batch)
         stretch = Stretch(self.step * r.batch, r.steps * r.batch)
