@@ -69,7 +69,7 @@ def test_davis_refuses_a_missing_list(tmp_path):
         DavisFolder(tmp_path)
 
 
-def test_stills_of_all_or_of_named_kinds(tmp_path):
+def test_stills_of_all_kinds_in_order(tmp_path):
     labels = np.ones((6, 7), np.uint8)
     for kind, names in {"cats": "ba", "dogs": "c"}.items():
         for name in names:
@@ -77,9 +77,12 @@ def test_stills_of_all_or_of_named_kinds(tmp_path):
     assert [(s.kind, s.image.stem) for s in StillsFolder(tmp_path).stills] == [
         ("cats", "a"), ("cats", "b"), ("dogs", "c"),
     ]  # fmt: skip
-    assert [s.kind for s in StillsFolder(tmp_path, ["dogs"]).stills] == ["dogs"]
-    with pytest.raises(DataError, match="birds"):
-        StillsFolder(tmp_path, ["dogs", "birds"])
+    (tmp_path / "birds").mkdir()
+    (tmp_path / "dogs/masks/c.png").rename(tmp_path / "dogs/masks/d.png")
+    with pytest.raises(DataError) as error:
+        StillsFolder(tmp_path)
+    for said in ("birds/images: no such folder", "birds/masks: no such folder", "dogs/images: no picture"):
+        assert said in str(error.value)
     with pytest.raises(DataError, match="no such folder of stills"):
         StillsFolder(tmp_path / "elsewhere")
 
@@ -101,6 +104,14 @@ def test_broken_files_are_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
     (tmp_path / "empty.jpg").touch()
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "colours.png")
+    picture = tmp_path / "short.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(picture)
+    picture.write_bytes(picture.read_bytes()[:-300])  # decoders are glad to fill up what is missing with grey
+    Image.fromarray(np.full((4, 4), 300, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(DataError, match="short.jpg"):
+        read_image(picture)
+    with pytest.raises(DataError, match="up to 300"):
+        read_labels(tmp_path / "deep.png")
     for read, name in [(read_image, "broken.png"), (read_image, "empty.jpg"), (read_image, "absent.jpg")]:
         with pytest.raises(DataError, match=name):
             read(tmp_path / name)

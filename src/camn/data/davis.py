@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from camn.data.pairs import raise_problems
-from camn.data.sequence import sequence_of
+from camn.data.sequence import VideoSequence, sequence_of
 from camn.errors import DataError
 
 
@@ -18,29 +18,52 @@ class DavisFolder:
     """
 
     def __init__(self, root: str | Path, year: str | int = "2016", split: str = "train", resolution: str = "480p"):
-        self.root, self.year, self.split, self.resolution = Path(root), str(year), split, resolution
-        found, problems = [], []
-        for name in self._names():
-            frames, masks = (self.root / kind / resolution / name for kind in ("JPEGImages", "Annotations"))
-            sequence, said = sequence_of(name, frames, masks, sparse=split.startswith("test"))
-            found.append(sequence)
-            problems += said
+        self.root, self.year, self.split = Path(root), str(year), split
+        self.sequences, problems = scan_davis(self.root, self.year, split, resolution)
         raise_problems(f"the DAVIS folder {self.root}", problems)
-        self.sequences = tuple(sequence for sequence in found if sequence)
 
     def __len__(self) -> int:
         return len(self.sequences)
 
-    def _names(self) -> list[str]:
-        path = self.root / "ImageSets" / self.year / f"{self.split}.txt"
-        own = self.root / "ImageSets" / self.resolution / f"{self.split}.txt"
-        if not path.is_file() and not (self.year == "2016" and own.is_file()):
-            raise DataError(f"{path}: no such list of sequences; is {self.root} the top of a DAVIS folder?")
-        if path.is_file():
-            names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-        else:  # /JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png
-            path = own
-            names = list(dict.fromkeys(Path(line.split()[0]).parent.name for line in path.read_text().splitlines()))
-        if not names or len(set(names)) < len(names):
-            raise DataError(f"{path}: {'names a sequence twice' if names else 'names no sequence'}; mend the list")
-        return names
+
+def scan_davis(
+    root: Path, year: str, split: str, resolution: str = "480p"
+) -> tuple[tuple[VideoSequence, ...], list[str]]:
+    """(the sequences of a list that have frames and masks; all problems). Raises DataError without a list."""
+    names = _names(root, year, split)
+    tops = [root / kind / resolution for kind in ("JPEGImages", "Annotations")]
+    absent = [f"{top}: no such folder; there are {_inside(top.parent)}" for top in tops if not top.is_dir()]
+    if absent:
+        return (), absent
+    frames, masks = tops
+    found = [sequence_of(name, frames / name, masks / name, sparse=split.startswith("test")) for name in names]
+    return tuple(s for s, _ in found if s), [line for _, problems in found for line in problems]
+
+
+def davis_lists(root: Path) -> list[tuple[str, str]]:
+    """(year, split) of every list of sequences in ROOT/ImageSets; the lists of DAVIS 2016's own download are 2016."""
+    files = (root / "ImageSets").glob("*/*.txt")
+    return sorted({(p.parent.name if p.parent.name.isdigit() else "2016", p.stem) for p in files})
+
+
+def _names(root: Path, year: str, split: str) -> list[str]:
+    path = root / "ImageSets" / year / f"{split}.txt"
+    if (
+        year == "2016" and not path.is_file()
+    ):  # lines of /JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png
+        own = sorted(p for p in root.glob(f"ImageSets/*/{split}.txt") if not p.parent.name.isdigit())
+        path = own[0] if own else path
+    if not path.is_file():
+        raise DataError(f"{path}: no such list of sequences; is {root} the top of a DAVIS folder?")
+    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    if not path.parent.name.isdigit():
+        names = list(dict.fromkeys(Path(name.split()[0]).parent.name for name in names))
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"{path}: {'names a sequence twice' if names else 'names no sequence'}; mend the list")
+    return names
+
+
+def _inside(folder: Path) -> str:
+    """The names of the folders in a folder."""
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    return ", ".join(names) or "none"

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from camn.errors import DataError
+from camn.data import folder
+from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".webp", ".png")
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The picture as (H, W, 3) uint8 RGB. Raises DataError if it is missing or does not decode."""
+    """The picture, upright, as (H, W, 3) uint8 RGB. Raises DataError if it is missing, cut short or no picture."""
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:
-        raise DataError(f"{path}: cannot be read as a picture ({error}); fetch it again or take it out") from error
-    if image is None:
-        raise DataError(f"{path}: does not decode as a picture; fetch it again or take it out of the data set")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return folder.read_image(path)
+    except VideoError as error:
+        raise DataError(str(error)) from error
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -30,9 +28,13 @@ def read_labels(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             if image.mode not in ("P", "L", "1"):
-                raise DataError(f"{path}: mode {image.mode}, but labels need a palette (P) or grey (L) PNG; convert it")
+                deep = f" with values up to {np.array(image).max()}" if image.mode.startswith("I") else ""
+                raise DataError(
+                    f"{path}: mode {image.mode}{deep}, but labels need a palette (P) or grey (L) PNG of ids 1..254; "
+                    "convert it"
+                )
             return np.array(image, dtype=np.uint8)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as labels ({error}); fetch it again or take it out") from error
 
 
@@ -52,7 +54,7 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
 
     sparse: pictures without a mask are no problem and are listed too, with None.
     """
-    absent = [f"{folder}: no such folder" for folder in (images, masks) if not folder.is_dir()]
+    absent = [f"{top}: no such folder" for top in (images, masks) if not top.is_dir()]
     if absent:
         return [], absent
     (pictures, twice), (labels, _) = _by_stem(images, IMAGE_SUFFIXES), _by_stem(masks, (".png",))
@@ -70,11 +72,11 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     return [(pictures[name], labels.get(name)) for name in names], problems
 
 
-def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[str]]:
+def _by_stem(top: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[str]]:
     """(files by stem, the stems that are there twice); hidden files, which archives from a Mac bring, are left out."""
-    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".")]
-    stems = [p.stem for p in files]
-    return {p.stem: p for p in files}, sorted({stem for stem in stems if stems.count(stem) > 1})
+    files = [p for p in sorted(top.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".")]
+    counts = Counter(p.stem for p in files)
+    return {p.stem: p for p in files}, [stem for stem, count in counts.items() if count > 1]
 
 
 def raise_problems(what: str, problems: list[str]) -> None:

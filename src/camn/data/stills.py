@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,23 +25,28 @@ class Still:
 
 
 class StillsFolder:
-    """Every still under ROOT, or those of the named kinds, in order of kind and name.
+    """Every still under ROOT, in order of kind and name.
 
-    Raises DataError that names every missing folder, unknown kind and unmatched file.
+    Raises DataError that names every missing folder and unmatched file.
     """
 
-    def __init__(self, root: str | Path, kinds: Collection[str] | None = None):
+    def __init__(self, root: str | Path):
         self.root = Path(root)
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder of stills; it should hold KIND/images and KIND/masks")
-        self.kinds = tuple(sorted(p.name for p in self.root.iterdir() if p.is_dir()) if kinds is None else kinds)
-        stills, problems = [], [] if self.kinds else [f"{self.root}: holds no KIND folder"]
-        for kind in self.kinds:
-            pairs, found = pair_folders(self.root / kind / "images", self.root / kind / "masks")
-            stills += [Still(kind, image, mask) for image, mask in pairs if mask]
-            problems += found
+        self.stills, problems = scan_stills(self.root)
         raise_problems(f"the folder of stills {self.root}", problems)
-        self.stills = tuple(stills)
 
     def __len__(self) -> int:
         return len(self.stills)
+
+
+def scan_stills(root: Path) -> tuple[tuple[Still, ...], list[str]]:
+    """(the stills that have a mask; all problems). Raises DataError if there is no such folder."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder of stills; it should hold KIND/images and KIND/masks")
+    kinds = sorted(p.name for p in root.iterdir() if p.is_dir())
+    stills, problems = [], [] if kinds else [f"{root}: holds no KIND folder"]
+    for kind in kinds:
+        pairs, found = pair_folders(root / kind / "images", root / kind / "masks")
+        stills += [Still(kind, image, mask) for image, mask in pairs if mask]
+        problems += found
+    return tuple(stills), problems

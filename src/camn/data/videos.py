@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from camn.data.davis import DavisFolder
+from camn.data.davis import davis_lists, scan_davis
 from camn.data.folder import natural_key
 from camn.data.pairs import raise_problems
 from camn.data.sequence import VideoSequence, first_seen, sequence_of
@@ -17,11 +17,13 @@ from camn.errors import DataError
 __all__ = ["VideoFolder", "VideoSequence", "first_seen", "open_videos"]
 
 Layout = Literal["davis", "youtube-vos", "clips"]
-LAYOUTS = (
-    "DAVIS: ImageSets/YEAR/SPLIT.txt, JPEGImages/480p/SEQUENCE/, Annotations/480p/SEQUENCE/; "
-    "YouTube-VOS, MOSE: [SPLIT/]JPEGImages/VIDEO/, [SPLIT/]Annotations/VIDEO/; own clips: CLIP/frames/, CLIP/masks/"
-)
+LAYOUTS: dict[Layout, str] = {
+    "davis": "DAVIS (ImageSets/YEAR/SPLIT.txt, JPEGImages/480p/SEQUENCE/, Annotations/480p/SEQUENCE/)",
+    "youtube-vos": "YouTube-VOS or MOSE ([SPLIT/]JPEGImages/VIDEO/, [SPLIT/]Annotations/VIDEO/)",
+    "clips": "own clips (CLIP/frames/, CLIP/masks/)",
+}
 ALL_FRAMES = "_all_frames"  # of YouTube-VOS: folders with every frame, whose masks lie in the folder without the suffix
+Scan = tuple[tuple[VideoSequence, ...], list[str]]
 
 
 @dataclass(frozen=True)
@@ -45,34 +47,64 @@ def open_videos(root: str | Path, split: str = "", year: str | int = "", resolut
     resolution: of DAVIS; the latest year that has the split if not given.
     Raises DataError that names all problems at once, or the layouts if it is none of them.
     """
-    root = Path(root)
+    folder, problems = scan_videos(Path(root), split, str(year), resolution)
+    raise_problems(f"the folder of videos {root}", problems)
+    return folder
+
+
+def scan_videos(root: Path, split: str, year: str, resolution: str) -> tuple[VideoFolder, list[str]]:
+    """As open_videos: (what of it can be used; all problems). Raises DataError where there is nothing to open."""
+    layout = recognise(root)
+    if layout is None:
+        raise DataError(f"{root}: no known layout of videos; these are: {'; '.join(LAYOUTS.values())}")
+    splits = list_splits(root, layout)
+    if not split:
+        split = _only({name for _, name in splits}, root)
+    if split not in {name for _, name in splits}:
+        there = ", ".join(sorted({name for _, name in splits if name}))
+        raise DataError(f"{root}: no split {split!r}; {f'there are {there}' if there else 'leave it out'}")
+    if layout == "youtube-vos":
+        return _scan_youtube_vos(root, split)
+    if layout == "davis":
+        year = year or [y for y, name in splits if name == split][-1]
+        sequences, problems = scan_davis(root, year, split, resolution)
+    else:
+        sequences, problems = _gather(clip_folders(root))
+    return VideoFolder(root, layout, split, sequences), problems
+
+
+def recognise(root: Path) -> Layout | None:
+    """The layout of a folder, by the folders in it. Raises DataError if there is no such folder."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of videos; check the path")
     if (root / "ImageSets").is_dir():
-        return _davis(root, split, str(year), resolution)
-    tops = _tops(root)
-    if tops:
-        return _youtube_vos(root, tops, split)
-    clips = clip_folders(root)
-    if clips:
-        return _clips(root, clips, split)
-    raise DataError(f"{root}: no known layout of videos; these are ({LAYOUTS})")
+        return "davis"
+    if _tops(root):
+        return "youtube-vos"
+    return "clips" if clip_folders(root) else None
 
 
-def _davis(root: Path, split: str, year: str, resolution: str) -> VideoFolder:
-    lists = davis_lists(root)
-    split = split or _only({name for _, name in lists}, f"{root}: lists of sequences in ImageSets")
-    years = sorted(y for y, name in lists if name == split)
-    if not year and years:
-        year = years[-1]
-    davis = DavisFolder(root, year or "2017", split, resolution)
-    return VideoFolder(root, "davis", split, davis.sequences)
+def list_splits(root: Path, layout: Layout) -> list[tuple[str, str]]:
+    """(year, split) of all there are, sorted; the year is empty but for DAVIS, the split where all is one."""
+    if layout == "davis":
+        return davis_lists(root)
+    return [("", name) for name in (_tops(root) if layout == "youtube-vos" else [""])]
 
 
-def davis_lists(root: Path) -> list[tuple[str, str]]:
-    """(year, split) of every list of sequences in ROOT/ImageSets; the lists of DAVIS 2016's download count as 2016."""
-    files = sorted((root / "ImageSets").glob("*/*.txt"))
-    return sorted({(p.parent.name if p.parent.name.isdigit() else "2016", p.stem) for p in files})
+def _only(names: set[str], root: Path) -> str:
+    """`train`, or the only name. Raises DataError where that leaves a choice."""
+    if "train" in names or len(names) == 1:
+        return "train" if "train" in names else next(iter(names))
+    raise DataError(f"{root}: its splits are {', '.join(sorted(names)) or 'none'}; say which is meant")
+
+
+def _gather(folders: list[tuple[str, Path, Path]]) -> Scan:
+    """The sequences of (name, frames, masks), and all problems."""
+    found = [sequence_of(*each, sparse=True) for each in folders]
+    return tuple(s for s, _ in found if s), [line for _, problems in found for line in problems]
+
+
+# --- YouTube-VOS, MOSE -----------------------------------------------------------------------------------------------
 
 
 def _tops(root: Path) -> dict[str, Path]:
@@ -82,34 +114,29 @@ def _tops(root: Path) -> dict[str, Path]:
     return {p.parent.name: p.parent for p in sorted(root.glob("*/JPEGImages")) if p.is_dir()}
 
 
-def _youtube_vos(root: Path, tops: dict[str, Path], split: str) -> VideoFolder:
-    if "" not in tops:
-        split = split or _only(set(tops), f"{root}: folders with JPEGImages")
-        if split not in tops:
-            raise DataError(f"{root}: no {split}/JPEGImages; the splits there are {', '.join(tops)}")
-    top = tops.get("", tops.get(split, root))
+def _scan_youtube_vos(root: Path, split: str) -> tuple[VideoFolder, list[str]]:
+    top = _tops(root)[split]
     frames, masks = top / "JPEGImages", annotations_of(top)
-    problems = [f"{masks}: no such folder"] if not masks.is_dir() else []
+    sequences, problems = (), []
     names = sorted((p.name for p in frames.iterdir() if p.is_dir()), key=natural_key)
     if not names:
         problems.append(f"{frames}: holds no folder of frames")
-    found = []
+    if not masks.is_dir():
+        problems.append(f"{masks}: no such folder")
     if not problems:
+        sequences, problems = _gather([(name, frames / name, masks / name) for name in names])
         alone = sorted({p.name for p in masks.iterdir() if p.is_dir()} - set(names))
         problems += [f"{masks / name}: no frames of this name in {frames}" for name in alone]
-        found = [sequence_of(name, frames / name, masks / name, sparse=True) for name in names]
-        problems += [line for _, said in found for line in said]
+    categories = {}
     try:
         categories = read_meta(masks.parent / "meta.json")
     except DataError as error:
         problems.append(str(error))
-        categories = {}
-    raise_problems(f"the folder of videos {top}", problems)
-    return VideoFolder(root, "youtube-vos", split, tuple(s for s, _ in found if s), categories)
+    return VideoFolder(root, "youtube-vos", split, sequences, categories), problems
 
 
 def annotations_of(top: Path) -> Path:
-    """The folder of masks of a split of YouTube-VOS: its own, or, of all frames, that of the split at 6 a second."""
+    """The folder of masks of a split: its own, or, of all frames, that of the split at 6 a second."""
     masks = top / "Annotations"
     if masks.is_dir() or not top.name.endswith(ALL_FRAMES):
         return masks
@@ -135,23 +162,17 @@ def read_meta(path: Path) -> dict[str, dict[int, str]]:
         ) from error
 
 
+# --- own clips -------------------------------------------------------------------------------------------------------
+
+
 def clip_folders(root: Path) -> list[tuple[str, Path, Path]]:
-    """(name, frames, masks) of every CLIP/frames (or CLIP/images) beside CLIP/masks; ROOT may itself be one clip."""
-    tops = [root] if (root / "masks").is_dir() else sorted(root.iterdir(), key=lambda p: natural_key(p.name))
-    pairs = [(top, top / name) for top in tops for name in ("frames", "images") if (top / name).is_dir()]
-    return [(top.resolve().name, frames, top / "masks") for top, frames in pairs]
-
-
-def _clips(root: Path, clips: list[tuple[str, Path, Path]], split: str) -> VideoFolder:
-    if split:
-        raise DataError(f"{root}: own clips (CLIP/frames, CLIP/masks) have no splits; leave out the split {split!r}")
-    found = [sequence_of(name, frames, masks, sparse=True) for name, frames, masks in clips]
-    raise_problems(f"the folder of clips {root}", [line for _, said in found for line in said])
-    return VideoFolder(root, "clips", "", tuple(s for s, _ in found if s))
-
-
-def _only(names: set[str], what: str) -> str:
-    """`train`, or the only name. Raises DataError where that leaves a choice."""
-    if "train" in names or len(names) == 1:
-        return "train" if "train" in names else next(iter(names))
-    raise DataError(f"{what}: {', '.join(sorted(names)) or 'none'}; say which split is meant")
+    """(name, frames, masks) of every CLIP/frames (or CLIP/images) and CLIP/masks; ROOT may itself be one clip."""
+    alone = any((root / name).is_dir() for name in ("frames", "masks"))
+    tops = [root] if alone else sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: natural_key(p.name))
+    found = []
+    for top in tops:
+        frames = [top / name for name in ("frames", "images") if (top / name).is_dir()]
+        if not frames and (top / "masks").is_dir():
+            frames = [top / "frames"]  # so that it is named as missing
+        found += [(top.resolve().name, folder, top / "masks") for folder in frames]
+    return found
