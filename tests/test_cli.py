@@ -283,7 +283,7 @@ def test_convert_and_train_say_what_is_wrong(command, place):
     (place / "x.pth").write_bytes(b"no checkpoint")
     code, _, error = command("convert", "cfbi-plus", "x.pth", "x.safetensors")
     assert code == 2 and "x.pth" in error and not (place / "x.safetensors").exists()
-    (place / "r.toml").write_text("model = 'camn-mobile'\nsteps = 'many'\ndavis = 'davis'")
+    (place / "r.toml").write_text("model = 'camn-mobile'\nsteps = 'many'\nvideos = 'davis'")
     code, _, error = command("train", "r.toml", "--out", "run")
     assert code == 2 and "r.toml" in error or "steps" in error
     assert not (place / "run").exists()

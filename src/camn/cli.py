@@ -94,20 +94,34 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network by a recipe; a run that lies in the output folder is taken up where it stopped."""
+    """Train a network by a recipe; a run that lies in the output folder is taken up where it stopped.
+
+    On several GPUs: torchrun --nproc-per-node GPUS -m camn.cli train RECIPE --out RUN
+    """
 
     recipe: Positional[Path]  # a TOML file, see recipes/
     out: Path  # folder of the run: last.pt, log.jsonl, weights.safetensors
+    videos: tuple[Path, ...] = ()  # folders of training videos, in place of the recipe's
+    start: str = ""  # weights to start from, in place of the recipe's: a shipped model, or a file
+    steps: int | None = None  # in place of the recipe's; the learning rate falls over so many
+    tensorboard: bool = False  # keep a log for TensorBoard in OUT/tensorboard
     max_minutes: float = math.inf  # stop after so long; run it again to go on
     device: str = "auto"  # auto, cpu, cuda
     threads: int | None = None  # CPU threads; all cores if not given
     export: bool = True  # write weights.safetensors at the end
 
     def run(self) -> None:
+        # What is not given stays the recipe's own.
+        unsaid = {"videos": (), "start": "", "steps": None, "tensorboard": False}
+        options = {key: value for key, value in vars(self).items() if key not in unsaid or value != unsaid[key]}
         with progress_bar("train", "steps") as progress:
-            done = api.train(**vars(self), progress=progress)
+            done = api.train(**options, progress=progress)
+        if done.rank > 0:  # of several processes one speaks
+            return
         state = "finished" if done.finished else "stopped; run it again to go on"
         print(f"step {done.step} of {done.steps}, {done.minutes:.1f} minutes, loss {done.loss:.4f}: {state}")
+        if done.best:
+            print(f"  {done.best}: the best, J&F {100 * done.jf:.1f}")
         if done.weights:
             print(f"  {done.weights}")
 

@@ -36,6 +36,11 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"))}
 
 
+def known() -> tuple[str, ...]:
+    """Names that stand for a network rather than for a file: those of shipped models, and the presets."""
+    return tuple(dict.fromkeys([*shipped(), *PRESETS]))
+
+
 def find(name: str | Path) -> Path:
     """The file of a shipped model or of a path. Raises CheckpointError saying what there is instead."""
     files = shipped()

@@ -49,7 +49,7 @@ def recipe(tmp_path_factory):
         save(root / "stills/balls/images", root / "stills/balls/masks", f"{k}", (40 + 10 * k, 50 - 4 * k), rng)
     return Recipe(
         "little",
-        davis=str(root / "davis"),
+        videos=(str(root / "davis"),),
         stills=str(root / "stills"),
         frozen=("backbone.",),
         steps=STEPS,
@@ -235,7 +235,7 @@ def test_a_folder_that_cannot_be_made(recipe, tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 def test_a_log_that_cannot_be_written(recipe, tmp_path):
     trainer = Trainer(recipe, tmp_path)
-    temporary(trainer.log).symlink_to("/dev/full")  # becomes the log: its first line is the one without room
+    temporary(trainer.journal.path).symlink_to("/dev/full")  # becomes the log: its first line is the one without room
     with pytest.raises(OutputError, match="log.jsonl: no room left"):
         trainer.run(max_minutes=0)
     (tmp_path / "log.jsonl").unlink()

@@ -135,12 +135,43 @@ def test_rollout_with_damage_follows_from_its_generator(network):
 
     def run(share, seed):
         with torch.no_grad():
-            steps = rollout(network, frames, labels, (2,), Damage(share, chance(seed)))
+            steps = rollout(network, frames, labels, (2,), [Damage(share, chance(seed))])
             return torch.stack([logits for step in steps for logits, _ in step])
 
     assert torch.equal(run(1.0, 5), run(1.0, 5))
     assert not torch.equal(run(1.0, 5), run(1.0, 6))
     assert torch.equal(run(0.0, 5), run(0.0, 6)) and not torch.equal(run(0.0, 5), run(1.0, 5))
+
+
+def test_a_clips_damage_is_its_own_whatever_else_is_in_the_batch(network):
+    frames, labels = clips((2, 1), 3)
+    with torch.no_grad():
+        both = list(rollout(network, frames, labels, (2, 1), [Damage(1.0, chance(s)) for s in (5, 6)]))
+        for b, (objects, seed) in enumerate(((2, 5), (1, 6))):
+            one = slice(b, b + 1)
+            alone = list(rollout(network, frames[one], labels[one], (objects,), [Damage(1.0, chance(seed))]))
+            for together, single in zip(both, alone, strict=True):
+                torch.testing.assert_close(together[b][0], single[0][0], atol=1e-3, rtol=1e-3)
+
+
+def test_rollout_in_bfloat16_is_near_that_in_single_precision(network):
+    """Encoder and decoder compute in bfloat16, logits come out in single precision, gradients reach every weight."""
+    frames, labels = clips((2,), 3)
+    seen = []
+    hooks = [
+        part.register_forward_hook(lambda _, __, out: seen.append(out.dtype))
+        for part in (network.ensembler.high, network.backbone._conv_stem)
+    ]
+    with torch.no_grad():
+        exact = clip_loss(rollout(network, frames, labels, (2,)), 1.0, 0.5)
+        seen.clear()
+        steps = list(rollout(network, frames, labels, (2,), amp=True))
+    for hook in hooks:
+        hook.remove()
+    assert set(seen) == {torch.bfloat16}
+    assert all(logits.dtype == torch.float32 for pairs in steps for logits, _ in pairs)
+    loss = clip_loss(iter(steps), 1.0, 0.5)
+    assert loss != exact and loss.item() == pytest.approx(exact.item(), rel=0.05)
 
 
 def test_clip_loss_is_the_mean_over_frames_and_clips():

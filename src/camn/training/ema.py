@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class Ema:
+
+class Ema(Generic[Network]):
     """Keeps `average`, a copy of the network: w <- d w + (1 - d) w_now, d = min(decay, (1 + step) / (10 + step))."""
 
-    def __init__(self, network: nn.Module, decay: float):
+    def __init__(self, network: Network, decay: float):
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         for mean, now in zip(self.average.parameters(), network.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)

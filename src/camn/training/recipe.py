@@ -4,37 +4,56 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from camn import weights
 from camn.config import BACKBONES, preset
 from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 
+RENAMED = {"davis": "videos", "davis_year": "year"}  # keys of older recipes, and what they are called now
+OPTIMIZERS = ("adamw", "sgd")
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """model: a preset. davis, stills: folders of training data (either may be empty). split: list of DAVIS sequences.
+    """What one stage of training depends on.
 
-    start: weights to start from, or empty: a file, or the name of a backbone whose weights a package carries. frozen:
-    leading parameters (by name prefix) that are not trained; backbone_rate: learning rate of the backbone over that of
-    the rest. steps: the learning rate falls to zero over them (poly). hard: fraction of hardest pixels in the loss at
+    name: the file's. stage: `1-stills`, where the recipe has stages, else empty. model: a preset.
+    videos: folders of training videos in any layout of `camn.data.videos`, whose sequences are drawn alike; year,
+    split: of these. stills: a folder. Either may be empty. start: weights to start from, or empty: a file, a shipped
+    model, or a backbone whose weights a package carries. frozen: leading parameters (by name prefix) not trained.
+
+    steps: the learning rate falls to zero over them (poly). batch: clips of one step, over all processes and
+    `accumulate` parts, in which each process goes through its share. amp: encoder and decoder compute in bfloat16.
+    optimizer: adamw, or sgd with momentum 0.9. backbone_rate: the backbone's rate over that of the rest. clip_norm:
+    bound of the gradient's norm. ema: decay of the averaged weights. hard: fraction of hardest pixels in the loss at
     first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see `Damage`.
+
+    validate: a folder of videos, none of them trained on, to measure J&F on every so many steps and at the end, on the
+    first validate_frames frames of each (0: all). tensorboard: keep a log for it; a picture in it every so many steps.
+    Raises ConfigError that names everything that cannot be.
     """
 
     name: str
+    stage: str = ""
     model: str = "camn-mobile"
-    davis: str = ""
-    davis_year: str = "2016"
-    split: str = "train"
+    videos: tuple[str, ...] = ()
+    year: str = ""
+    split: str = ""
     stills: str = ""
     start: str = ""
     frozen: tuple[str, ...] = ()
     seed: int = 0
     steps: int = 2000
     batch: int = 4
+    accumulate: int = 1
+    amp: bool = False
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     rate: float = 4e-4
     backbone_rate: float = 0.1
     power: float = 0.9
@@ -47,33 +66,47 @@ class Recipe:
     damage: float = 0.0
     workers: int = 1
     save_every: int = 100
+    validate: str = ""
+    validate_year: str = ""
+    validate_split: str = "val"
+    validate_every: int = 500
+    validate_frames: int = 0
+    tensorboard: bool = False
+    panel_every: int = 200
     clips: ClipOptions = field(default_factory=ClipOptions)
 
     def __post_init__(self):
         preset(self.model)
-        if not (self.davis or self.stills):
-            raise ConfigError(f"recipe {self.name}: names no data; set davis, stills, or both")
-        self._check_ranges()
+        problems = self._out_of_range()
+        if not (self.videos or self.stills):
+            problems.append("names no data; set videos, stills, or both (or camn train --videos DIR)")
         if len(self.clips.size) != 2 or any(s % 16 != 1 for s in self.clips.size):
-            raise ConfigError(f"recipe {self.name}: clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
+            problems.append(f"clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
         if self.clips.frames < 2:
-            raise ConfigError(f"recipe {self.name}: clips of {self.clips.frames} frames; sequences need 2 or more")
+            problems.append(f"clips of {self.clips.frames} frames; sequences need 2 or more")
+        if problems:
+            raise ConfigError(f"recipe {' '.join([self.name, self.stage]).strip()}: {'; '.join(problems)}")
 
-    def _check_ranges(self) -> None:
+    def _out_of_range(self) -> list[str]:
         """Comparisons are written so that NaN fails them, too."""
         rules = (
-            (("steps", "batch", "save_every"), "1 or more", lambda v: v >= 1),
-            (("seed", "warm_up", "workers"), "0 or more", lambda v: v >= 0),
+            (("steps", "batch", "accumulate"), "1 or more", lambda v: v >= 1),
+            (("save_every", "validate_every", "panel_every"), "1 or more", lambda v: v >= 1),
+            (("seed", "warm_up", "workers", "validate_frames"), "0 or more", lambda v: v >= 0),
             (("rate", "clip_norm"), "a finite number over 0", lambda v: 0 < v < math.inf),
             (("backbone_rate", "power", "weight_decay", "jaccard"), "finite, 0 or more", lambda v: 0 <= v < math.inf),
             (("ema",), "at least 0 and less than 1", lambda v: 0 <= v < 1),
             (("damage",), "in 0..1", lambda v: 0 <= v <= 1),
             (("hard",), "two fractions over 0 and up to 1", lambda v: len(v) == 2 and all(0 < x <= 1 for x in v)),
+            (("videos", "frozen"), "a list", lambda v: isinstance(v, tuple)),
+            (("amp", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),
+            (("optimizer",), f"one of {', '.join(OPTIMIZERS)}", lambda v: v in OPTIMIZERS),
         )
-        for names, said, good in rules:
-            for name in names:
-                if not good(value := getattr(self, name)):
-                    raise ConfigError(f"recipe {self.name}: {name} is {value}; it must be {said}")
+        values = ((name, getattr(self, name), said, good) for names, said, good in rules for name in names)
+        problems = [f"{name} is {value}; it must be {said}" for name, value, said, good in values if not good(value)]
+        if not problems and self.batch % self.accumulate:
+            problems.append(f"a batch of {self.batch} clips is no whole multiple of accumulate = {self.accumulate}")
+        return problems
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then poly decay (Chen et al. 2018)."""
@@ -84,23 +117,81 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
+    def portable(self) -> dict[str, Any]:
+        """As a dict, without this machine's folders: what weights files carry."""
+        names = {key: Path(getattr(self, key)).name for key in ("stills", "start", "validate")}
+        return self.as_dict() | names | {"videos": [Path(folder).name for folder in self.videos]}
 
-def load_recipe(path: str | Path, **overrides: Any) -> Recipe:
-    """A recipe from a TOML file; paths in it that are relative are taken from the file's folder."""
+
+def load_stages(path: str | Path, **overrides: Any) -> tuple[Recipe, ...]:
+    """The stages of a TOML file, one if it has no `[[stages]]`; each stage's keys go before the file's own.
+
+    Paths in it that are relative are taken from the file's folder. overrides: fields in place of those of every stage,
+    but `start`, which is the first stage's alone: each other starts from what the one before it ended with.
+    Raises ConfigError.
+    """
     path = Path(path)
+    data = _read(path)
+    stages = data.pop("stages", None) or [{}]
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        raise ConfigError(f"recipe {path}: stages are tables, each begun by [[stages]]")
+    _check_stages(path, data, stages)
+    recipes, folder = [], path.parent
+    for number, stage in enumerate(stages, 1):
+        fields = _located(_merged(data, stage), folder) | _located(overrides, Path())
+        if len(stages) > 1:
+            fields |= {"name": path.stem, "stage": f"{number}-{stage['name']}"}
+        if number > 1:
+            fields["start"] = ""
+        recipes.append(_recipe(path, fields))
+    return tuple(recipes)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"recipe {path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {path}: not valid TOML: {error}") from None
-    for key in ("davis", "stills", "start"):
-        if data.get(key) and data[key] not in BACKBONES:  # a start may be a backbone's name
-            data[key] = str((path.parent / data[key]).resolve())
-    data.update(overrides)
-    clips = data.pop("clips", {})
+
+
+def _check_stages(path: Path, data: dict[str, Any], stages: list[dict[str, Any]]) -> None:
+    problems = [f"{old} is now called {new}" for old, new in RENAMED.items() for d in (data, *stages) if old in d]
+    if len(stages) > 1:
+        names = [str(stage.get("name", "")) for stage in stages]
+        problems += [f"stage name {n!r} must be letters, digits and -" for n in names if not re.fullmatch(r"[\w-]+", n)]
+        problems += [
+            f"stage {n}: only the first stage has a start" for n, s in zip(names[1:], stages[1:]) if "start" in s
+        ]
+        if any("model" in stage for stage in stages):
+            problems.append("all stages train one model: set it above them")
+    if problems:
+        raise ConfigError(f"recipe {path}: {'; '.join(problems)}")
+
+
+def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the entries of `change`, tables merged in the same way."""
+    both = {k: _merged(base[k], v) for k, v in change.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
+    return base | change | both
+
+
+def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table with the paths in it taken from `folder`; a start may also be the name of something known."""
+    found = dict(table)
+    if isinstance(videos := found.get("videos"), (str, Path, list, tuple)):
+        listed = [videos] if isinstance(videos, (str, Path)) else videos
+        found["videos"] = tuple(str((folder / str(item)).resolve()) for item in listed)
+    for key in ("stills", "start", "validate"):
+        if (value := str(found.get(key) or "")) and value not in (*BACKBONES, *weights.known()):
+            found[key] = str((folder / value).resolve())
+    return found
+
+
+def _recipe(path: Path, fields: dict[str, Any]) -> Recipe:
     try:
-        return Recipe(**({"name": path.stem} | _tuples(data)), clips=_options(clips))
+        clips = _options(fields.pop("clips", {}))
+        return Recipe(**({"name": path.stem} | _tuples(fields)), clips=clips)
     except (TypeError, ValueError) as error:  # an unknown key, or a value of the wrong kind
         if isinstance(error, ConfigError):
             raise

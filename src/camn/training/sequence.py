@@ -55,31 +55,41 @@ class Damage:
 
 
 def rollout(
-    network: Camn, frames: Tensor, labels: Tensor, objects: Sequence[int], damage: Damage | None = None
+    network: Camn,
+    frames: Tensor,
+    labels: Tensor,
+    objects: Sequence[int],
+    damages: Sequence[Damage] = (),
+    amp: bool = False,
 ) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Segment frames 1..T-1 of B clips from the true masks of their first frames.
 
     frames (B, T, 3, H, W) RGB in 0..1, labels (B, T, H, W) in 0..N or IGNORE, objects: N of each clip. Yields for each
     frame the B pairs of logits (N+1, H, W) and labels (H, W) long. Predictions are fed on without gradient; the
-    embeddings of earlier frames, in matching and in memory, keep theirs. damage: applied to every previous mask, the
-    first frame's included; that frame stays whole as reference and in memory.
+    embeddings of earlier frames, in matching and in memory, keep theirs. damages: for each clip (or none at all) what
+    is applied to its every previous mask, the first frame's included; that frame stays whole as reference and in
+    memory. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as at test time.
     """
-    damage = damage or Damage(0.0, torch.Generator())
     clips, length = frames.shape[:2]
     size = frames.shape[-2:]
-    embedded = network.encode(frames.flatten(0, 1))
+    damages = damages or [Damage(0.0, torch.Generator())] * clips
+    with torch.autocast(frames.device.type, torch.bfloat16, enabled=amp):
+        embedded = network.encode(frames.flatten(0, 1))
+    embedded = embedded.float()
     first = [network.label(embedded[b * length], one_hot(labels[b, 0], objects[b])) for b in range(clips)]
-    starts = [damage(one_hot(labels[b, 0], objects[b])) for b in range(clips)]
+    starts = [damage(one_hot(labels[b, 0], objects[b])) for b, damage in enumerate(damages)]
     previous: list[Labelled] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
     entries = [[network.remember(f)] if network.memory is not None else [] for f in first]
     for t in range(1, length):
         matched = [network.match(embedded[b * length + t], [first[b]], previous[b], entries[b]) for b in range(clips)]
-        logits = [enlarge(x, size) for x in network.decode(matched)]
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=amp):
+            decoded = network.decode(matched)
+        logits = [enlarge(x.float(), size) for x in decoded]
         yield [(x, labels[b, t].long()) for b, x in enumerate(logits)]
         if t == length - 1:
             return
         for b, x in enumerate(logits):
-            previous[b] = network.label(embedded[b * length + t], damage(x.detach().softmax(0)))
+            previous[b] = network.label(embedded[b * length + t], damages[b](x.detach().softmax(0)))
             if network.memory is not None:
                 entries[b].append(network.remember(previous[b]))
 

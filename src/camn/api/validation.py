@@ -1,0 +1,62 @@
+"""J&F of a network as it is trained, on videos that it is not trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+
+import numpy as np
+import torch
+
+from camn.config import InferenceConfig
+from camn.data.pairs import read_image
+from camn.data.videos import VideoFolder, VideoSequence
+from camn.evaluation.jf import contour_accuracy, region_similarity
+from camn.evaluation.protocol import DAVIS_2016, DAVIS_2017, OPEN
+from camn.inference import Segmenter
+from camn.masks import IGNORE
+from camn.model.network import Camn
+
+
+class Validation:
+    """Segments the sequences of a folder by the rules of its benchmark, and measures; nothing is written.
+
+    year: of a DAVIS folder; 2016 takes all objects as one. frames: of each sequence, counted from its first mask; 0 for
+    all, and then the mean is what `camn evaluate` finds.
+    """
+
+    def __init__(self, folder: VideoFolder, year: str = "", frames: int = 0, device: torch.device | str = "cpu"):
+        davis = DAVIS_2016 if year == "2016" else DAVIS_2017
+        self.protocol = davis if folder.layout == "davis" else OPEN
+        self.sequences = tuple(_begun(sequence, frames) for sequence in folder.sequences)
+        self.device = device
+
+    def __call__(self, network: Camn, rank: int = 0, ranks: int = 1) -> list[float]:
+        """J&F, 0..1, of each object of every `ranks`-th sequence from the `rank`-th on. Raises DataError."""
+        segmenter = Segmenter(network, InferenceConfig(), self.device)
+        return [score for sequence in self.sequences[rank::ranks] for score in self._scores(segmenter, sequence)]
+
+    def _scores(self, segmenter: Segmenter, sequence: VideoSequence) -> list[float]:
+        given = self.protocol.given(sequence)
+        measured = self.protocol.measured(sequence, self.protocol.starts(sequence))
+        first = min(given)
+        values = defaultdict(list)
+        for index in range(first, 1 + max((max(frames) for frames in measured.values()), default=first - 1)):
+            image = read_image(sequence.frames[index])
+            result = segmenter.step(image) if index > first else segmenter.start(image, given[first])
+            if wanted := [number for number, frames in measured.items() if index in frames]:
+                truth = self.protocol.labels(sequence, index)
+                for number in wanted:
+                    pair = (result.ids == number, truth == number, truth == IGNORE)
+                    values[number].append((region_similarity(*pair) + contour_accuracy(*pair)) / 2)
+            if index > first and index in given:
+                segmenter.correct(given[index])
+        return [float(np.mean(found)) for found in values.values()]
+
+
+def _begun(sequence: VideoSequence, frames: int) -> VideoSequence:
+    """Its first frames from the first mask on."""
+    if not frames or not sequence.annotated:
+        return sequence
+    part = slice(sequence.annotated[0], sequence.annotated[0] + frames)
+    return dataclasses.replace(sequence, frames=sequence.frames[part], masks=sequence.masks[part])

@@ -1,0 +1,33 @@
+"""The optimiser of a recipe."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from camn.training.recipe import Recipe
+
+MOMENTUM = 0.9  # of SGD, as CFBI and the paper have it
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW or SGD over what is trained, in groups; each carries `scale`, by which `set_rate` multiplies the rate."""
+    slow, decayed, free = [], [], []
+    for name, p in network.named_parameters():
+        if p.requires_grad:
+            # Biases, norms and gates are not decayed: their rest position is not zero's neighbourhood.
+            (slow if name.startswith("backbone.") else decayed if p.dim() > 1 else free).append(p)
+    groups = [
+        {"params": slow, "scale": recipe.backbone_rate, "weight_decay": recipe.weight_decay},
+        {"params": decayed, "scale": 1.0, "weight_decay": recipe.weight_decay},
+        {"params": free, "scale": 1.0, "weight_decay": 0.0},
+    ]
+    groups = [g for g in groups if g["params"]]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.rate, momentum=MOMENTUM)
+    return torch.optim.AdamW(groups, lr=recipe.rate)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["scale"]
