@@ -73,23 +73,30 @@ class Models:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """J and F on a data set in the layout of DAVIS: of a model, or of masks that are there already."""
+    """J and F on a folder of videos with masks: of a model, or of masks that are there already.
 
-    dataset: Positional[Path]  # the top of a DAVIS folder, with ImageSets, JPEGImages and Annotations
-    year: Literal["2016", "2017"] = "2017"  # 2017 scores each object, 2016 all objects as one
-    split: str = "val"  # list of sequences: ImageSets/YEAR/SPLIT.txt
+    DAVIS 2016 and 2017, YouTube-VOS, MOSE, and folders of one's own: see docs/evaluation.md.
+    """
+
+    dataset: Positional[Path]  # the top of the data set
+    year: Literal["2016", "2017"] | None = None  # of DAVIS: 2017, if not given, scores each object, 2016 all as one
+    split: str = ""  # of DAVIS: ImageSets/YEAR/SPLIT.txt, val if not given; elsewhere the folder SPLIT
+    holdout: Path | None = None  # score the held-out videos of YouTube-VOS, by a file of `camn data split`
     predictions: Path | None = None  # score these, PREDICTIONS/SEQ/NAME.png, and segment nothing
     out: Path | None = None  # keep the masks and scores.json here
+    report: Path | None = None  # write a page: figures, J over time, worst frames (.html)
+    submission: Path | None = None  # write masks for the public server of DAVIS or YouTube-VOS (.zip)
     model: str = "camn-mobile"  # a shipped model, or a .safetensors file
     device: str = "auto"  # auto, cpu, cuda, mps
+    workers: int = 1  # processes that share the sequences and the CPU threads
     options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=InferenceOptions)
 
     def run(self) -> None:
         with progress_bar("evaluate", "frames") as progress:
             found = api.evaluate(**vars(self), progress=progress)
-        print(found.table())
-        if found.frames:
-            print(f"{found.frames} frames, {found.frames_per_second:.2f} frames/s in the network")
+        for text in (found.table(), *found.speed.lines(), found.submission, found.report):
+            if text:
+                print(text)
 
 
 @dataclass(frozen=True)

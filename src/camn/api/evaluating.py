@@ -1,124 +1,173 @@
-"""J and F of a model, or of masks that are there already, on a data set in the layout of DAVIS."""
+"""J and F of a model, or of masks that are there already, on a folder of videos with masks."""
 
 from __future__ import annotations
 
 import dataclasses
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 
-from camn.api.loading import cpu_threads, load
-from camn.api.options import InferenceOptions, Progress, Report
-from camn.api.segmenting import enough_memory
-from camn.data.davis import DavisFolder
-from camn.data.outputs import MaskWriter, WriterThread, prepare_output, write_json
-from camn.data.pairs import is_binary, read_image, read_labels
-from camn.data.source import prefetch
-from camn.data.videos import VideoSequence
-from camn.errors import DataError
-from camn.evaluation.benchmarks import DavisScores, evaluate_davis, table
-from camn.inference import Segmenter
-from camn.masks import IGNORE, ObjectIds
+import camn
+from camn.api.loading import load
+from camn.api.options import InferenceOptions, Report
+from camn.api.sequences import Job, segment_here
+from camn.api.workers import segment_with_workers
+from camn.data.outputs import prepare_output, write_json
+from camn.errors import ConfigError, DataError
+from camn.evaluation.dataset import NOTHING, EvaluationSet, open_set
+from camn.evaluation.report import write_report
+from camn.evaluation.scores import Scores, table
+from camn.evaluation.speed import Speed, describe_machine
+from camn.evaluation.submission import check_submission, write_submission
+from camn.inference import resolve_device
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """scores: of the split. predictions: the folder that was scored, None if it was temporary. frames: how many were
-    segmented, and in how many seconds (the network alone: without reading, writing and scoring); 0 if none were."""
+    """scores: of the data set, None where it has first masks alone. predictions: the folder that was scored, None if it
+    was temporary. speed: of segmenting, all zero if nothing was segmented. submission, report: files that were written.
+    """
 
-    scores: DavisScores
+    scores: Scores | None
     predictions: Path | None
-    frames: int = 0
-    seconds: float = 0.0
+    speed: Speed = field(default_factory=Speed)
+    submission: Path | None = None
+    report: Path | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many were segmented."""
+        return self.speed.frames
+
+    @property
+    def seconds(self) -> float:
+        """In the network alone, without reading, writing and scoring."""
+        return self.speed.network
 
     @property
     def frames_per_second(self) -> float:
-        return self.frames / self.seconds if self.seconds else 0.0
+        """In the network, of one worker."""
+        return self.speed.frames_per_second
 
     def table(self) -> str:
-        """Plain text: objects, sequences, totals."""
-        return table(self.scores)
+        """Plain text: objects, sequences, totals; empty where nothing could be measured."""
+        return table(self.scores) if self.scores else ""
 
 
 def evaluate(
     dataset: str | Path,
     *,
-    year: str | int = "2017",
-    split: str = "val",
+    year: str | int | None = None,
+    split: str = "",
+    holdout: str | Path | None = None,
     model: str | Path = "camn-mobile",
     predictions: str | Path | None = None,
     out: str | Path | None = None,
+    submission: str | Path | None = None,
+    report: str | Path | None = None,
+    workers: int = 1,
     device: str = "auto",
     options: InferenceOptions | None = None,
     progress: Report = lambda progress: None,
     **changes: Any,
 ) -> Evaluation:
-    """Segment a split of DAVIS with a model and score it; with `predictions` (PREDICTIONS/SEQ/NAME.png) score these.
+    """Segment a data set with a model and score it; with `predictions` (PREDICTIONS/SEQ/NAME.png) score these.
 
-    year: 2017 scores each object of a sequence's first annotation, 2016 all of them as one, and so they are segmented.
-    out: keeps the masks, OUT/SEQ/NAME.png, and OUT/scores.json. changes: fields of `InferenceOptions`, in place of
-    those of `options`. The definition is DAVIS' own, see `camn.evaluation`.
+    dataset: a folder of DAVIS, of YouTube-VOS or MOSE, or of one's own clips. year, split: of DAVIS, 2017 and `val` if
+    not given; 2017 scores each object of a sequence's first annotation, 2016 all of them as one, and so they are
+    segmented. Elsewhere `split` is a folder. holdout: a file of `hold_out`; its videos of YouTube-VOS are scored.
+    out: keeps the masks, OUT/SEQ/NAME.png, and OUT/scores.json. submission: a zip file for the public server. report:
+    an HTML file. workers: processes that share the sequences and the threads; as with every spawned process, a script
+    that asks for several needs `if __name__ == "__main__":`. changes: fields of `InferenceOptions`, in place of those
+    of `options`. The protocols are told in docs/evaluation.md.
     Raises DataError for a data set or predictions that do not fit together, CheckpointError, ConfigError, OutputError,
-    CamnError where memory does not suffice.
+    CamnError where memory does not suffice or a worker dies.
     """
     options = dataclasses.replace(options or InferenceOptions(), **changes)
-    if predictions is not None:
-        return _scored(Evaluation(evaluate_davis(predictions, dataset, year, split), Path(predictions)), out)
-    sequences = DavisFolder(dataset, year, split).sequences
-    segmenter = load(model, device, options.inference())
-    with tempfile.TemporaryDirectory() as temporary, cpu_threads(options.threads):
-        folder = prepare_output(temporary if out is None else out)
-        frames, seconds = _segment(sequences, segmenter, folder, str(year) == "2016", progress)
-        scores = evaluate_davis(folder, dataset, year, split)
-    return _scored(Evaluation(scores, None if out is None else folder, frames, seconds), out)
+    found = open_set(dataset, year, split, holdout)
+    labelled = found.labelled
+    _check(found, labelled, workers, submission, report)
+    with tempfile.TemporaryDirectory() as temporary:
+        if predictions is None:
+            folder = Path(temporary if out is None else out)
+            speed = _segment(found, model, device, folder, options, workers, progress)
+        else:
+            folder, speed = Path(predictions), Speed()
+        scores = found.measure(folder) if labelled else None
+        if submission is not None:
+            write_submission(submission, folder, found.folder)
+        if scores and report is not None:
+            facts = _facts(model if predictions is None else f"masks in {folder}", Path(dataset), speed)
+            write_report(report, scores, found.sequences, folder, found.protocol, facts)
+    if scores and out is not None:
+        write_json(prepare_output(out) / "scores.json", scores.to_dict() | _cost(speed))
+    kept = None if predictions is None and out is None else folder
+    return Evaluation(scores, kept, speed, _path(submission), _path(report))
 
 
-def _scored(found: Evaluation, out: str | Path | None) -> Evaluation:
-    if out is not None:
-        speed = {"frames": found.frames, "seconds": round(found.seconds, 3)}
-        write_json(prepare_output(out) / "scores.json", found.scores.to_dict() | speed)
-    return found
+def _check(
+    found: EvaluationSet,
+    labelled: bool,
+    workers: int,
+    submission: str | Path | None,
+    report: str | Path | None,
+) -> None:
+    """What can be told before the work begins."""
+    if workers < 1:
+        raise ConfigError(f"workers is {workers}: it must be 1 or more")
+    if not labelled and (submission is None or report is not None):
+        raise DataError(f"{found.folder.root}: {NOTHING}")
+    if submission is not None:
+        check_submission(submission, found.folder)
+    for path in (submission, report):
+        if path is not None:
+            prepare_output(Path(path).parent)
 
 
 def _segment(
-    sequences: tuple[VideoSequence, ...], segmenter: Segmenter, folder: Path, merge: bool, progress: Report
-) -> tuple[int, float]:
-    """Masks of all sequences -> (frames, seconds that the network took)."""
-    total, done, network, started = sum(map(len, sequences)), 0, 0.0, time.monotonic()
-    for sequence in sequences:
-        first = _first_mask(sequence, merge)
-        writer = MaskWriter(folder / sequence.name)
-        with (
-            enough_memory(first.shape, len(ObjectIds.of(first))),
-            closing(prefetch(_frames(sequence))) as frames,
-            WriterThread() as thread,
-        ):
-            for index, frame in enumerate(frames):
-                start = time.monotonic()
-                result = segmenter.step(frame) if index else segmenter.start(frame, first)
-                network += time.monotonic() - start
-                thread.submit(writer.write, sequence.frames[index].stem, result.ids)
-                done += 1
-                progress(Progress(done, total, time.monotonic() - started, sequence.name))
-    return total, network
+    found: EvaluationSet,
+    model: str | Path,
+    device: str,
+    folder: Path,
+    options: InferenceOptions,
+    workers: int,
+    progress: Report,
+) -> Speed:
+    workers = min(workers, len(found.sequences))
+    threads = max(1, (options.threads or torch.get_num_threads()) // workers)
+    job = Job(str(model), device, options.inference(), found.protocol, folder, threads)
+    if workers == 1:
+        segmenter = load(model, device, job.config)
+        prepare_output(folder)
+        return segment_here(segmenter, job, found.sequences, progress)
+    resolve_device(device)
+    load(model, "cpu", job.config)  # so that what is wrong with it is told once, and now
+    prepare_output(folder)
+    return segment_with_workers(job, found.sequences, workers, progress)
 
 
-def _frames(sequence: VideoSequence) -> Iterator[np.ndarray]:
-    for path in sequence.frames:
-        yield read_image(path)
+def _cost(speed: Speed) -> dict[str, Any]:
+    return {
+        "frames": speed.frames,
+        "seconds": round(speed.network, 3),
+        "seconds_in_all": round(speed.wall, 3),
+        "peak_memory": speed.peak,
+        "workers": speed.workers,
+        "device": speed.device,
+    }
 
 
-def _first_mask(sequence: VideoSequence, merge: bool) -> np.ndarray:
-    """The objects to follow, (H, W) uint8; void is background."""
-    labels = read_labels(sequence.mask(0))
-    if not (merge and is_binary(labels)):
-        labels = np.where(labels == IGNORE, 0, labels).astype(np.uint8)
-    if not labels.any():
-        raise DataError(f"{sequence.masks[0]}: the first annotation names no object; take the sequence off the list")
-    return (labels > 0).astype(np.uint8) if merge else labels
+def _facts(model: str | Path, dataset: Path, speed: Speed) -> dict[str, str]:
+    """The head of the report."""
+    facts = {"model": str(model), "data set": str(dataset.resolve())}
+    facts |= dict(zip(("speed", "memory"), speed.lines()))
+    moment = datetime.now(UTC).isoformat(" ", "minutes").removesuffix("+00:00")
+    return facts | {"machine": describe_machine(speed.device), "made": f"{moment} UTC by camn {camn.__version__}"}
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -1,0 +1,98 @@
+"""Segmenting the sequences of a data set, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from camn.api.loading import cpu_threads
+from camn.api.options import Progress, Report
+from camn.api.segmenting import enough_memory
+from camn.config import InferenceConfig
+from camn.data.outputs import MaskWriter, WriterThread
+from camn.data.pairs import read_image
+from camn.data.sequence import VideoSequence
+from camn.data.source import prefetch
+from camn.errors import DataError, MaskError
+from camn.evaluation.protocol import Protocol
+from camn.evaluation.speed import Speed, peak_memory
+from camn.inference import Segmenter
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all sequences. threads: of the CPU, for each worker. folder: masks go to FOLDER/SEQUENCE."""
+
+    model: str
+    device: str
+    config: InferenceConfig
+    protocol: Protocol
+    folder: Path
+    threads: int
+
+
+def segment_here(segmenter: Segmenter, job: Job, sequences: Sequence[VideoSequence], progress: Report) -> Speed:
+    """Masks of all sequences, by this process. Raises as `segment_sequence` does."""
+    total, started = sum(map(len, sequences)), time.monotonic()
+    speeds: list[Speed] = []
+    with cpu_threads(job.threads):
+        for sequence in sequences:
+            before = sum(speed.frames for speed in speeds)
+
+            def count(done: int, name: str = sequence.name, before: int = before) -> None:
+                progress(Progress(before + done, total, time.monotonic() - started, name))
+
+            speeds.append(segment_sequence(segmenter, sequence, job, count))
+    return together(speeds, time.monotonic() - started, 1)
+
+
+def segment_sequence(segmenter: Segmenter, sequence: VideoSequence, job: Job, count: Callable[[int], None]) -> Speed:
+    """Masks of one sequence: an object is started on the frame whose mask of it the protocol gives; before the first
+    of them masks are empty. count: called with the frames done so far. Raises DataError for frames and masks that do
+    not fit together, CamnError where memory does not suffice."""
+    given = job.protocol.given(sequence)
+    writer = MaskWriter(job.folder / sequence.name)
+    size = next(iter(given.values())).shape
+    objects = sum(len(np.unique(mask[mask > 0])) for mask in given.values())
+    network, started = 0.0, time.monotonic()
+    with (
+        enough_memory(size, objects),
+        closing(prefetch(map(read_image, sequence.frames))) as frames,
+        WriterThread() as thread,
+    ):
+        for index, frame in enumerate(frames):
+            start = time.monotonic()
+            try:
+                ids = _segment(segmenter, frame, given.get(index), index > min(given))
+            except MaskError as error:
+                raise DataError(f"{sequence.masks[index] or sequence.frames[index]}: {error}") from error
+            network += time.monotonic() - start
+            thread.submit(writer.write, sequence.frames[index].stem, ids)
+            count(index + 1)
+    device = segmenter.device
+    return Speed(len(sequence), network, time.monotonic() - started, peak_memory(device), str(device))
+
+
+def _segment(segmenter: Segmenter, frame: np.ndarray, mask: np.ndarray | None, started: bool) -> np.ndarray:
+    """(H, W) uint8 ids of the next frame of a sequence; mask: of the objects that appear on it."""
+    if not started:
+        return np.zeros(frame.shape[:2], np.uint8) if mask is None else segmenter.start(frame, mask).ids
+    result = segmenter.step(frame)
+    return (result if mask is None else segmenter.correct(mask)).ids
+
+
+def together(speeds: Sequence[Speed], wall: float, workers: int) -> Speed:
+    """The sum of what was done, and the most memory that one worker had."""
+    return Speed(
+        sum(speed.frames for speed in speeds),
+        sum(speed.network for speed in speeds),
+        wall,
+        max(speed.peak for speed in speeds),
+        speeds[0].device,
+        workers,
+    )
