@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from camn.api.evaluating import Evaluation, evaluate
+    from camn.api.holdout import hold_out
     from camn.api.loading import ModelInfo, convert, load, models
     from camn.api.options import InferenceOptions, Progress, SegmentOptions, demo_options
     from camn.api.segmenting import Summary, demo, segment_video
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "camn.api.evaluating": ("Evaluation", "evaluate"),
+    "camn.api.holdout": ("hold_out",),
     "camn.api.loading": ("ModelInfo", "convert", "load", "models"),
     "camn.api.options": ("InferenceOptions", "Progress", "SegmentOptions", "demo_options"),
     "camn.api.segmenting": ("Summary", "demo", "segment_video"),
@@ -38,6 +40,7 @@ __all__ = [
     "demo",
     "demo_options",
     "evaluate",
+    "hold_out",
     "load",
     "models",
     "segment_video",
