@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
+from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from camn import api
 from camn.api import InferenceOptions, SegmentOptions
@@ -134,6 +135,52 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Recognise a data set's layout, read all its files, and say what it holds and all that is wrong with it.
+
+    Layouts: DAVIS, YouTube-VOS, MOSE, own clips (CLIP/frames, CLIP/masks), stills (KIND/images, KIND/masks).
+    """
+
+    folder: Positional[Path]
+    kind: Literal["auto", "videos", "stills"] = "auto"  # what it is, where folders of images and masks may be either
+    frames: int = 1  # how many masks each video needs: as many as the clips of your recipe have frames
+    resolution: str = "480p"  # of DAVIS: the folder in JPEGImages and Annotations
+    json: bool = False  # print the report as JSON
+
+    def run(self) -> None:
+        options = {"frames": self.frames, "resolution": self.resolution}
+        with progress_bar("check", "frames") as progress:
+            found = api.check_data(self.folder, self.kind, **options, progress=progress)
+        print(json.dumps(found.to_dict(), indent=2) if self.json else found.text(), flush=True)
+        found.raise_problems()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Split YouTube-VOS train by category: what is held out is never trained on, and scored by evaluate --holdout."""
+
+    folder: Positional[Path]  # with JPEGImages, Annotations and meta.json
+    out: Path  # file to write (.json), for `camn evaluate --holdout` and a recipe's `holdout`
+    split: str = ""  # folder in it; train if not given
+    seed: int = 0  # another one holds out other videos
+
+    def run(self) -> None:
+        found = api.hold_out(self.folder, self.out, split=self.split, seed=self.seed)
+        print(f"held out: {len(found.unseen_videos)} videos of categories never trained on ({', '.join(found.unseen)})")
+        print(f"  and {len(found.seen_videos)} of the others: {self.out}")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Data sets: check one; split one into a part to train on and a part to measure with."""
+
+    job: OmitSubcommandPrefixes[Annotated[Check, subcommand("check")] | Annotated[Split, subcommand("split")]]
+
+    def run(self) -> None:
+        self.job.run()
+
+
+@dataclass(frozen=True)
 class Convert:
     """Convert a public CFBI or CFBI+ checkpoint into a file for --model."""
 
@@ -166,6 +213,7 @@ Command = OmitArgPrefixes[
     | Annotated[Models, subcommand("models")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Data, subcommand("data")]
     | Annotated[Convert, subcommand("convert")]
 ]
 

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camn.api.checking import DataReport, check_data
     from camn.api.evaluating import Evaluation, evaluate
     from camn.api.holdout import hold_out
     from camn.api.loading import ModelInfo, convert, load, models
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from camn.inference import Result, Segmenter
 
 _HOME = {
+    "camn.api.checking": ("DataReport", "check_data"),
     "camn.api.evaluating": ("Evaluation", "evaluate"),
     "camn.api.holdout": ("hold_out",),
     "camn.api.loading": ("ModelInfo", "convert", "load", "models"),
@@ -27,6 +29,7 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "DataReport",
     "Evaluation",
     "InferenceOptions",
     "ModelInfo",
@@ -36,6 +39,7 @@ __all__ = [
     "Segmenter",
     "Summary",
     "TrainSummary",
+    "check_data",
     "convert",
     "demo",
     "demo_options",
