@@ -155,3 +155,62 @@ def test_sizes_must_agree():
         region_similarity(np.zeros((4, 5), bool), np.zeros((5, 4), bool))
     with pytest.raises(DataError, match="one size"):
         contour_accuracy(np.zeros((4, 5), bool), np.zeros((4, 5), bool), np.zeros((4, 4), bool))
+
+
+# --- hand-counted cases at the edges ---------------------------------------------------------------------------------
+
+
+def drawn(*rows: str) -> np.ndarray:
+    """# is the object."""
+    return np.array([[pixel == "#" for pixel in row] for row in rows])
+
+
+def test_one_pixel_beside_another_by_hand():
+    """The boundary of a pixel at (y, x) is {y - 1, y} x {x - 1, x}. Moved right by one, half of it is the same, and the
+    other half lies next to it: all within one pixel. Moved by three, columns 3 and 4 are 2 or more from 0 and 1."""
+    one, next_to, away = (drawn("......", "." * x + "#" + "." * (5 - x), "......") for x in (1, 2, 4))
+    assert region_similarity(one, next_to) == 0 and contour_accuracy(one, next_to, tolerance=1) == 1
+    assert contour_accuracy(one, away, tolerance=1) == 0 and contour_accuracy(one, away, tolerance=2) == 2 / 4
+    assert region_similarity(one, one) == contour_accuracy(one, one) == 1
+
+
+def test_a_pixel_in_a_corner_by_hand():
+    """What lies beyond the edge is what is at it: the last pixel has three boundary pixels, the first has one."""
+    last, first = drawn("...", "...", "..#"), drawn("#..", "...", "...")
+    assert np.array_equal(np.argwhere(boundary(last)), [[1, 1], [1, 2], [2, 1]])
+    assert np.array_equal(np.argwhere(boundary(first)), [[0, 0]])
+    # From (0, 0), (1, 1) is sqrt(2) away and the others are sqrt(5): at radius 2 one of three is found, and the one.
+    assert contour_accuracy(first, last, tolerance=2) == pytest.approx(2 * (1 / 3) / (1 + 1 / 3), abs=1e-9)
+    assert contour_accuracy(first, last, tolerance=1) == 0 and contour_accuracy(first, last, tolerance=3) == 1
+    assert region_similarity(first, last) == 0
+
+
+def test_masks_without_a_boundary():
+    """A mask that fills the picture has none, like an empty one: F agrees on both, J tells them apart."""
+    full, empty = np.ones((5, 7), bool), np.zeros((5, 7), bool)
+    assert region_similarity(full, empty) == 0 and contour_accuracy(full, empty) == 1
+    assert region_similarity(full, full) == contour_accuracy(full, full) == 1
+    for value in (True, False):
+        point = np.array([[value]])
+        assert region_similarity(point, point) == contour_accuracy(point, point) == 1
+        assert not boundary(point).any()
+
+
+def test_an_object_along_the_border_by_hand():
+    """Three columns against two at the left edge: the boundaries are the columns 2 and 1, whole."""
+    three, two = drawn(*["###...."] * 4), drawn(*["##....."] * 4)
+    assert region_similarity(three, two) == pytest.approx(2 / 3, abs=1e-9)
+    assert contour_accuracy(three, two, tolerance=1) == 1
+    far = drawn(*["......#"] * 4)  # boundary: column 5, two more than the tolerance from column 2
+    assert contour_accuracy(three, far, tolerance=2) == 0 and contour_accuracy(three, far, tolerance=3) == 1
+
+
+def test_everything_void_is_agreement():
+    some, void = drawn("..##", "..##"), np.ones((2, 4), bool)
+    assert region_similarity(some, ~some, void) == contour_accuracy(some, ~some, void) == 1
+
+
+def test_the_tolerance_is_a_share_of_the_diagonal_rounded_up():
+    """3 x 4 pixels, diagonal 5: a share of 0.2 is 1 pixel, of 0.21 it is 2."""
+    left, right = drawn("#...", "#...", "#..."), drawn("###.", "###.", "###.")  # boundaries: columns 0 and 2
+    assert contour_accuracy(left, right, tolerance=0.2) == 0 and contour_accuracy(left, right, tolerance=0.21) == 1
