@@ -86,9 +86,12 @@ def summarise(
     pairs = list(zip(sequence.frames, sequence.masks))
     found = [findings[pair] for pair in pairs]
     problems = [line for finding in found for line in finding.problems]
-    sizes = {finding.size: frame for frame, finding in reversed(list(zip(sequence.frames, found))) if finding.size}
+    sizes: dict[tuple[int, int], Path] = {}
+    for frame, finding in zip(sequence.frames, found):
+        if finding.size:
+            sizes.setdefault(finding.size, frame)
     if len(sizes) > 1:
-        said = ", ".join(f"{_size(size)} from {frame.name}" for size, frame in reversed(sizes.items()))
+        said = ", ".join(f"{_size(size)} from {frame.name}" for size, frame in sizes.items())
         problems.append(f"{sequence.frames[0].parent}: frames of {len(sizes)} sizes ({said}); make them of one size")
     masks = [finding.values for finding in found if finding.values is not None]
     objects, binary = _objects(masks)
@@ -104,7 +107,7 @@ def summarise(
         )
     if annotated < least:
         problems.append(f"{sequence.name}: {annotated} frames with a mask, but clips of {least} are asked for")
-    size = next(reversed(sizes), None)
+    size = next(iter(sizes), None)
     first = objects[0] if objects else frozenset()
     empty = sum(not values for values in objects)
     report = SequenceReport(

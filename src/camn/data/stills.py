@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.data.pairs import pair_folders, raise_problems, read_pair
+from camn.data.pairs import is_binary, pair_folders, raise_problems, read_pair
 from camn.errors import DataError
 
 
@@ -20,8 +20,12 @@ class Still:
     mask: Path
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Picture (H, W, 3) uint8 RGB and labels (H, W) uint8 (255 = ignore). Raises DataError."""
-        return read_pair(self.image, self.mask)
+        """Picture (H, W, 3) uint8 RGB and labels (H, W) uint8 (255 = ignore). Raises DataError.
+
+        A mask of 0 and 255 alone shows one object, of id 1.
+        """
+        picture, labels = read_pair(self.image, self.mask)
+        return picture, (labels > 0).astype(np.uint8) if is_binary(labels) else labels
 
 
 class StillsFolder:
