@@ -6,8 +6,8 @@ from html import escape
 
 from camn.evaluation.scores import ObjectScores, SequenceScores
 
-WIDTH, HEIGHT = 480, 176
-LEFT, RIGHT, TOP, BOTTOM = 34, 470, 10, 142  # of the plot
+WIDTH, HEIGHT = 380, 168
+LEFT, RIGHT, TOP, BOTTOM = 34, 372, 10, 132  # of the plot
 COLOURS = 8  # classes c0 to c7; beyond these lines are dashed
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
 

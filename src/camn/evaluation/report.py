@@ -111,8 +111,9 @@ def _table(scores: Scores) -> str:
     )
     total = _cells(len(scores.objects), sum(s.frames for s in scores.sequences), scores.jf, scores.j, scores.f)
     return (
-        '<section><h2>Sequences</h2><div class="scroll"><table><caption>In percent; a sequence is the mean of its '
-        "objects, the total the mean of all objects. Press a column to sort by it.</caption>"
+        '<section><h2>Sequences</h2><p class="soft" id="about-table">In percent; a sequence is the mean of its '
+        "objects, the total the mean of all objects. Press the head of a column to sort by it.</p>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Sequences"><table aria-describedby="about-table">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
         f'<tfoot><tr><th scope="row">all</th>{total}</tr></tfoot></table></div></section>'
     )

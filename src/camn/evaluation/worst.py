@@ -58,7 +58,7 @@ def _frames(sequence: SequenceScores) -> Iterable[WorstFrame]:
 
 
 def picture(
-    sequence: VideoSequence, index: int, predictions: Path, protocol: Protocol, ids: Sequence[int], width: int = 480
+    sequence: VideoSequence, index: int, predictions: Path, protocol: Protocol, ids: Sequence[int], width: int = 640
 ) -> tuple[str, tuple[int, int]]:
     """(a JPEG as data: URL, its (width, height)), of a frame no wider than `width`. ids: the sequence's objects."""
     image, truth = read_image(sequence.frames[index]), protocol.labels(sequence, index)
