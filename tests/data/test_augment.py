@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.data.appearance import Appearance, colour_matrix, dress, motion_kernel
-from camn.data.augment import Cutout, Motion, Pose, cut, drift, fill, paste, ripple, warp
+from camn.data.augment import Cutout, Motion, Pose, cut, drift, fill, paste, ripple, tilting, warp
 
 poses = st.builds(
     Pose,
@@ -136,6 +136,26 @@ def test_ripple_is_bounded_smooth_and_slow():
     assert max(np.abs(f).max() for f in fields) <= 1.3 * most  # cubic enlargement may overshoot
     assert max(np.abs(np.diff(f, axis=0)).max() for f in fields) < 0.9  # never folds over
     assert max(np.abs(a - b).max() for a, b in zip(fields, fields[1:], strict=False)) <= 0.7 * 1.3 * most
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 0.2), st.tuples(st.integers(32, 60), st.integers(32, 60)))
+@settings(max_examples=40)
+def test_tilting_is_a_perspective_of_the_reach_asked_for(seed, amount, size):
+    """Straight lines stay straight, corners move by no more than said, and nothing is turned inside out."""
+    fields = tilting(np.random.default_rng(seed), 4, size, amount)
+    y, x = np.mgrid[: size[0], : size[1]]
+    for field in fields:
+        assert field.shape == (*size, 2) and field.dtype == np.float32
+        corners = field[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert np.abs(corners).max() <= amount * min(size) + 1e-3
+        shown = np.dstack([x, y]) + field.astype(float)
+        down, across = np.diff(shown, axis=0)[:, :-1], np.diff(shown, axis=1)[:-1]
+        assert (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0] > 0).all()
+        for line in (shown[5], shown[:, 7], shown[np.arange(32), np.arange(32)]):
+            along = line[-1] - line[0]
+            off = (line - line[0]) @ np.array([-along[1], along[0]]) / np.hypot(*along)
+            assert np.abs(off).max() < 1e-2
+    assert np.abs(np.diff(fields, axis=0)).max() <= 0.3 * 2 * amount * min(size)
 
 
 def test_fill_keeps_the_rest_and_takes_its_colour():

@@ -71,6 +71,7 @@ KINDS = {
     "layered": replace(SMALL, video_share=0, layered=1, paste=0, twin=0),
     "crossed": replace(SMALL, video_share=0, layered=0.5, paste=1, twin=0.5),
     "video": replace(SMALL, video_share=1, paste=0.5, twin=0.3),
+    "tilted": replace(SMALL, video_share=0.3, layered=0.5, perspective=0.15),
     "long": replace(SMALL, frames=9, paste=1),
     "mixed": ClipOptions(size=(96, 96), frames=2),
 }
@@ -217,7 +218,7 @@ def test_no_object_anywhere_is_an_error_that_says_where(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [{"paste": 1.5}, {"size": (16, 64)}, {"frames": 0}, {"max_objects": 0}, {"gap": (3, 2)}, {"gap": (0, 2)},
-     {"still_scale": (0, 1)}, {"weights": (("a", -1.0),)}],
+     {"perspective": 0.3}, {"still_scale": (0, 1)}, {"weights": (("a", -1.0),)}],
 )  # fmt: skip
 def test_options_are_checked(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):

@@ -88,6 +88,26 @@ def ripple(rng: np.random.Generator, length: int, size: Size, amount: float) -> 
     return [cv2.resize(node, size[::-1], interpolation=cv2.INTER_CUBIC) for node in nodes]
 
 
+def tilting(rng: np.random.Generator, length: int, size: Size, amount: float, pace: float = 1.0) -> list[np.ndarray]:
+    """`length` fields (H, W, 2) float32 of displacements in pixels: perspective views that slowly swing over.
+
+    Each corner moves by at most `amount` of the shorter side, which below 0.25 turns nothing inside out.
+    """
+    h, w = size
+    corners = np.array([(0, 0), (w - 1, 0), (w - 1, h - 1), (0, h - 1)], np.float32)
+    reach = amount * min(size) / 2**0.5
+    first, other = rng.uniform(-reach, reach, (2, 4, 2))
+    speed = rng.uniform(0, 0.3) * pace
+    grid = np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), axis=-1)
+    fields = []
+    for t in range(length):
+        moved = corners + first * np.cos(speed * t) + other * np.sin(speed * t)
+        fields.append(
+            cv2.perspectiveTransform(grid, cv2.getPerspectiveTransform(corners, moved.astype(np.float32))) - grid
+        )
+    return fields
+
+
 def shown_points(pose: Pose, size: Size, field: np.ndarray) -> np.ndarray:
     """(H, W, 2) float32: the picture point that each output pixel shows, after displacement by `field`."""
     h, w = size

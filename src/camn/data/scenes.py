@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from camn.data.appearance import Appearance
-from camn.data.augment import Cutout, Motion, Pose, Size, cut, drift, fill, paste, ripple, warp
+from camn.data.augment import Cutout, Motion, Pose, Size, cut, drift, fill, paste, ripple, tilting, warp
 from camn.data.sequence import VideoSequence
 from camn.data.stills import Still
 from camn.errors import ConfigError
@@ -38,6 +38,7 @@ class ClipOptions:
     motion: Motion = Motion()
     video_motion: float = 0.25  # of `motion`, added to a video's own
     ripple: float = 0.015  # reach of the non-rigid part, of the crop's side
+    perspective: float = 0.0  # reach of a perspective warp's corners, of the crop's side; 0 draws none
     layered: float = 0.3  # stills whose objects move over a background of their own
     paste: float = 0.5
     twin: float = 0.1
@@ -58,6 +59,8 @@ class ClipOptions:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 problems.append(f"{name} {(low, high)} must be positive, the lower bound first")
+        if not 0 <= self.perspective <= 0.2:
+            problems.append(f"perspective {self.perspective} must be in 0..0.2: beyond it a view folds over")
         if any(weight < 0 for _, weight in self.weights):
             problems.append(f"weights {self.weights} must not be negative")
         if problems:
@@ -122,11 +125,21 @@ def unzip(shots: Iterable[tuple[np.ndarray, np.ndarray]]) -> Film:
     return list(frames), list(labels)
 
 
+def bend(rng: np.random.Generator, options: ClipOptions, pace: float, always: bool) -> list[np.ndarray | None]:
+    """Of each frame the displacements by ripples and perspective, None for none. `always`: ripples of 0 are drawn."""
+    t, reach = options.frames, options.ripple * pace
+    waves = ripple(rng, t, options.size, reach) if always or reach > 0 else [None] * t
+    if options.perspective == 0:
+        return [*waves]
+    views = tilting(rng, t, options.size, options.perspective, pace)
+    return [view if wave is None else wave + view for wave, view in zip(waves, views, strict=True)]
+
+
 def move(rng: np.random.Generator, film: Film, view: Pose, options: ClipOptions, pace: float) -> Film:
-    """Each picture through a view that drifts, with ripples: one warp a frame. `pace` is a share of the full motion."""
+    """Each picture through a view that drifts and bends: one warp a frame. `pace` is a share of the full motion."""
     t, size = len(film[0]), options.size
     poses = drift(rng, view, t, min(size), options.motion.times(pace))
-    fields = ripple(rng, t, size, options.ripple * pace) if options.ripple * pace > 0 else [None] * t
+    fields = bend(rng, options, pace, always=False)
     shots = zip(*film, poses, fields, strict=True)
     return unzip(warp(image, labels, pose, size, field) for image, labels, pose, field in shots)
 
@@ -199,7 +212,7 @@ def cross(
         piece = piece.shrunk(factor)
         start = replace(start, anchor=piece.centre, zoom=start.zoom / factor)
     poses = drift(rng, start, t, min(options.size), options.motion.times(pace), velocity)
-    fields = ripple(rng, t, options.size, options.ripple * pace)
+    fields = bend(rng, options, pace, always=True)
     shots = zip(*film, poses, fields, strict=True)
     return unzip(paste(image, labels, piece, pose, value, field) for image, labels, pose, field in shots)
 
