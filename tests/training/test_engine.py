@@ -9,56 +9,17 @@ import sys
 import time
 from dataclasses import replace
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from camn import weights
 from camn.data.clips import ClipOptions
 from camn.errors import CheckpointError, OutputError, TrainingError
 from camn.files import temporary
 from camn.training.engine import Trainer
-from camn.training.recipe import Recipe
 
 torch.set_num_threads(1)
 STEPS = 4
-
-
-def save(pictures, masks, name, centre, rng):
-    pictures.mkdir(parents=True, exist_ok=True)
-    masks.mkdir(parents=True, exist_ok=True)
-    labels = np.zeros((90, 110), np.uint8)
-    cv2.circle(labels, centre, 24, 1, -1)
-    picture = rng.integers(0, 90, (*labels.shape, 3), dtype=np.uint8)
-    picture[labels == 1] += np.uint8(150)
-    Image.fromarray(picture).save(pictures / f"{name}.png")
-    Image.fromarray(labels).save(masks / f"{name}.png")
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    """A recipe over one DAVIS sequence of six frames and three stills, made here."""
-    root, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    (root / "davis/ImageSets/2016").mkdir(parents=True)
-    (root / "davis/ImageSets/2016/train.txt").write_text("ball\n")
-    for t in range(6):
-        frames, masks = (root / "davis" / kind / "480p/ball" for kind in ("JPEGImages", "Annotations"))
-        save(frames, masks, f"{t:05d}", (40 + 3 * t, 45), rng)
-    for k in range(3):
-        save(root / "stills/balls/images", root / "stills/balls/masks", f"{k}", (40 + 10 * k, 50 - 4 * k), rng)
-    return Recipe(
-        "little",
-        videos=(str(root / "davis"),),
-        stills=str(root / "stills"),
-        frozen=("backbone.",),
-        steps=STEPS,
-        batch=1,
-        warm_up=1,
-        workers=0,
-        save_every=1,
-        clips=ClipOptions(size=(65, 65), frames=2),
-    )
 
 
 def log(folder):
@@ -134,6 +95,7 @@ SCRIPT = """
 import dataclasses, json, sys
 from pathlib import Path
 import torch
+from camn import weights
 from camn.data.clips import ClipOptions
 from camn.training.engine import Trainer
 from camn.training.recipe import Recipe
@@ -182,6 +144,7 @@ OTHER = {
     "seed": ({"seed": 5}, "seed: 0 -> 5"),
     "model": ({"model": "camn-r50"}, "model: camn-mobile -> camn-r50"),
     "frozen": ({"frozen": ()}, r"frozen: \['backbone.'\] -> \[\]"),
+    "optimizer": ({"optimizer": "sgd"}, "optimizer: adamw -> sgd"),
     "clip": ({"clips": ClipOptions(size=(65, 65), frames=3)}, "clips.frames: 2 -> 3"),
 }
 
@@ -203,6 +166,62 @@ def test_a_loss_that_is_not_finite_names_its_clips_and_keeps_the_checkpoint(reci
     kept = state(tmp_path)
     assert 1 <= kept["step"] < STEPS and all(v.isfinite().all() for v in kept["network"].values())
     assert {p.name for p in tmp_path.iterdir()} == {"last.pt", "log.jsonl"}
+
+
+def weights_of(folder):
+    return state(folder)["network"]
+
+
+def test_parts_of_a_batch_add_up_to_it(recipe, tmp_path):
+    """SGD, which does not blow rounding up as Adam does where a gradient is nought."""
+    whole = replace(recipe, batch=4, steps=3, optimizer="sgd", rate=0.005, damage=1.0)
+    for name, plan in (("whole", whole), ("parts", replace(whole, accumulate=2))):
+        assert Trainer(plan, tmp_path / name).run()
+    ours, theirs = weights_of(tmp_path / "parts"), weights_of(tmp_path / "whole")
+    begun = Trainer(whole, tmp_path / "begun").network.state_dict()
+    assert max((theirs[n] - begun[n]).abs().max() for n in begun) > 3e-4
+    assert max((theirs[n] - ours[n]).abs().max() for n in begun) < 3e-6
+    for one, other in zip(log(tmp_path / "parts"), log(tmp_path / "whole"), strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_a_step_in_bfloat16_keeps_weights_in_single_precision(recipe, whole, tmp_path):
+    Trainer(replace(recipe, amp=True), tmp_path).run(max_minutes=0)
+    assert {v.dtype for v in weights_of(tmp_path).values() if v.is_floating_point()} == {torch.float32}
+    (line,), exact = log(tmp_path), log(whole)[0]
+    assert line["loss"] == pytest.approx(exact["loss"], rel=0.05) and line["loss"] != exact["loss"]
+
+
+def test_the_best_validated_weights_are_kept(recipe, tmp_path):
+    scores = {1: [0.2, 0.4], 2: [0.9, 0.7], 4: [0.5]}
+    kept = {}
+
+    def validate(network, rank, ranks):
+        assert (rank, ranks) == (0, 1) and not network.training
+        kept[trainer.step] = {k: v.clone() for k, v in network.state_dict().items()}
+        return scores[trainer.step]
+
+    for _ in range(4):  # stopped after each step: the best score so far outlives that
+        trainer = Trainer(replace(recipe, validate_every=2), tmp_path, validate=validate)
+        trainer.run(max_minutes=0)
+        assert trainer.best == (-math.inf if trainer.step < 2 else 0.8)
+    assert [line.get("jf") for line in log(tmp_path)] == [None, 0.8, None, 0.5]
+    best = weights.read(tmp_path / "best.safetensors")
+    assert (best.notes["step"], best.notes["jf"], best.notes["recipe"]["name"]) == (2, 0.8, "little")
+    assert all(torch.equal(v, kept[2][k].half().float()) for k, v in best.state.items())
+
+
+def test_a_checkpoint_from_before_a_key_was_there_is_resumed(recipe, whole, tmp_path):
+    """As written by older versions: `davis` and `davis_year` for `videos` and `year`, and no newer keys."""
+    old = state(whole)
+    for key in ("stage", "accumulate", "amp", "optimizer", "tensorboard", "validate"):
+        del old["recipe"][key]
+    old["recipe"] |= {"davis": old["recipe"].pop("videos")[0], "davis_year": old["recipe"].pop("year")}
+    del old["best"]
+    torch.save(old, tmp_path / "last.pt")
+    assert Trainer(recipe, tmp_path).step == STEPS
+    with pytest.raises(TrainingError, match="year:  -> 2017"):
+        Trainer(replace(recipe, year="2017"), tmp_path)
 
 
 CORRUPT = {
@@ -242,6 +261,23 @@ def test_a_log_that_cannot_be_written(recipe, tmp_path):
     (tmp_path / "log.jsonl").mkdir()
     with pytest.raises(OutputError, match="log.jsonl: a file stands where a folder should"):
         trainer.run(max_minutes=0)
+
+
+def test_a_checkpoint_that_outgrows_its_room_keeps_the_one_before(recipe, tmp_path):
+    """The system ends the file's growth in the middle, as a full disk does."""
+    resource = pytest.importorskip("resource", reason="limits on files are POSIX's")
+    trainer = Trainer(recipe, tmp_path)
+    trainer.run(max_minutes=0)
+    before, limits = (tmp_path / "last.pt").read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="last.pt: .*(room|written)"):
+            trainer.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"last.pt", "log.jsonl"}
+    assert Trainer(recipe, tmp_path).step == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")

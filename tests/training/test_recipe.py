@@ -67,14 +67,15 @@ def test_stages_are_the_recipe_with_changes(tmp_path):
     first, second = load_stages(written(tmp_path, 'start = "camn-mobile"\nsteps = 5\n' + STAGES))
     assert (first.name, first.stage, first.steps, first.rate) == ("small", "1-stills", 7, Recipe.rate)
     assert (second.name, second.stage, second.steps, second.rate) == ("small", "2-video", 5, 1e-3)
-    assert (first.start, second.start) == ("camn-mobile", "")
+    assert (first.start, second.start) == ("camn-mobile", "") and (first.seed, second.seed) == (0, 1)
     assert first.clips == ClipOptions(size=(65, 81), frames=2, video_share=0)
     assert second.clips == ClipOptions(size=(65, 81), frames=4, motion=Motion(angle=2.0))
     assert first.videos == second.videos == (str(tmp_path / "data"),)
 
 
 def test_an_override_holds_for_every_stage(tmp_path):
-    first, second = load_stages(written(tmp_path, STAGES), steps=3, start="camn-mobile")
+    first, second = load_stages(written(tmp_path, STAGES), steps=3, start="camn-mobile", seed=8)
+    assert (first.seed, second.seed) == (8, 9)
     assert (first.steps, second.steps, first.start, second.start) == (3, 3, "camn-mobile", "")
 
 
@@ -106,6 +107,7 @@ BAD = {
     "hard number": ("hard = 0.5\n" + GOOD, "small.toml"),
     "warm up": ("warm_up = -1\n" + GOOD, "warm_up is -1; it must be 0 or more"),
     "workers": ("workers = -1\n" + GOOD, "workers is -1"),
+    "seed a word": ('seed = "x"\n' + GOOD, "small.toml"),
     "seed": ("seed = -1\n" + GOOD, "seed is -1"),
     "no norm": ("clip_norm = 0.0\n" + GOOD, "clip_norm is 0.0"),
     "damage": ("damage = 1.5\n" + GOOD, "damage is 1.5; it must be in 0..1"),

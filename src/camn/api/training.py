@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,14 +77,16 @@ def train(
     keep_freed_memory()
     with joined(resolve_device(device)) as team, cpu_threads(threads):
         checks = [_validation(plan, team) for plan in plans]  # those of later stages, too: better now than in a day
-        begun, done = time.monotonic(), 0
+        begun, first, done = time.monotonic(), None, 0
         for plan, validate in zip(plans, checks):
             trainer = Trainer(plan, folder / plan.stage, team, backbone, whole, validate)
             if trainer.step < plan.steps:
+                first = done + trainer.step if first is None else first
                 left = max_minutes - (time.monotonic() - begun) / 60
-                trainer.run(left, _reporter(progress, plans, done, trainer))
+                trainer.run(left, _reporter(progress, plans, done, trainer, first, begun))
             done += trainer.step
-            if trainer.step < plan.steps or team.any(time.monotonic() - begun > 60 * max_minutes):
+            over = first is not None and team.any(time.monotonic() - begun > 60 * max_minutes)
+            if over or trainer.step < plan.steps:
                 break
             backbone, whole = None, trainer.ema.average.state_dict()
         return _summary(folder, plans, trainer, done, origin, export)  # pyright: ignore[reportPossiblyUnbound]
@@ -93,18 +96,22 @@ def _validation(plan: Recipe, team: Team) -> Validation | None:
     folder = validation_videos(plan)
     if folder is None:
         return None
-    return Validation(folder, plan.validate_year, plan.validate_frames, team.device)
+    return Validation(folder, plan.validate_year, plan.validate_frames, plan.validate_size, team.device)
 
 
-def _reporter(progress: Report, plans: tuple[Recipe, ...], done: int, trainer: Trainer):
-    """What turns log lines of a stage into progress of the whole. done: steps of the stages before."""
-    total, first, best = sum(plan.steps for plan in plans), done + trainer.step, trainer.best
+def _reporter(
+    progress: Report, plans: tuple[Recipe, ...], done: int, trainer: Trainer, first: int, begun: float
+) -> Callable[[dict[str, Any]], None]:
+    """What turns log lines of a stage into progress of the whole. done: steps of the stages before. first: steps that
+    were done when this command began, at the time `begun`."""
+    total, best = sum(plan.steps for plan in plans), trainer.best
 
     def report(line: dict[str, Any]) -> None:
         nonlocal best
         best = max(best, line.get("jf", -math.inf))
         notes = [trainer.recipe.stage, f"loss {line['loss']:.4f}", f"best J&F {100 * best:.1f}" if best >= 0 else ""]
-        progress(Progress(done + line["step"], total, line["seconds"], ", ".join(filter(None, notes)), first))
+        note = ", ".join(filter(None, notes))
+        progress(Progress(done + line["step"], total, time.monotonic() - begun, note, first))
 
     return report
 

@@ -22,18 +22,28 @@ class Validation:
     """Segments the sequences of a folder by the rules of its benchmark, and measures; nothing is written.
 
     year: of a DAVIS folder; 2016 takes all objects as one. frames: of each sequence, counted from its first mask; 0 for
-    all, and then the mean is what `camn evaluate` finds.
+    all, and then the mean is what `camn evaluate` finds. short_side: the size that the network works at.
     """
 
-    def __init__(self, folder: VideoFolder, year: str = "", frames: int = 0, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        folder: VideoFolder,
+        year: str = "",
+        frames: int = 0,
+        short_side: int = InferenceConfig.short_side,
+        device: torch.device | str = "cpu",
+    ):
         davis = DAVIS_2016 if year == "2016" else DAVIS_2017
-        self.protocol = davis if folder.layout == "davis" else OPEN
+        protocol = davis if folder.layout == "davis" else OPEN
+        # The last frame of a part is not that of the video, which DAVIS leaves out.
+        self.protocol = dataclasses.replace(protocol, last=True) if frames else protocol
         self.sequences = tuple(_begun(sequence, frames) for sequence in folder.sequences)
+        self.config = InferenceConfig(short_side=short_side, max_side=max(short_side, InferenceConfig.max_side))
         self.device = device
 
     def __call__(self, network: Camn, rank: int = 0, ranks: int = 1) -> list[float]:
         """J&F, 0..1, of each object of every `ranks`-th sequence from the `rank`-th on. Raises DataError."""
-        segmenter = Segmenter(network, InferenceConfig(), self.device)
+        segmenter = Segmenter(network, self.config, self.device)
         return [score for sequence in self.sequences[rank::ranks] for score in self._scores(segmenter, sequence)]
 
     def _scores(self, segmenter: Segmenter, sequence: VideoSequence) -> list[float]:

@@ -25,8 +25,10 @@ class Recipe:
 
     name: the file's. stage: `1-stills`, where the recipe has stages, else empty. model: a preset.
     videos: folders of training videos in any layout of `camn.data.videos`, whose sequences are drawn alike; year,
-    split: of these. stills: a folder. Either may be empty. start: weights to start from, or empty: a file, a shipped
-    model, or a backbone whose weights a package carries. frozen: leading parameters (by name prefix) not trained.
+    split: of these. holdout: a file of `camn data split`, whose videos of YouTube-VOS are not trained on, and are what is
+    validated on where that is such a folder. stills: a folder. Either may be empty. start: weights to start from, or
+    empty: a file, a shipped model, or a backbone whose weights a package carries. frozen: leading parameters (by name
+    prefix) not trained.
 
     steps: the learning rate falls to zero over them (poly). batch: clips of one step, over all processes and
     `accumulate` parts, in which each process goes through its share. amp: encoder and decoder compute in bfloat16.
@@ -35,7 +37,8 @@ class Recipe:
     first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see `Damage`.
 
     validate: a folder of videos, none of them trained on, to measure J&F on every so many steps and at the end, on the
-    first validate_frames frames of each (0: all). tensorboard: keep a log for it; a picture in it every so many steps.
+    first validate_frames frames of each (0: all), at a short side of validate_size. tensorboard: keep a log for it; a
+    picture in it every so many steps.
     Raises ConfigError that names everything that cannot be.
     """
 
@@ -45,6 +48,7 @@ class Recipe:
     videos: tuple[str, ...] = ()
     year: str = ""
     split: str = ""
+    holdout: str = ""
     stills: str = ""
     start: str = ""
     frozen: tuple[str, ...] = ()
@@ -71,6 +75,7 @@ class Recipe:
     validate_split: str = "val"
     validate_every: int = 500
     validate_frames: int = 0
+    validate_size: int = 480
     tensorboard: bool = False
     panel_every: int = 200
     clips: ClipOptions = field(default_factory=ClipOptions)
@@ -93,6 +98,7 @@ class Recipe:
             (("steps", "batch", "accumulate"), "1 or more", lambda v: v >= 1),
             (("save_every", "validate_every", "panel_every"), "1 or more", lambda v: v >= 1),
             (("seed", "warm_up", "workers", "validate_frames"), "0 or more", lambda v: v >= 0),
+            (("validate_size",), "32 or more", lambda v: v >= 32),
             (("rate", "clip_norm"), "a finite number over 0", lambda v: 0 < v < math.inf),
             (("backbone_rate", "power", "weight_decay", "jaccard"), "finite, 0 or more", lambda v: 0 <= v < math.inf),
             (("ema",), "at least 0 and less than 1", lambda v: 0 <= v < 1),
@@ -119,7 +125,7 @@ class Recipe:
 
     def portable(self) -> dict[str, Any]:
         """As a dict, without this machine's folders: what weights files carry."""
-        names = {key: Path(getattr(self, key)).name for key in ("stills", "start", "validate")}
+        names = {key: Path(getattr(self, key)).name for key in ("stills", "start", "holdout", "validate")}
         return self.as_dict() | names | {"videos": [Path(folder).name for folder in self.videos]}
 
 
@@ -127,7 +133,8 @@ def load_stages(path: str | Path, **overrides: Any) -> tuple[Recipe, ...]:
     """The stages of a TOML file, one if it has no `[[stages]]`; each stage's keys go before the file's own.
 
     Paths in it that are relative are taken from the file's folder. overrides: fields in place of those of every stage,
-    but `start`, which is the first stage's alone: each other starts from what the one before it ended with.
+    but `start`, which is the first stage's alone: each other starts from what the one before it ended with. The seed
+    of a stage that names none is the file's plus the number of stages before it.
     Raises ConfigError.
     """
     path = Path(path)
@@ -143,7 +150,7 @@ def load_stages(path: str | Path, **overrides: Any) -> tuple[Recipe, ...]:
             fields |= {"name": path.stem, "stage": f"{number}-{stage['name']}"}
         if number > 1:
             fields["start"] = ""
-        recipes.append(_recipe(path, fields))
+        recipes.append(_recipe(path, fields, 0 if "seed" in stage else number - 1))
     return tuple(recipes)
 
 
@@ -182,14 +189,16 @@ def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(videos := found.get("videos"), (str, Path, list, tuple)):
         listed = [videos] if isinstance(videos, (str, Path)) else videos
         found["videos"] = tuple(str((folder / str(item)).resolve()) for item in listed)
-    for key in ("stills", "start", "validate"):
+    for key in ("stills", "start", "holdout", "validate"):
         if (value := str(found.get(key) or "")) and value not in (*BACKBONES, *weights.known()):
             found[key] = str((folder / value).resolve())
     return found
 
 
-def _recipe(path: Path, fields: dict[str, Any]) -> Recipe:
+def _recipe(path: Path, fields: dict[str, Any], seeds: int) -> Recipe:
+    """seeds: added to the seed, so that stages draw other clips."""
     try:
+        fields["seed"] = fields.get("seed", 0) + seeds
         clips = _options(fields.pop("clips", {}))
         return Recipe(**({"name": path.stem} | _tuples(fields)), clips=clips)
     except (TypeError, ValueError) as error:  # an unknown key, or a value of the wrong kind

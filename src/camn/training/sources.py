@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from torch.utils.data import DataLoader, Sampler
 
 from camn.data.clips import ClipDataset, collate
+from camn.data.holdout import Holdout, read_holdout
 from camn.data.stills import StillsFolder
 from camn.data.videos import VideoFolder, VideoSequence, open_videos
-from camn.errors import ConfigError
+from camn.errors import ConfigError, DataError
 from camn.training.distributed import Team
 from camn.training.recipe import Recipe
 
@@ -48,7 +51,21 @@ def training_videos(recipe: Recipe) -> tuple[VideoSequence, ...] | None:
     if not recipe.videos:
         return None
     folders = [open_videos(root, recipe.split, recipe.year) for root in recipe.videos]
+    if recipe.holdout:
+        held = read_holdout(recipe.holdout)
+        kept = [_without(folder, held) for folder in folders]
+        if kept == folders:
+            raise DataError(
+                f"{recipe.holdout}: none of its videos is in {', '.join(recipe.videos)}; give their hold-out"
+            )
+        folders = kept
     return tuple(sequence for folder in folders for sequence in folder.sequences)
+
+
+def _without(folder: VideoFolder, held: Holdout) -> VideoFolder:
+    if folder.layout != "youtube-vos":
+        return folder
+    return replace(folder, sequences=held.for_training(folder.sequences))
 
 
 def validation_videos(recipe: Recipe) -> VideoFolder | None:
@@ -56,6 +73,8 @@ def validation_videos(recipe: Recipe) -> VideoFolder | None:
     if not recipe.validate:
         return None
     folder = open_videos(recipe.validate, recipe.validate_split, recipe.validate_year)
+    if recipe.holdout and folder.layout == "youtube-vos":
+        folder = replace(folder, sequences=read_holdout(recipe.holdout).for_evaluation(folder.sequences))
     trained = {place(sequence) for sequence in training_videos(recipe) or ()}
     if both := [str(place(sequence)) for sequence in folder.sequences if place(sequence) in trained]:
         more = f" and {len(both) - 3} more" if len(both) > 3 else ""
@@ -66,7 +85,7 @@ def validation_videos(recipe: Recipe) -> VideoFolder | None:
     return folder
 
 
-def place(sequence: VideoSequence):
+def place(sequence: VideoSequence) -> Path:
     """The folder of its frames, links followed."""
     return sequence.frames[0].parent.resolve()
 
