@@ -34,7 +34,7 @@ format: setup
 	$(BIN)/ruff format
 
 bench: setup
-	@for script in bench/speed.py bench/memory.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in bench/speed.py bench/memory.py bench/loader.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 docs: .venv/.installed-docs
 	$(BIN)/mkdocs build --strict
