@@ -1,21 +1,14 @@
 """What the benchmarks share: the machine in words, and frames without end."""
 
-import os
-import platform
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import torch
+
+from camn.evaluation.speed import describe_machine
 
 
-def describe_machine() -> str:
-    """Processor, cores and versions, in one line."""
-    model = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as lines:
-            model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, {os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}"
+__all__ = ["describe_machine", "moving_frames"]
 
 
 def moving_frames(count: int, height: int, width: int, objects: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -76,7 +76,15 @@ def open_set(
 
 
 def _checked(found: EvaluationSet) -> EvaluationSet:
-    """Raises DataError that names every sequence without a mask to start from."""
-    bare = [f"{s.name}: no frame has a mask; annotate the first one" for s in found.sequences if not s.annotated]
+    """Raises DataError that names every sequence without a mask to start from, as far as first masks tell."""
+    bare = []
+    for sequence in found.sequences:
+        try:
+            if (
+                not sequence.annotated or not found.protocol.late
+            ):  # where objects may come late, all masks are to be read
+                found.protocol.starts(sequence)
+        except DataError as error:
+            bare.append(str(error))
     raise_problems(f"the folder of videos {found.folder.root}", bare)
     return found
