@@ -25,8 +25,8 @@ class Recipe:
 
     name: the file's. stage: `1-stills`, where the recipe has stages, else empty. model: a preset.
     videos: folders of training videos in any layout of `camn.data.videos`, whose sequences are drawn alike; year,
-    split: of these. holdout: a file of `camn data split`, whose videos of YouTube-VOS are not trained on, and are what is
-    validated on where that is such a folder. stills: a folder. Either may be empty. start: weights to start from, or
+    split: of these. holdout: a file of `camn data split`, whose videos of YouTube-VOS are not trained on, and are what
+    is validated on where that is such a folder. stills: a folder. Either may be empty. start: weights to start from, or
     empty: a file, a shipped model, or a backbone whose weights a package carries. frozen: leading parameters (by name
     prefix) not trained.
 
