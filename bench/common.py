@@ -7,7 +7,6 @@ import numpy as np
 
 from camn.evaluation.speed import describe_machine
 
-
 __all__ = ["describe_machine", "moving_frames"]
 
 
