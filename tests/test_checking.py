@@ -221,3 +221,20 @@ def test_counts_are_those_of_what_was_written(tmp_path_factory, held):
         assert (found.frames, found.masks) == (len(shown), len(masks))
         assert set(found.ids) == set().union(*masks) and set(found.later) == set().union(*masks) - masks[0]
         assert found.empty == sum(not ids for ids in masks)
+
+
+def test_data_split_writes_what_is_held_out_once(tmp_path):
+    videos = {f"v{k:02d}": {"objects": {"1": {"category": f"kind {k % 20}"}}} for k in range(40)}
+    for name in videos:
+        frame(tmp_path / f"train/JPEGImages/{name}/0.jpg")
+        mask(tmp_path / f"train/Annotations/{name}/0.png", boxes(1))
+    (tmp_path / "train/meta.json").write_text(json.dumps({"videos": videos}))
+    command = [*COMMAND[:-1], "split", str(tmp_path), "--out", str(tmp_path / "held.json")]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0 and str(tmp_path / "held.json") in run.stdout, run.stderr
+    held = json.loads((tmp_path / "held.json").read_text())
+    assert 1 <= len(held["unseen_videos"]) <= 4 and all(name in run.stdout for name in held["unseen"])
+    kept = set(videos) - {*held["unseen_videos"], *held["seen_videos"]}
+    assert not {videos[name]["objects"]["1"]["category"] for name in kept} & set(held["unseen"])
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 2 and "is there already" in again.stderr
