@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from camn.config import (
+    NETWORKS,
     PRESETS,
     DecoderStep,
     Ensembler,
@@ -16,6 +17,9 @@ from camn.config import (
     ModelConfig,
     Scale,
     Stage,
+    StmConfig,
+    config_from_dict,
+    network_preset,
     preset,
 )
 from camn.errors import CamnError, ConfigError
@@ -31,6 +35,25 @@ def test_preset_is_valid_and_survives_json(name):
     assert config.name == name
     assert ModelConfig.from_dict(config.as_dict()) == config
     assert ModelConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_network_survives_json(name):
+    config = network_preset(name)
+    assert config.name == name
+    assert config_from_dict(json.loads(json.dumps(config.as_dict()))) == config
+
+
+def test_stm_is_of_another_kind():
+    with pytest.raises(ConfigError, match="stm-r50 is run with converted weights, not trained; .*camn-mobile"):
+        preset("stm-r50")
+    with pytest.raises(ConfigError, match="unknown model 'stm-r18'.*stm-r50"):
+        network_preset("stm-r18")
+    with pytest.raises(ConfigError, match="unknown kind of network 'xmem'"):
+        config_from_dict({"network": "xmem"})
+    for change in ({"colour": 3}, {"blocks": 3}):
+        with pytest.raises(ConfigError, match="STM configuration not understood"):
+            config_from_dict(network_preset("stm-r50").as_dict() | change)
 
 
 def test_presets_differ():
@@ -118,6 +141,9 @@ BAD = {
     "no stages": (lambda: Ensembler((), ()), "must double"),
     "memory_every": (lambda: InferenceConfig(memory_every=0), "memory_every is 0"),
     "memory_frames": (lambda: InferenceConfig(memory_frames=-1), "memory_frames is -1"),
+    "STM's stages": (lambda: StmConfig(blocks=(3, 4)), "three stages"),
+    "STM's blocks": (lambda: StmConfig(blocks=(3, 0, 6)), "three stages"),
+    "STM's widths": (lambda: StmConfig(width=0), "every width must be 1 or more"),
     "short side": (lambda: InferenceConfig(short_side=16), "32 <= short_side"),
     "max side": (lambda: InferenceConfig(short_side=480, max_side=400), "short_side <= max_side"),
 }

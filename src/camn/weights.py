@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camn.config import PRESETS, ModelConfig
+from camn.config import NETWORKS, NetworkConfig, config_from_dict
 from camn.errors import CheckpointError, ConfigError
 from camn.files import replacing, writing
 
@@ -24,7 +24,7 @@ ASSETS = Path(__file__).parent / "assets" / "weights"
 class Weights:
     """A network's configuration and tensors in float32, where they came from, and their file's SHA-256."""
 
-    config: ModelConfig
+    config: NetworkConfig
     state: dict[str, Tensor]
     path: Path
     sha256: str
@@ -38,7 +38,7 @@ def shipped() -> dict[str, Path]:
 
 def known() -> tuple[str, ...]:
     """Names that stand for a network rather than for a file: those of shipped models, and the presets."""
-    return tuple(dict.fromkeys([*shipped(), *PRESETS]))
+    return tuple(dict.fromkeys([*shipped(), *NETWORKS]))
 
 
 def find(name: str | Path) -> Path:
@@ -51,7 +51,7 @@ def find(name: str | Path) -> Path:
         if not path.is_file():
             raise CheckpointError(f"{path}: no such weights file; shipped models: {', '.join(files) or 'none'}")
         return path
-    if str(name) in PRESETS:
+    if str(name) in NETWORKS:
         raise CheckpointError(
             f"{name}: a known network without shipped weights; train it (camn train) or convert public ones, and pass "
             f"the .safetensors file. Shipped: {', '.join(files) or 'none'}"
@@ -73,7 +73,7 @@ def read(name: str | Path) -> Weights:
     if "camn.config" not in notes:
         raise CheckpointError(f"{path}: carries no camn configuration; convert it with `camn convert` first")
     try:
-        config = ModelConfig.from_dict(json.loads(notes["camn.config"]))
+        config = config_from_dict(json.loads(notes["camn.config"]))
         more = json.loads(notes.get("camn.notes", "{}"))
     except (ConfigError, ValueError, AttributeError) as error:  # the last from JSON of another shape
         raise CheckpointError(f"{path}: its configuration is not of this version of camn: {error}") from None
@@ -81,7 +81,7 @@ def read(name: str | Path) -> Weights:
 
 
 def write(
-    path: Path, config: ModelConfig, state: dict[str, Tensor], notes: dict[str, Any] | None = None, half: bool = True
+    path: Path, config: NetworkConfig, state: dict[str, Tensor], notes: dict[str, Any] | None = None, half: bool = True
 ) -> None:
     """Write weights whole or not at all, in float16 if `half`. notes: anything JSON can hold: origin, recipe, scores.
 

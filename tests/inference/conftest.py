@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from camn.config import StmConfig
+from camn.model.build import build_network
+from camn.model.interface import Network
 from camn.model.network import Camn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,23 +17,25 @@ assert spec is not None and spec.loader is not None
 goldens = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(goldens)
 
-SOFT, PAPER, HARD = NAMES = ("camn-mobile", "small-camn-r50", "small-cfbi-mobilenetv2")
+SOFT, PAPER, HARD, STM = NAMES = ("camn-mobile", "small-camn-r50", "small-cfbi-mobilenetv2", "small-stm")
+SMALL_STM = StmConfig(STM, blocks=(1, 1, 1), planes=8, key_channels=8, value_channels=16, width=16)
 
 
 @cache
-def network_named(name: str) -> Camn:
-    config = goldens.configs()[name]
-    network = Camn(config).eval()
+def network_named(name: str) -> Network:
+    network = build_network(SMALL_STM if name == STM else goldens.configs()[name]).eval()
     network.load_state_dict(goldens.weights(network))
     return network
 
 
 @pytest.fixture(params=NAMES)
-def network(request) -> Camn:
-    """Each in turn: soft masks and a memory; hard masks and a memory; hard masks and none, half-size windows."""
+def network(request) -> Network:
+    """Each in turn: soft masks and a memory; hard masks and a memory; hard masks and none, half-size windows; STM."""
     return network_named(request.param)
 
 
 @pytest.fixture
 def mobile() -> Camn:
-    return network_named(SOFT)
+    network = network_named(SOFT)
+    assert isinstance(network, Camn)
+    return network

@@ -14,6 +14,7 @@ from camn import weights
 from camn.config import InferenceConfig
 from camn.errors import CamnError, ConfigError, MaskError, VideoError
 from camn.inference import Result, Segmenter, resolve_device
+from camn.model.interface import Network
 from camn.model.network import Camn
 
 SMALL = InferenceConfig(short_side=64)
@@ -36,7 +37,7 @@ def mask(*ids: int, size: tuple[int, int] = SIZE, top: float = 0.2) -> np.ndarra
     return made
 
 
-def started(network: Camn, *ids: int, config: InferenceConfig = SMALL) -> Segmenter:
+def started(network: Network, *ids: int, config: InferenceConfig = SMALL) -> Segmenter:
     segmenter = Segmenter(network, config)
     segmenter.start(frame(0), mask(*ids))
     return segmenter
@@ -189,7 +190,7 @@ def test_corrected_objects_are_just_where_the_mask_says(network):
 def test_a_correction_moves_the_probabilities_with_it(network):
     """At the work size nothing is lost in between: labels and probabilities agree in every pixel."""
     size = (65, 81)
-    segmenter = Segmenter(network, SMALL)
+    segmenter = Segmenter(network, InferenceConfig(short_side=65))
     segmenter.start(frame(0, size), mask(1, 2, 3, size=size))
     for t in range(1, 4):
         segmenter.step(frame(t, size))

@@ -44,7 +44,7 @@ class InferenceOptions:
     """How a network is run, as far as users choose it. Raises ConfigError for values that cannot be."""
 
     memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
-    memory_frames: int = InferenceConfig.memory_frames  # of these, at most so many are kept
+    memory_frames: int | None = InferenceConfig.memory_frames  # of these, at most so many are kept: 3, STM 40
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given

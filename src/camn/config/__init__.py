@@ -12,10 +12,12 @@ from camn.config.model import (
     Scale,
     Stage,
 )
-from camn.config.presets import PRESETS, preset
+from camn.config.presets import NETWORKS, PRESETS, NetworkConfig, config_from_dict, network_preset, preset
+from camn.config.stm import StmConfig
 
 __all__ = [
     "BACKBONES",
+    "NETWORKS",
     "PRESETS",
     "STRIDES",
     "DecoderStep",
@@ -24,7 +26,11 @@ __all__ = [
     "Matching",
     "Memory",
     "ModelConfig",
+    "NetworkConfig",
     "Scale",
     "Stage",
+    "StmConfig",
+    "config_from_dict",
+    "network_preset",
     "preset",
 ]

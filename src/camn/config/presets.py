@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from camn.config.model import DecoderStep, Ensembler, Matching, Memory, ModelConfig, Scale, Stage
+from camn.config.stm import StmConfig
 from camn.errors import ConfigError
+
+NetworkConfig = ModelConfig | StmConfig
 
 _CFBI_STAGES = (Stage(4, 256, (1, 2)), Stage(8, 512, (1, 2, 4)), Stage(16, 512, (1, 2, 4)))
 _CFBI_DECODER = (DecoderStep(4, 64, (128, 128)),)
@@ -79,11 +83,30 @@ _PRESETS = {
         std=(0.5, 0.5, 0.5),
     ),
 }
+_STM_PRESETS = {"stm-r50": StmConfig()}
 PRESETS = tuple(_PRESETS)
+NETWORKS = (*PRESETS, *_STM_PRESETS)
 
 
 def preset(name: str) -> ModelConfig:
-    """The configuration of a known network. Raises ConfigError naming the known ones."""
+    """The configuration of a known network of ours or of CFBI. Raises ConfigError naming the known ones."""
+    if name in _STM_PRESETS:
+        raise ConfigError(f"{name} is run with converted weights, not trained; choose one of {', '.join(PRESETS)}")
     if name not in _PRESETS:
         raise ConfigError(f"unknown model {name!r}: the presets are {', '.join(PRESETS)}")
     return _PRESETS[name]()
+
+
+def network_preset(name: str) -> NetworkConfig:
+    """The configuration of any known network, one of `NETWORKS`. Raises ConfigError naming the known ones."""
+    if name not in NETWORKS:
+        raise ConfigError(f"unknown model {name!r}: the presets are {', '.join(NETWORKS)}")
+    return _STM_PRESETS[name] if name in _STM_PRESETS else preset(name)
+
+
+def config_from_dict(data: dict[str, Any]) -> NetworkConfig:
+    """The inverse of a configuration's `as_dict`, of whichever kind. Raises ConfigError if it is not understood."""
+    kind = data.get("network", "camn")
+    if kind not in ("camn", "stm"):
+        raise ConfigError(f"unknown kind of network {kind!r}: it must be 'camn' or 'stm'")
+    return StmConfig.from_dict(data) if kind == "stm" else ModelConfig.from_dict(data)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from camn.model.interface import Labelled
 from camn.model.memory import MemoryEntry
-from camn.model.network import Labelled
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,8 @@ from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.bank import Bank
 from camn.inference.result import Result, to_frame
 from camn.masks import ObjectIds, check_mask
-from camn.model.network import Camn, Embedding, enlarge, select_channels, work_size
+from camn.model.interface import Network, select_channels
+from camn.model.network import enlarge
 
 
 class Segmenter:
@@ -29,16 +31,16 @@ class Segmenter:
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     """
 
-    def __init__(self, network: Camn, config: InferenceConfig | None = None, device: str | torch.device = "cpu"):
+    def __init__(self, network: Network, config: InferenceConfig | None = None, device: str | torch.device = "cpu"):
         self.config = config = config or InferenceConfig()
         self.device = resolve_device(device)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.objects = ObjectIds()
         self.index = -1
-        self._bank = Bank(config.memory_every, config.memory_frames)
+        self._bank = self._new_bank()
         # Of the frame last seen: its embedding, its probabilities (N+1, h, w) and its ids at its own size.
-        self._embedding = Embedding((), (), torch.empty(0))
+        self._embedding: Any = None
         self._probabilities = torch.ones(1, 1, 1)
         self._ids = np.zeros((0, 0), np.uint8)
 
@@ -54,9 +56,8 @@ class Segmenter:
         if not len(objects):
             raise MaskError("the first mask holds no object: every pixel is 0; paint an object with an id of 1..255")
         _check_size(mask, frame.shape[:2])
-        bank = Bank(self.config.memory_every, self.config.memory_frames)
         embedding, probabilities = self._encode(frame), self._as_probabilities(objects, mask)
-        return self._take_in(bank, 0, embedding, objects, probabilities, mask, objects)
+        return self._take_in(self._new_bank(), 0, embedding, objects, probabilities, mask, objects)
 
     @torch.inference_mode()
     def step(self, frame: np.ndarray) -> Result:
@@ -90,7 +91,7 @@ class Segmenter:
         followed = self.objects.with_ids(given)
         channels = self._channels(followed)
         probabilities = self._as_probabilities(followed, ids)
-        if not self._hard:
+        if not self.network.hard_masks:
             # Where nothing was stated the prediction's own doubt stays: it tells more than its hard labels do.
             theirs = [followed.channel(i) for i in given]
             stated = probabilities[theirs]
@@ -120,14 +121,12 @@ class Segmenter:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    @property
-    def _hard(self) -> bool:
-        """Published CFBI: masks are hard, kept at the frame's size and brought to each scale by nearest neighbour."""
-        return self.network.config.matching.masks == "nearest"
+    def _new_bank(self) -> Bank:
+        most = self.config.memory_frames
+        return Bank(self.config.memory_every, self.network.memory_frames if most is None else most)
 
     def _work_size(self, size: tuple[int, ...]) -> tuple[int, int]:
-        short = min(self.config.short_side, *size) if self._hard else self.config.short_side
-        return work_size(size[0], size[1], short, self.config.max_side)
+        return self.network.work_size(size[0], size[1], self.config.short_side, self.config.max_side)
 
     def _amp(self) -> torch.autocast:
         use = self.config.autocast and self.device.type == "cuda"
@@ -137,10 +136,10 @@ class Segmenter:
         """For each channel of `objects` its channel now, None for an object that is not followed yet."""
         return [0, *(self.objects.channel(i) if i in self.objects else None for i in objects)]
 
-    def _encode(self, frame: np.ndarray) -> Embedding:
+    def _encode(self, frame: np.ndarray) -> Any:
         height, width = self._work_size(frame.shape[:2])
         smaller = height * width < frame.shape[0] * frame.shape[1]
-        way = cv2.INTER_CUBIC if self._hard else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        way = cv2.INTER_CUBIC if self.network.hard_masks else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
         image = cv2.resize(frame, (width, height), interpolation=way) if frame.shape[:2] != (height, width) else frame
         whole = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
         tensor = whole.permute(2, 0, 1)[None].float() / 255
@@ -149,18 +148,18 @@ class Segmenter:
         with self._amp():
             return self.network.encode(tensor).float()
 
-    def _segment(self, embedding: Embedding) -> Tensor:
+    def _segment(self, embedding: Any) -> Tensor:
         assert self._bank.previous is not None
         matched = self.network.match(embedding, self._bank.references, self._bank.previous, self._bank.entries())
         with self._amp():
             logits = self.network.decode([matched])[0]
         size = self._ids.shape
-        return enlarge(logits.float(), size if self._hard else self._work_size(size)).softmax(0)
+        return enlarge(logits.float(), size if self.network.hard_masks else self._work_size(size)).softmax(0)
 
     def _as_probabilities(self, objects: ObjectIds, ids: np.ndarray) -> Tensor:
         """Ids at the frame's size -> (N+1, h, w) at the size that probabilities are kept at."""
         channels = objects.one_hot(ids).to(self.device)
-        if self._hard:
+        if self.network.hard_masks:
             return channels
         size = self._work_size(ids.shape)
         smaller = size[0] <= ids.shape[0]
@@ -170,7 +169,7 @@ class Segmenter:
         self,
         bank: Bank,
         index: int,
-        embedding: Embedding,
+        embedding: Any,
         objects: ObjectIds,
         probabilities: Tensor,
         ids: np.ndarray | None = None,
@@ -181,7 +180,7 @@ class Segmenter:
         All that may fail, for want of memory, comes before the first change, so that a call that fails changes nothing.
         """
         masks = probabilities
-        if self._hard:
+        if self.network.hard_masks:
             masks = F.one_hot(masks.argmax(0), len(masks)).permute(2, 0, 1).float()
         labelled = self.network.label(embedding, masks)
         entry = None

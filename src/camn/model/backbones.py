@@ -70,6 +70,12 @@ class ResidualBottleneck(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+def residual_stage(inputs: int, planes: int, stride: int, dilations: tuple[int, ...]) -> nn.Sequential:
+    """Bottlenecks one after the other, one for each dilation; the first is strided."""
+    first = ResidualBottleneck(inputs, planes, stride, dilations[0])
+    return nn.Sequential(first, *(ResidualBottleneck(planes * 4, planes, 1, d) for d in dilations[1:]))
+
+
 class ResNet(Backbone):
     """ResNet-50/101 at output stride 16: the last stage is dilated by 2 with multi-grid (1, 2, 4), as in DeepLabV3."""
 
@@ -79,15 +85,10 @@ class ResNet(Backbone):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = FrozenBatchNorm(64)
-        self.layer1 = self._stage(64, 64, 1, (1,) * blocks[0])
-        self.layer2 = self._stage(256, 128, 2, (1,) * blocks[1])
-        self.layer3 = self._stage(512, 256, 2, (1,) * blocks[2])
-        self.layer4 = self._stage(1024, 512, 1, (2, 4, 8))
-
-    @staticmethod
-    def _stage(inputs: int, planes: int, stride: int, dilations: tuple[int, ...]) -> nn.Sequential:
-        first = ResidualBottleneck(inputs, planes, stride, dilations[0])
-        return nn.Sequential(first, *(ResidualBottleneck(planes * 4, planes, 1, d) for d in dilations[1:]))
+        self.layer1 = residual_stage(64, 64, 1, (1,) * blocks[0])
+        self.layer2 = residual_stage(256, 128, 2, (1,) * blocks[1])
+        self.layer3 = residual_stage(512, 256, 2, (1,) * blocks[2])
+        self.layer4 = residual_stage(1024, 512, 1, (2, 4, 8))
 
     def forward(self, x: Tensor) -> Maps:
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)

@@ -16,9 +16,9 @@ Separation = Literal["multiply", "prior"]
 
 @dataclass(frozen=True)
 class MemoryEntry:
-    """One remembered frame. The axis of 2 is (foreground, background); hw counts the frame's positions, row by row.
+    """One remembered frame in P parts: foreground and background in CAMN, one in STM. hw counts positions, row by row.
 
-    keys: (N, 2, Ck, hw). values: (N, 2, Cv, hw).
+    keys: (N, P, Ck, hw). values: (N, P, Cv, hw).
     valid: (N,) bool, False for an object that was not known on this frame: its positions here are never read.
         None stands for all True, and spares every reading the mask.
     """
@@ -80,7 +80,7 @@ class SpaceTimeMemory(nn.Module):
     def remember(self, embedding: Tensor, masks: Tensor) -> MemoryEntry:
         """embedding (1 or N, C, h, w), masks (N, h, w) soft foreground of each object in 0..1 -> entry of N objects."""
         parts = self.separate(embedding, masks).flatten(0, 1)
-        return MemoryEntry(_positions(self.key(parts)), _positions(self.value(parts)))
+        return MemoryEntry(positions(self.key(parts), 2), positions(self.value(parts), 2))
 
     def separate(self, embedding: Tensor, masks: Tensor) -> Tensor:
         """embedding (1 or N, C, h, w), masks (N, h, w) -> (N, 2, C, h, w): its foreground and background parts."""
@@ -98,22 +98,36 @@ class SpaceTimeMemory(nn.Module):
         Zeros for an object that no entry knows. Entries may differ in their number of positions, not in N.
         ValueError if there is no entry, for then N is unknown.
         """
-        if not entries:
-            raise ValueError("the memory is empty: remember a frame before recalling")
-        h, w = query_embedding.shape[-2:]
-        keys = torch.cat([entry.keys.transpose(2, 3) for entry in entries], dim=2)
-        values = torch.cat([entry.values.transpose(2, 3) for entry in entries], dim=2)
-        query = self.query(query_embedding).flatten(2).transpose(1, 2).contiguous()
-        query = query[:, None].expand(keys.shape[0], 2, -1, -1)
-        known = _known(entries)
-        if known is None:
-            readout = attend(query, keys, values)
-        else:
-            # A softmax over nothing is undefined: an object no entry knows reads everything, then its readout is 0.
-            ever = known.any(dim=1)[:, None, None, None]
-            readout = attend(query, keys, values, known[:, None, None] | ~ever)
-            readout = readout.masked_fill(~ever, 0)
-        return readout.transpose(2, 3).flatten(1, 2).unflatten(2, (h, w))
+        return read(self.query(query_embedding), entries).flatten(1, 2)
+
+
+def read(query: Tensor, entries: Sequence[MemoryEntry]) -> Tensor:
+    """query (1, Ck, h, w), entries of N objects in P parts -> (N, P, Cv, h, w): the values, weighed by
+    softmax(q.k / sqrt(Ck)) over all positions of all entries that know the object. See `SpaceTimeMemory.recall`.
+    """
+    if not entries:
+        raise ValueError("the memory is empty: remember a frame before recalling")
+    h, w = query.shape[-2:]
+    keys = torch.cat([entry.keys.transpose(2, 3) for entry in entries], dim=2)
+    values = torch.cat([entry.values.transpose(2, 3) for entry in entries], dim=2)
+    query = query.flatten(2).transpose(1, 2).contiguous()
+    query = query[:, None].expand(*keys.shape[:2], -1, -1)
+    known = _known(entries)
+    if known is None:
+        readout = attend(query, keys, values)
+    else:
+        # A softmax over nothing is undefined: an object no entry knows reads everything, then its readout is 0.
+        ever = known.any(dim=1)[:, None, None, None]
+        readout = attend(query, keys, values, known[:, None, None] | ~ever)
+        readout = readout.masked_fill(~ever, 0)
+    return readout.transpose(2, 3).unflatten(3, (h, w))
+
+
+def positions(parts: Tensor, count: int) -> Tensor:
+    """(N * P, C, h, w) -> (N, P, C, hw) for P = count, laid out position by position: copied here once, not at each
+    reading."""
+    rows = parts.unflatten(0, (parts.shape[0] // count, count)).flatten(3)
+    return rows.transpose(2, 3).contiguous().transpose(2, 3)
 
 
 def _prior(channels: int) -> nn.Conv2d:
@@ -126,13 +140,8 @@ def _prior(channels: int) -> nn.Conv2d:
     return layer
 
 
-def _positions(parts: Tensor) -> Tensor:
-    """(2 N, C, h, w) -> (N, 2, C, hw), laid out position by position: copied here once, not at each reading."""
-    return parts.unflatten(0, (parts.shape[0] // 2, 2)).flatten(3).transpose(2, 3).contiguous().transpose(2, 3)
-
-
 def _take(x: Tensor, index: list[int]) -> Tensor:
-    """(N, 2, C, hw) -> (len(index), 2, C, hw), zeros for -1; keeps the layout of `_positions`."""
+    """(N, P, C, hw) -> (len(index), P, C, hw), zeros for -1; keeps the layout of `positions`."""
     x = x.transpose(2, 3)
     return torch.cat([x, x.new_zeros(1, *x.shape[1:])])[index].transpose(2, 3)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from camn.model.backbones import build_backbone
 from camn.model.context import ObjectContext
 from camn.model.deeplab import DeepLab, SingleEmbedding
 from camn.model.ensembler import CollaborativeEnsembler, join_background
+from camn.model.interface import Labelled, Network
 from camn.model.matching import global_maps, local_maps, of_others, owners
 from camn.model.memory import MemoryEntry, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
@@ -45,24 +46,6 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A frame with its masks: an embedding and, for each scale, masks (N+1, h, w) in 0..1, channel 0 the background."""
-
-    embedding: Embedding
-    masks: tuple[Tensor, ...]
-
-    def select(self, channels: Sequence[int | None]) -> Labelled:
-        """The same frame with other channels: for each wanted one its old position, None for an object unknown here."""
-        return replace(self, masks=tuple(select_channels(m, channels) for m in self.masks))
-
-
-def select_channels(masks: Tensor, channels: Sequence[int | None]) -> Tensor:
-    """masks (N, h, w), positions in it or None -> (len(channels), h, w), zeros for None."""
-    zeros = masks.new_zeros(masks.shape[1:])
-    return torch.stack([zeros if c is None else masks[c] for c in channels])
-
-
-@dataclass(frozen=True)
 class Matched:
     """One frame's input to the ensembler, for its M objects (and the background where that has a channel).
 
@@ -74,9 +57,10 @@ class Matched:
     low: Tensor
 
 
-class Camn(nn.Module):
+class Camn(Network):
     """The network that a `ModelConfig` describes. Frames are RGB in 0..1 with sides 16 k + 1 (`work_size`)."""
 
+    memory: SpaceTimeMemory | None
     mean: Tensor
     std: Tensor
 
@@ -105,6 +89,14 @@ class Camn(nn.Module):
         strides = [s.stride for s in config.scales]
         vector = 4 * channels[0]
         self.ensembler = CollaborativeEnsembler(config.ensembler, _input_widths(config), strides, vector, fine)
+
+    @property
+    def hard_masks(self) -> bool:
+        return self.config.matching.masks == "nearest"
+
+    def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
+        """See the function of this name; networks with hard masks, which are the published ones, never enlarge."""
+        return work_size(height, width, min(short_side, height, width) if self.hard_masks else short_side, max_side)
 
     # --- one frame ---------------------------------------------------------------------------------------------------
 

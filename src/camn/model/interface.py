@@ -1,0 +1,79 @@
+"""What a network must answer to be run over a video or trained: one interface, whatever the network is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from camn.model.memory import MemoryEntry
+
+Embedded = TypeVar("Embedded")
+
+
+@dataclass(frozen=True)
+class Labelled(Generic[Embedded]):
+    """A frame with its masks: what the network keeps of the frame, and masks (N+1, h, w) in 0..1 for each scale at
+    which it wants them, channel 0 the background."""
+
+    embedding: Embedded
+    masks: tuple[Tensor, ...]
+
+    def select(self, channels: Sequence[int | None]) -> Labelled[Embedded]:
+        """The same frame with other channels: for each wanted one its old position, None for an object unknown here."""
+        return replace(self, masks=tuple(select_channels(m, channels) for m in self.masks))
+
+
+def select_channels(masks: Tensor, channels: Sequence[int | None]) -> Tensor:
+    """masks (N, h, w), positions in it or None -> (len(channels), h, w), zeros for None."""
+    zeros = masks.new_zeros(masks.shape[1:])
+    return torch.stack([zeros if c is None else masks[c] for c in channels])
+
+
+class Network(nn.Module, ABC):
+    """A network that follows objects. What `encode` and `match` give is each network's own affair.
+
+    memory: what makes entries of the space-time memory, None in a network without one. memory_frames: how many frames
+    it remembers unless told otherwise, beside those that always stay, see `InferenceConfig`.
+    """
+
+    memory: nn.Module | None
+    memory_frames: int = 3
+
+    @property
+    def hard_masks(self) -> bool:
+        """Whether masks are fed back hard and at the frame's own size, as in CFBI; else soft and at the work size."""
+        return False
+
+    @abstractmethod
+    def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
+        """The size at which a frame of (height, width) is worked on; no side exceeds max_side."""
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Any:
+        """Images (B, 3, H, W) RGB in 0..1, of a work size -> what the network knows of them without any mask.
+
+        The answer's `float()` is the same in single precision."""
+
+    @abstractmethod
+    def label(self, embedding: Any, probabilities: Tensor) -> Labelled:
+        """Attach masks (N+1, H, W) in 0..1, channel 0 the background, to one encoded frame."""
+
+    @abstractmethod
+    def remember(self, frame: Labelled) -> MemoryEntry:
+        """The space-time memory's entry for a labelled frame."""
+
+    @abstractmethod
+    def match(
+        self, query: Any, references: Sequence[Labelled], previous: Labelled, entries: Sequence[MemoryEntry] = ()
+    ) -> Any:
+        """One encoded frame against labelled frames of the same objects -> what `decode` reads."""
+
+    @abstractmethod
+    def decode(self, frames: Sequence[Any]) -> list[Tensor]:
+        """Several matched frames -> for each its logits (N+1, h, w), which `camn.model.network.enlarge` brings to the
+        frame's size; their softmax is the answer."""
