@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -216,11 +217,12 @@ def test_convert(tmp_path):
     path = api.convert("cfbi-mobilenetv2", tmp_path / "public.pth", tmp_path / "ours.safetensors")
     read = weights.read(path)
     assert read.config == config and read.state.keys() == made.keys() and "public.pth" in read.notes["origin"]
+    assert read.notes["origin_sha256"] == hashlib.sha256((tmp_path / "public.pth").read_bytes()).hexdigest()
     assert all(torch.equal(read.state[name], tensor) for name, tensor in made.items())
     with pytest.raises(CheckpointError, match="public.pth"):
         api.convert("cfbi-plus", tmp_path / "public.pth", tmp_path / "other.safetensors")
-    with pytest.raises(ConfigError, match="unknown kind 'stm'"):
-        api.convert("stm", tmp_path / "public.pth", tmp_path / "other.safetensors")
+    with pytest.raises(ConfigError, match="unknown kind 'xmem'"):
+        api.convert("xmem", tmp_path / "public.pth", tmp_path / "other.safetensors")
     with pytest.raises(ConfigError, match="safetensors"):
         api.convert("cfbi", tmp_path / "public.pth", tmp_path / "other.pth")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ours.safetensors", "public.pth"]

@@ -182,12 +182,13 @@ class Data:
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert a public CFBI or CFBI+ checkpoint into a file for --model."""
+    """Convert a public CFBI, CFBI+ or STM checkpoint into a file for --model."""
 
-    kind: Positional[Literal["cfbi", "cfbi-mobilenetv2", "cfbi-plus"]]  # which network it is of
+    kind: Positional[Literal["cfbi", "cfbi-mobilenetv2", "cfbi-plus", "stm"]]  # which network it is of
     source: Positional[Path]  # the downloaded checkpoint (.pth)
     target: Positional[Path]  # file to write (.safetensors)
     half: bool = False  # store float16: half the size
+    trust: bool = False  # read a file that holds more than tensors, which may run any code
 
     def run(self) -> None:
         print(api.convert(**vars(self)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.checkpoints.cfbi import expected_shapes, load_public
+from camn.checkpoints import cfbi, stm
 from camn.checkpoints.files import check_shapes, misfit
-from camn.config import PRESETS, InferenceConfig, preset
+from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.errors import CheckpointError, ConfigError
 from camn.inference import Segmenter, resolve_device
-from camn.model.network import Camn
+from camn.model.build import build_network, expected_shapes
 
 ABOUT = {
     "camn-mobile": "ours, small: EfficientNet-Lite0, for CPUs",
@@ -26,8 +27,14 @@ ABOUT = {
     "cfbi-mobilenetv2": "CFBI with MobileNetV2; public weights can be converted",
     "cfbi-r101": "CFBI as published, ResNet-101; public weights can be converted",
     "cfbi-plus-r101": "CFBI+ as published, ResNet-101; public weights can be converted",
+    "stm-r50": "STM as published, ResNet-50; public weights can be converted",
 }
-PUBLIC = {"cfbi": "cfbi-r101", "cfbi-mobilenetv2": "cfbi-mobilenetv2", "cfbi-plus": "cfbi-plus-r101"}
+PUBLIC = {
+    "cfbi": "cfbi-r101",
+    "cfbi-mobilenetv2": "cfbi-mobilenetv2",
+    "cfbi-plus": "cfbi-plus-r101",
+    "stm": "stm-r50",
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def segmenter_of(read: weights.Weights, device: torch.device, config: InferenceC
     """A segmenter with weights that were read. Raises CheckpointError naming every kind of tensor that does not fit."""
     if device.type == "cpu":
         keep_freed_memory()
-    network = Camn(read.config)
+    network = build_network(read.config)
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     if said := misfit(sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)):
         raise CheckpointError(
@@ -104,13 +111,13 @@ def segmenter_of(read: weights.Weights, device: torch.device, config: InferenceC
 def models() -> list[ModelInfo]:
     """Every known network, shipped ones with what their files say."""
     shipped = weights.shipped()
-    return [_info(name, shipped.get(name)) for name in dict.fromkeys([*shipped, *PRESETS])]
+    return [_info(name, shipped.get(name)) for name in dict.fromkeys([*shipped, *NETWORKS])]
 
 
 def _info(name: str, path: Path | None) -> ModelInfo:
     about = ABOUT.get(name, "shipped weights")
     if path is None:
-        shapes = expected_shapes(preset(name))
+        shapes = expected_shapes(network_preset(name))
         return ModelInfo(name, about, _millions(shapes.values()))
     read = weights.read(path)
     count = _millions(tuple(tensor.shape) for tensor in read.state.values())
@@ -121,11 +128,12 @@ def _millions(shapes: Any) -> float:
     return sum(torch.Size(shape).numel() for shape in shapes) / 1e6
 
 
-def convert(kind: str, source: str | Path, target: str | Path, half: bool = False) -> Path:
-    """A public CFBI or CFBI+ checkpoint -> a .safetensors file that `load` takes.
+def convert(kind: str, source: str | Path, target: str | Path, half: bool = False, trust: bool = False) -> Path:
+    """A public CFBI, CFBI+ or STM checkpoint -> a .safetensors file that `load` takes; it names its origin's SHA-256.
 
-    kind: `cfbi`, `cfbi-mobilenetv2` or `cfbi-plus`. half: store float16, half the size. Raises ConfigError for another
-    kind or suffix, CheckpointError for a file that does not fit, OutputError if it cannot be written.
+    kind: `cfbi`, `cfbi-mobilenetv2`, `cfbi-plus` or `stm`. half: store float16, half the size. trust: take a pickle
+    that holds more than tensors, which may run any code. Raises ConfigError for another kind or suffix, CheckpointError
+    for a file that does not fit, OutputError if it cannot be written.
     """
     name = PUBLIC.get(kind, kind)
     if name not in PUBLIC.values():
@@ -133,8 +141,11 @@ def convert(kind: str, source: str | Path, target: str | Path, half: bool = Fals
     target = Path(target)
     if target.suffix != ".safetensors":
         raise ConfigError(f"{target}: weights are written as .safetensors; give a name that ends so")
-    config, state = load_public(source, name)
-    weights.write(target, config, state, {"origin": f"converted from {Path(source).name}"}, half)
+    config, state = (stm if name == "stm-r50" else cfbi).load_public(source, name, trust)
+    with open(source, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    notes = {"origin": f"converted from {Path(source).name}", "origin_sha256": sha256}
+    weights.write(target, config, state, notes, half)
     return target
 
 

@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from camn.checkpoints.files import check_shapes, misfit, plural, read_state
 from camn.config import ModelConfig, preset
 from camn.errors import CheckpointError
-from camn.model.network import Camn
+from camn.model.build import expected_shapes
 
 PRESETS = ("cfbi-r101", "cfbi-mobilenetv2", "cfbi-plus-r101")
 
@@ -144,22 +143,16 @@ def _check_names(state: Mapping[str, Tensor], needed: Iterable[str], config: Mod
             )
 
 
-def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a network's tensors, made without memory for them."""
-    with torch.device("meta"):
-        return {name: tuple(tensor.shape) for name, tensor in Camn(config).state_dict().items()}
-
-
-def load_public(path: str | Path, name: str) -> tuple[ModelConfig, dict[str, Tensor]]:
+def load_public(path: str | Path, name: str, trust: bool = False) -> tuple[ModelConfig, dict[str, Tensor]]:
     """A public CFBI or CFBI+ checkpoint file -> (configuration, state) for `Camn(configuration).load_state_dict`.
 
-    name: one of `PRESETS`. Raises ConfigError for an unknown preset, CheckpointError for a file that cannot be read or
-    belongs to another network.
+    name: one of `PRESETS`. trust: see `read_state`. Raises ConfigError for an unknown preset, CheckpointError for a
+    file that cannot be read or belongs to another network.
     """
     config = preset(name)
     if name not in PRESETS:
         raise CheckpointError(f"{name}: there is no public CFBI checkpoint for it; choose one of {', '.join(PRESETS)}")
-    state = read_state(path)
+    state = read_state(path, trust)
     try:
         return config, translate(state, config)
     except CheckpointError as error:

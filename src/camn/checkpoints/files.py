@@ -16,24 +16,26 @@ from camn.errors import CheckpointError
 _NESTED = ("state_dict", "model", "model_state_dict", "net")
 
 
-def read_state(path: str | Path) -> dict[str, Tensor]:
+def read_state(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
     """Names and tensors of a PyTorch weights file, on the CPU; also where they lie under `state_dict` in the file.
 
-    The file is unpickled with tensors and plain containers only, so that it cannot run code. Raises CheckpointError.
+    The file is unpickled with tensors and plain containers only, so that it cannot run code. trust: take other Python
+    objects too, which may run any code. Raises CheckpointError.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; give the path of a downloaded checkpoint (.pth)")
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
+        data = torch.load(path, map_location="cpu", weights_only=not trust)
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n")[0]
         raise CheckpointError(
             f"{path}: not a file of plain tensors ({reason}). If it is truncated, download it again; if it holds other "
-            "Python objects and you trust where it came from, load it in a program of yours with "
-            "torch.load(path, weights_only=False), save only the tensors with torch.save, and give that file"
+            "Python objects, reading them may run any code: if you trust where it came from, `camn convert --trust` "
+            "does so, or load it in a program of yours with torch.load(path, weights_only=False), save only the "
+            "tensors with torch.save, and give that file"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, ImportError) as error:
         reason = str(error).split("\n")[0]
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason}); download it again") from None
     return unwrap(data, str(path))
