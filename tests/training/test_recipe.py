@@ -89,6 +89,7 @@ BAD = {
     "one side": (GOOD.replace("[65, 81]", "[65]"), "small"),
     "one frame": (GOOD.replace("frames = 2", "frames = 1"), "clips of 1 frames"),
     "no step": ("steps = 0\n" + GOOD, "steps is 0"),
+    "part of a step": ("steps = 1e5\n" + GOOD, "steps is 100000.0; it must be a whole number"),
     "no batch": ("batch = 0\n" + GOOD, "batch is 0"),
     "never saved": ("save_every = 0\n" + GOOD, "save_every is 0"),
     "unknown model": ('model = "camn-huge"\n' + GOOD, "camn-huge.*camn-mobile"),

@@ -9,7 +9,7 @@ import pytest
 from camn.data.holdout import HoldoutOptions, make_holdout, write_holdout
 from camn.data.videos import open_videos
 from camn.errors import ConfigError, DataError
-from camn.training.sources import training_videos, validation_videos
+from camn.training.sources import Shares, make_loader, read_batches, training_videos, validation_videos
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +54,16 @@ def test_a_hold_out_parts_training_from_validation(recipe, data, youtube):
         validation_videos(replace(plan, holdout=""))
     with pytest.raises(DataError, match="holdout.json: none of its videos is in .*davis"):
         training_videos(replace(plan, videos=(str(data / "davis"),)))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_picture_is_told_in_a_line_wherever_it_is_read(recipe, data, tmp_path, workers):
+    shutil.copytree(data / "davis", tmp_path / "davis")
+    for picture in (tmp_path / "davis/JPEGImages/480p/ball").iterdir():
+        picture.write_bytes(b"no picture")
+    plan = replace(recipe, videos=(str(tmp_path / "davis"),), stills="", year="2016", split="train", workers=workers)
+    with pytest.raises(DataError) as caught:
+        next(read_batches(make_loader(plan, Shares(plan), training_videos(plan), pin=False)))
+    said = str(caught.value)
+    assert said.startswith(str(tmp_path / "davis/JPEGImages/480p/ball/0000")) and "Traceback" not in said
+    assert said.endswith("remove it or replace it by an intact copy")

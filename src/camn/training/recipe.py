@@ -94,7 +94,10 @@ class Recipe:
 
     def _out_of_range(self) -> list[str]:
         """Comparisons are written so that NaN fails them, too."""
+        whole = ("seed", "steps", "batch", "accumulate", "warm_up", "workers", "save_every", "panel_every")
+        whole += ("validate_every", "validate_frames", "validate_size")
         rules = (
+            (whole, "a whole number", lambda v: not isinstance(v, float)),
             (("steps", "batch", "accumulate"), "1 or more", lambda v: v >= 1),
             (("save_every", "validate_every", "panel_every"), "1 or more", lambda v: v >= 1),
             (("seed", "warm_up", "workers", "validate_frames"), "0 or more", lambda v: v >= 0),

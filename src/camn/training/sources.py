@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader, Sampler
 
-from camn.data.clips import ClipDataset, collate
+from camn.data.clips import ClipBatch, ClipDataset, collate
 from camn.data.holdout import Holdout, read_holdout
 from camn.data.stills import StillsFolder
 from camn.data.videos import VideoFolder, VideoSequence, open_videos
@@ -95,3 +95,11 @@ def make_loader(recipe: Recipe, shares: Shares, videos: Sequence[VideoSequence] 
     stills = StillsFolder(recipe.stills) if recipe.stills else None
     data = ClipDataset(videos, stills, recipe.clips, seed=recipe.seed, length=recipe.steps * recipe.batch)
     return DataLoader(data, batch_sampler=shares, num_workers=recipe.workers, collate_fn=collate, pin_memory=pin)
+
+
+def read_batches(loader: DataLoader) -> Iterator[ClipBatch]:
+    """What the loader gives. Raises DataError in the dataset's words, which from a worker come behind its traceback."""
+    try:
+        yield from loader
+    except DataError as error:
+        raise DataError(str(error).rpartition(f"{DataError.__module__}.{DataError.__name__}: ")[2].strip()) from None
