@@ -207,6 +207,10 @@ def test_what_cannot_be_asked(tmp_path, clips, youtube, model):
         api.evaluate(clips, year=2016, model=model, **QUICK)
     with pytest.raises(DataError, match="no server takes"):
         api.evaluate(clips, model=model, submission=tmp_path / "s.zip", **QUICK)
+    small = clips / "two/frames/00002.png"
+    Image.new("RGB", (32, 24)).save(small)
+    with pytest.raises(DataError, match="two/frames/00002.png: frame 2 is 32x24, those before it are 64x48"):
+        api.evaluate(clips, model=model, **QUICK)
     shutil.rmtree(clips / "two" / "masks")
     (clips / "two" / "masks").mkdir()
     with pytest.raises(DataError, match="two/frames: no picture that has a mask"):

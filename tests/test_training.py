@@ -1,6 +1,7 @@
 """Runs as users start them: stages resumed anywhere, validation as `evaluate` measures, overrides, what is refused."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from camn.model.network import Camn
 
 torch.set_num_threads(1)
 QUIET = {"device": "cpu", "threads": 1}
+FRAME = "JPEGImages/480p/c/00001.png"
 
 
 def draw(t, ids):
@@ -127,6 +129,28 @@ def test_validation_is_what_evaluate_measures(tmp_path, root):
     assert len(scores) == 4 and np.mean(scores) == pytest.approx(found.scores.jf)
     assert validation(made, 0, 2) + validation(made, 1, 2) == scores  # shared between processes
     assert len(Validation(open_videos(root / "davis", "train"), "2016", short_side=65)(made)) == 2
+    own = api.evaluate(root / "clips", model=tmp_path / "w.safetensors", device="cpu", short_side=65)
+    assert np.mean(Validation(open_videos(root / "clips"), short_side=65)(made)) == pytest.approx(own.scores.jf)
+
+
+def test_what_cannot_be_validated_on_is_told_before_training(tmp_path, root):
+    shutil.copytree(root / "davis", tmp_path / "davis")
+    masks = tmp_path / "davis/Annotations/480p/c"
+    text = VALIDATED.format(root=tmp_path, split="val")
+    with pytest.raises(DataError, match="no object has a mask after its first"):
+        api.train(recipe(tmp_path, root, text.replace("frames = 2", "frames = 1")), tmp_path / "run", **QUIET)
+    Image.new("L", (98, 66)).save(masks / "00000.png")
+    with pytest.raises(DataError, match="c/00000.png: the first annotation names no object"):
+        api.train(recipe(tmp_path, root, text), tmp_path / "run", **QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("file", ["Annotations/480p/c/00000.png", "Annotations/480p/c/00002.png", FRAME])
+def test_a_file_of_another_size_is_named_in_validation(tmp_path, root, file):
+    shutil.copytree(root / "davis", tmp_path / "davis")
+    Image.open(tmp_path / "davis" / file).resize((60, 40), Image.Resampling.NEAREST).save(tmp_path / "davis" / file)
+    with pytest.raises(DataError, match=file):
+        Validation(open_videos(tmp_path / "davis", "val"), short_side=65)(network())
 
 
 def test_validation_gives_objects_where_they_appear(root):
@@ -137,11 +161,11 @@ def test_validation_gives_objects_where_they_appear(root):
         picture, labels = draw(t, (1, 2))
         truth = np.where(labels == 2, 0, labels) if t < 3 else labels
         result = segmenter.step(picture) if t else segmenter.start(picture, truth)
+        if t == 3:
+            result = segmenter.correct(np.where(labels == 2, 2, 0).astype(np.uint8))
         for n in {2: (1,), 3: (1,), 4: (1, 2)}.get(t, ()):
             pair = result.ids == n, truth == n
             scores[n].append((region_similarity(*pair) + contour_accuracy(*pair)) / 2)
-        if t == 3:
-            segmenter.correct(np.where(labels == 2, 2, 0).astype(np.uint8))
     assert Validation(open_videos(root / "clips"), short_side=65)(made) == pytest.approx(
         [np.mean(scores[1]), np.mean(scores[2])]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from camn.data.outputs import MaskWriter, WriterThread
 from camn.data.pairs import read_image
 from camn.data.sequence import VideoSequence
 from camn.data.source import prefetch
-from camn.errors import DataError, MaskError
+from camn.errors import DataError, MaskError, VideoError
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.speed import Speed, peak_memory
 from camn.inference import Segmenter
@@ -67,10 +67,7 @@ def segment_sequence(segmenter: Segmenter, sequence: VideoSequence, job: Job, co
     ):
         for index, frame in enumerate(frames):
             start = time.monotonic()
-            try:
-                ids = _segment(segmenter, frame, given.get(index), index > min(given))
-            except MaskError as error:
-                raise DataError(f"{sequence.masks[index] or sequence.frames[index]}: {error}") from error
+            ids = segment_frame(segmenter, sequence, index, frame, given)
             network += time.monotonic() - start
             thread.submit(writer.write, sequence.frames[index].stem, ids)
             count(index + 1)
@@ -78,12 +75,22 @@ def segment_sequence(segmenter: Segmenter, sequence: VideoSequence, job: Job, co
     return Speed(len(sequence), network, time.monotonic() - started, peak_memory(device), str(device))
 
 
-def _segment(segmenter: Segmenter, frame: np.ndarray, mask: np.ndarray | None, started: bool) -> np.ndarray:
-    """(H, W) uint8 ids of the next frame of a sequence; mask: of the objects that appear on it."""
-    if not started:
-        return np.zeros(frame.shape[:2], np.uint8) if mask is None else segmenter.start(frame, mask).ids
-    result = segmenter.step(frame)
-    return (result if mask is None else segmenter.correct(mask)).ids
+def segment_frame(
+    segmenter: Segmenter, sequence: VideoSequence, index: int, frame: np.ndarray, given: Mapping[int, np.ndarray]
+) -> np.ndarray:
+    """(H, W) uint8 ids of a sequence's next frame, empty before the first mask. given: as `Protocol.given` has it.
+
+    Raises DataError naming the frame or the mask that is of another size.
+    """
+    mask, first = given.get(index), min(given)
+    try:
+        if index <= first:
+            return np.zeros(frame.shape[:2], np.uint8) if mask is None else segmenter.start(frame, mask).ids
+        result = segmenter.step(frame)
+        return (result if mask is None else segmenter.correct(mask)).ids
+    except (MaskError, VideoError) as error:
+        file = sequence.mask(index) if isinstance(error, MaskError) else sequence.frames[index]
+        raise DataError(f"{file}: {error}") from error
 
 
 def together(speeds: Sequence[Speed], wall: float, workers: int) -> Speed:

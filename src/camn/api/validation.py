@@ -8,9 +8,12 @@ from collections import defaultdict
 import numpy as np
 import torch
 
+from camn.api.sequences import segment_frame
 from camn.config import InferenceConfig
 from camn.data.pairs import read_image
 from camn.data.videos import VideoFolder, VideoSequence
+from camn.errors import DataError
+from camn.evaluation.dataset import check_starts
 from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.evaluation.protocol import DAVIS_2016, DAVIS_2017, OPEN
 from camn.inference import Segmenter
@@ -23,6 +26,7 @@ class Validation:
 
     year: of a DAVIS folder; 2016 takes all objects as one. frames: of each sequence, counted from its first mask; 0 for
     all, and then the mean is what `camn evaluate` finds. short_side: the size that the network works at.
+    Raises DataError where first masks hold no object, or no object has a mask after its first.
     """
 
     def __init__(
@@ -40,6 +44,9 @@ class Validation:
         self.sequences = tuple(_begun(sequence, frames) for sequence in folder.sequences)
         self.config = InferenceConfig(short_side=short_side, max_side=max(short_side, InferenceConfig.max_side))
         self.device = device
+        check_starts(folder.root, self.sequences, self.protocol)
+        if not any(self.protocol.measured(s, self.protocol.starts(s)) for s in self.sequences):
+            raise DataError(f"{folder.root}: no object has a mask after its first, so there is nothing to validate by")
 
     def __call__(self, network: Camn, rank: int = 0, ranks: int = 1) -> list[float]:
         """J&F, 0..1, of each object of every `ranks`-th sequence from the `rank`-th on. Raises DataError."""
@@ -49,18 +56,16 @@ class Validation:
     def _scores(self, segmenter: Segmenter, sequence: VideoSequence) -> list[float]:
         given = self.protocol.given(sequence)
         measured = self.protocol.measured(sequence, self.protocol.starts(sequence))
-        first = min(given)
         values = defaultdict(list)
-        for index in range(first, 1 + max((max(frames) for frames in measured.values()), default=first - 1)):
-            image = read_image(sequence.frames[index])
-            result = segmenter.step(image) if index > first else segmenter.start(image, given[first])
+        for index in range(min(given), 1 + max((max(frames) for frames in measured.values()), default=-1)):
+            ids = segment_frame(segmenter, sequence, index, read_image(sequence.frames[index]), given)
             if wanted := [number for number, frames in measured.items() if index in frames]:
                 truth = self.protocol.labels(sequence, index)
+                if truth.shape != ids.shape:
+                    raise DataError(f"{sequence.mask(index)}: is of another size than its frame; see camn data check")
                 for number in wanted:
-                    pair = (result.ids == number, truth == number, truth == IGNORE)
+                    pair = (ids == number, truth == number, truth == IGNORE)
                     values[number].append((region_similarity(*pair) + contour_accuracy(*pair)) / 2)
-            if index > first and index in given:
-                segmenter.correct(given[index])
         return [float(np.mean(found)) for found in values.values()]
 
 

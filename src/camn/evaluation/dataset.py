@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +77,18 @@ def open_set(
 
 
 def _checked(found: EvaluationSet) -> EvaluationSet:
+    check_starts(found.folder.root, found.sequences, found.protocol)
+    return found
+
+
+def check_starts(root: Path, sequences: Sequence[VideoSequence], protocol: Protocol) -> None:
     """Raises DataError that names every sequence without a mask to start from, as far as first masks tell."""
     bare = []
-    for sequence in found.sequences:
+    for sequence in sequences:
+        if sequence.annotated and protocol.late:
+            continue  # objects may come late: all masks would have to be read
         try:
-            if (
-                not sequence.annotated or not found.protocol.late
-            ):  # where objects may come late, all masks are to be read
-                found.protocol.starts(sequence)
+            protocol.starts(sequence)
         except DataError as error:
             bare.append(str(error))
-    raise_problems(f"the folder of videos {found.folder.root}", bare)
-    return found
+    raise_problems(f"the folder of videos {root}", bare)
