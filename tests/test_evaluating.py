@@ -172,6 +172,8 @@ def test_hold_out_is_made_and_scored(tmp_path, youtube, model):
         api.hold_out(youtube, tmp_path / "split.json")
     found = api.evaluate(youtube, holdout=tmp_path / "split.json", model=model, report=tmp_path / "r.html", **QUICK)
     assert {s.name for s in found.scores.sequences} == made.videos and 0 <= found.scores.to_dict()["overall"] <= 1
+    with pytest.raises(ConfigError, match="no server takes a hold-out"):
+        api.evaluate(youtube, holdout=tmp_path / "split.json", model=model, submission=tmp_path / "s.zip", **QUICK)
     assert found.table().splitlines()[-1].split()[-2] == "G" and "G, overall" in (tmp_path / "r.html").read_text()
     with pytest.raises(DataError, match="no hold-out"):
         api.evaluate(youtube, holdout=youtube / "train" / "meta.json", model=model, **QUICK)

@@ -82,6 +82,7 @@ class Evaluate:
     dataset: Positional[Path]  # the top of the data set
     year: Literal["2016", "2017"] | None = None  # of DAVIS: 2017, if not given, scores each object, 2016 all as one
     split: str = ""  # of DAVIS: ImageSets/YEAR/SPLIT.txt, val if not given; elsewhere the folder SPLIT
+    resolution: str = "480p"  # of DAVIS: the folder in JPEGImages and Annotations
     holdout: Path | None = None  # score the held-out videos of YouTube-VOS, by a file of `camn data split`
     predictions: Path | None = None  # score these, PREDICTIONS/SEQ/NAME.png, and segment nothing
     out: Path | None = None  # keep the masks and scores.json here

@@ -42,6 +42,15 @@ def test_davis(davis):
     assert [np.unique(mask).tolist() for mask in OPEN.given(sequence).values()] == [[0, 1], [0, 4]]
 
 
+def test_davis_at_another_resolution(davis):
+    for kind in ("JPEGImages", "Annotations"):
+        (davis / kind / "480p").rename(davis / kind / "Full-Resolution")
+    found = open_set(davis, resolution="Full-Resolution")
+    assert found.sequences[0].frames[0] == davis / "JPEGImages/Full-Resolution/a/00000.jpg"
+    with pytest.raises(DataError, match="480p: no such folder; there are Full-Resolution"):
+        open_set(davis)
+
+
 def test_first_masks_without_an_object_are_all_named(davis):
     for name in "ac":
         write_palette_png(davis / "Annotations" / "480p" / name / "00000.png", np.zeros((36, 64), np.uint8))

@@ -38,6 +38,17 @@ def test_folders_of_any_layout_follow_one_another(recipe, data, youtube):
     assert training_videos(replace(recipe, videos=())) is None and validation_videos(recipe) is None
 
 
+def test_davis_at_another_resolution(recipe, data, tmp_path):
+    shutil.copytree(data / "davis", tmp_path / "davis")
+    for kind in ("JPEGImages", "Annotations"):
+        (tmp_path / "davis" / kind / "480p").rename(tmp_path / "davis" / kind / "full")
+    root = str(tmp_path / "davis")
+    plan = replace(recipe, videos=(root,), split="train", resolution="full", validate=root, validate_split="val")
+    validated = getattr(validation_videos(plan), "sequences", ())
+    for sequences, name in ((training_videos(plan), "ball"), (validated, "other")):
+        assert [s.frames[0].parent for s in sequences or ()] == [tmp_path / "davis/JPEGImages/full" / name]
+
+
 def test_a_hold_out_parts_training_from_validation(recipe, data, youtube):
     plan = replace(
         recipe,

@@ -63,6 +63,7 @@ def evaluate(
     *,
     year: str | int | None = None,
     split: str = "",
+    resolution: str = "480p",
     holdout: str | Path | None = None,
     model: str | Path = "camn-mobile",
     predictions: str | Path | None = None,
@@ -79,7 +80,8 @@ def evaluate(
 
     dataset: a folder of DAVIS, of YouTube-VOS or MOSE, or of one's own clips. year, split: of DAVIS, 2017 and `val` if
     not given; 2017 scores each object of a sequence's first annotation, 2016 all of them as one, and so they are
-    segmented. Elsewhere `split` is a folder. holdout: a file of `hold_out`; its videos of YouTube-VOS are scored.
+    segmented. resolution: of DAVIS, too. Elsewhere `split` is a folder. holdout: a file of `hold_out`; its videos of
+    YouTube-VOS are scored.
     out: keeps the masks, OUT/SEQ/NAME.png, and OUT/scores.json. submission: a zip file for the public server. report:
     an HTML file. workers: processes that share the sequences and the threads; as with every spawned process, a script
     that asks for several needs `if __name__ == "__main__":`. changes: fields of `InferenceOptions`, in place of those
@@ -88,7 +90,7 @@ def evaluate(
     CamnError where memory does not suffice or a worker dies.
     """
     options = dataclasses.replace(options or InferenceOptions(), **changes)
-    found = open_set(dataset, year, split, holdout)
+    found = open_set(dataset, year, split, holdout, resolution)
     labelled = found.labelled
     _check(found, labelled, workers, submission, report)
     with tempfile.TemporaryDirectory() as temporary:
@@ -98,13 +100,13 @@ def evaluate(
         else:
             folder, speed = Path(predictions), Speed()
         scores = found.measure(folder) if labelled else None
+        if scores and out is not None:
+            write_json(prepare_output(out) / "scores.json", scores.to_dict() | _cost(speed))
         if submission is not None:
             write_submission(submission, folder, found.folder)
         if scores and report is not None:
             facts = _facts(model if predictions is None else f"masks in {folder}", Path(dataset), speed)
             write_report(report, scores, found.sequences, folder, found.protocol, facts)
-    if scores and out is not None:
-        write_json(prepare_output(out) / "scores.json", scores.to_dict() | _cost(speed))
     kept = None if predictions is None and out is None else folder
     return Evaluation(scores, kept, speed, _path(submission), _path(report))
 
@@ -122,6 +124,8 @@ def _check(
     if not labelled and (submission is None or report is not None):
         raise DataError(f"{found.folder.root}: {NOTHING}")
     if submission is not None:
+        if found.holdout:
+            raise ConfigError("submission: no server takes a hold-out of train; leave out either")
         check_submission(submission, found.folder)
     for path in (submission, report):
         if path is not None:

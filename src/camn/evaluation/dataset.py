@@ -49,11 +49,15 @@ NOTHING = "no object has a mask after its first, so nothing can be measured; --s
 
 
 def open_set(
-    root: str | Path, year: str | int | None = None, split: str = "", holdout: str | Path | None = None
+    root: str | Path,
+    year: str | int | None = None,
+    split: str = "",
+    holdout: str | Path | None = None,
+    resolution: str = "480p",
 ) -> EvaluationSet:
     """A DAVIS folder, a YouTube-VOS or MOSE folder, or a folder of one's own (see `camn.data.videos`).
 
-    year, split: of DAVIS, 2017 and `val` if not given; elsewhere there are no years. holdout: a file of
+    year, split, resolution: of DAVIS, 2017 and `val` if not given; elsewhere there are no years. holdout: a file of
     `camn.data.holdout`, for YouTube-VOS: its videos are measured, by categories seen and unseen.
     Raises DataError for folders and files that do not fit together.
     """
@@ -62,7 +66,7 @@ def open_set(
         raise DataError(f"{root}: a hold-out is a part of YouTube-VOS, this is a DAVIS folder; leave it out")
     if davis:
         protocol = davis_protocol(year := str(year or "2017"))
-        folder = open_videos(root, split or "val", year)
+        folder = open_videos(root, split or "val", year, resolution)
         return _checked(EvaluationSet(folder, folder.sequences, protocol, f"DAVIS {year} {folder.split}", year))
     folder = open_videos(root, split)
     if year:

@@ -25,10 +25,10 @@ class Recipe:
 
     name: the file's. stage: `1-stills`, where the recipe has stages, else empty. model: a preset.
     videos: folders of training videos in any layout of `camn.data.videos`, whose sequences are drawn alike; year,
-    split: of these. holdout: a file of `camn data split`, whose videos of YouTube-VOS are not trained on, and are what
-    is validated on where that is such a folder. stills: a folder. Either may be empty. start: weights to start from, or
-    empty: a file, a shipped model, or a backbone whose weights a package carries. frozen: leading parameters (by name
-    prefix) not trained.
+    split: of these. resolution: of DAVIS, here and in validation. holdout: a file of `camn data split`, whose videos of
+    YouTube-VOS are not trained on, and are what is validated on where that is such a folder. stills: a folder. Either
+    may be empty. start: weights to start from, or empty: a file, a shipped model, or a backbone whose weights a package
+    carries. frozen: leading parameters (by name prefix) not trained.
 
     steps: the learning rate falls to zero over them (poly). batch: clips of one step, over all processes and
     `accumulate` parts, in which each process goes through its share. amp: encoder and decoder compute in bfloat16.
@@ -48,6 +48,7 @@ class Recipe:
     videos: tuple[str, ...] = ()
     year: str = ""
     split: str = ""
+    resolution: str = "480p"
     holdout: str = ""
     stills: str = ""
     start: str = ""

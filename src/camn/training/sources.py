@@ -50,7 +50,7 @@ def training_videos(recipe: Recipe) -> tuple[VideoSequence, ...] | None:
     """The sequences of all its folders, None without one. Raises DataError."""
     if not recipe.videos:
         return None
-    folders = [open_videos(root, recipe.split, recipe.year) for root in recipe.videos]
+    folders = [open_videos(root, recipe.split, recipe.year, recipe.resolution) for root in recipe.videos]
     if recipe.holdout:
         held = read_holdout(recipe.holdout)
         kept = [_without(folder, held) for folder in folders]
@@ -72,7 +72,7 @@ def validation_videos(recipe: Recipe) -> VideoFolder | None:
     """What it validates on, None without. Raises DataError, and ConfigError where any of it is trained on."""
     if not recipe.validate:
         return None
-    folder = open_videos(recipe.validate, recipe.validate_split, recipe.validate_year)
+    folder = open_videos(recipe.validate, recipe.validate_split, recipe.validate_year, recipe.resolution)
     if recipe.holdout and folder.layout == "youtube-vos":
         folder = replace(folder, sequences=read_holdout(recipe.holdout).for_evaluation(folder.sequences))
     trained = {place(sequence) for sequence in training_videos(recipe) or ()}
