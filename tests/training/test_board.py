@@ -1,13 +1,14 @@
 """What TensorBoard gets: numbers of every step, pictures made pixel by pixel, and a reason where it is missing."""
 
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from camn.errors import ConfigError
+from camn.errors import ConfigError, OutputError
 from camn.masks import PALETTE
 from camn.training.board import Board, panel, watched
 from camn.training.engine import Trainer
@@ -57,6 +58,25 @@ def test_a_run_logs_its_numbers_and_pictures(recipe, tmp_path):
         ]
     assert [(e.step, e.value) for e in log.Scalars("jf")] == [(2, 0.25), (3, 0.25)]
     assert [(e.step, e.height, e.width) for e in log.Images("clip")] == [(1, 3 * 65, 2 * 65), (3, 3 * 65, 2 * 65)]
+
+
+def test_a_log_that_outgrows_its_room_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # its thread would tell of it, too
+    before = set(threading.enumerate())
+    pytest.importorskip("tensorboard", reason="it comes with the extra `train`")
+    resource = pytest.importorskip("resource", reason="limits on files are POSIX's")
+    board, limits = Board(tmp_path / "tensorboard", 1), resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="tensorboard: no room left"):
+            for step in range(100):
+                board.show(step, noise)
+            board.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
 
 
 def test_a_missing_package_is_said(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ SHOWN = ("loss", "rate", "norm", "jf")
 class Board:
     """A log for TensorBoard in `folder`. What a killed run wrote there of steps from `step` on is disregarded.
 
-    Raises ConfigError without the package tensorboard, OutputError where the folder cannot be written.
+    Raises ConfigError without the package tensorboard, OutputError, then or later, where the folder cannot be written.
     """
 
     def __init__(self, folder: Path, step: int):
@@ -30,21 +30,25 @@ class Board:
             raise ConfigError(
                 f"tensorboard: the package is not there ({error}); pip install 'camn[train]', or train without it"
             ) from None
+        self.folder = folder
         with writing(folder):
             self._writer = SummaryWriter(str(folder), purge_step=step)
 
     def add(self, line: dict[str, Any]) -> None:
         """The numbers of a step, as the run's log has them."""
-        for name in SHOWN:
-            if name in line:
-                self._writer.add_scalar(name, line[name], line["step"])
+        with writing(self.folder):
+            for name in SHOWN:
+                if name in line:
+                    self._writer.add_scalar(name, line[name], line["step"])
 
     def show(self, step: int, picture: np.ndarray) -> None:
         """picture (H, W, 3) uint8 RGB."""
-        self._writer.add_image("clip", picture, step, dataformats="HWC")
+        with writing(self.folder):
+            self._writer.add_image("clip", picture, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._writer.close()
+        with writing(self.folder):
+            self._writer.close()
 
 
 def watched(steps: Iterator[list[tuple[Tensor, Tensor]]], seen: list[Tensor]) -> Iterator[list[tuple[Tensor, Tensor]]]:

@@ -136,7 +136,6 @@ def joined(device: torch.device) -> Iterator[Team]:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"process {rank} of {size}: the others are not found ({error}); check torchrun") from None
-    try:
-        yield Team(rank, size, device)
-    finally:
-        dist.destroy_process_group()
+    yield Team(rank, size, device)
+    # Not after a failure: NCCL would wait here for the others, who wait for this one, and torchrun see nothing amiss.
+    dist.destroy_process_group()
