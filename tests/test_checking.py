@@ -167,6 +167,7 @@ def stills(root):
 
 def test_stills_are_recognised_by_their_masks(tmp_path):
     stills(tmp_path)
+    (tmp_path / ".ipynb_checkpoints").mkdir()  # hidden folders are passed over
     report = api.check_data(tmp_path)
     assert report.layout.startswith("stills") and not report.problems
     assert [(part.name, [s.ids for s in part.sequences]) for part in report.parts] == [

@@ -115,6 +115,8 @@ def test_youtube_vos_with_splits_and_meta(tmp_path):
     meta = {"videos": {"b": {"objects": {"1": {"category": "ape", "frames": ["00000"]}, "3": {"category": "owl"}}}}}
     youtube(tmp_path / "train", {"b": sparse(), "a": sparse(4, 1)}, meta)
     youtube(tmp_path / "valid", {"c": sparse(3, 9)})
+    for kind in ("JPEGImages", "Annotations"):
+        (tmp_path / "train" / kind / f".{kind}").mkdir()  # hidden folders are passed over
     opened = open_videos(tmp_path)
     assert (opened.layout, opened.split, len(opened)) == ("youtube-vos", "train", 2)
     assert [s.name for s in opened.sequences] == ["a", "b"]

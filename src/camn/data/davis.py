@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from camn.data.pairs import raise_problems
+from camn.data.pairs import list_folders, raise_problems
 from camn.data.sequence import VideoSequence, sequence_of
 from camn.errors import DataError
 
@@ -65,5 +65,4 @@ def _names(root: Path, year: str, split: str) -> list[str]:
 
 def _inside(folder: Path) -> str:
     """The names of the folders in a folder."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    return ", ".join(names) or "none"
+    return ", ".join(list_folders(folder) if folder.is_dir() else []) or "none"

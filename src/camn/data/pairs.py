@@ -79,6 +79,11 @@ def _by_stem(top: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], lis
     return {p.stem: p for p in files}, [stem for stem, count in counts.items() if count > 1]
 
 
+def list_folders(top: Path) -> list[str]:
+    """The names of the folders in a folder, sorted; hidden ones, which file managers and notebooks leave, are not."""
+    return sorted(p.name for p in top.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
 def raise_problems(what: str, problems: list[str]) -> None:
     """Raise one DataError that names every problem; nothing happens when there is none."""
     if problems:

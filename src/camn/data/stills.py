@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.data.pairs import is_binary, pair_folders, raise_problems, read_pair
+from camn.data.pairs import is_binary, list_folders, pair_folders, raise_problems, read_pair
 from camn.errors import DataError
 
 
@@ -47,7 +47,7 @@ def scan_stills(root: Path) -> tuple[tuple[Still, ...], list[str]]:
     """(the stills that have a mask; all problems). Raises DataError if there is no such folder."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of stills; it should hold KIND/images and KIND/masks")
-    kinds = sorted(p.name for p in root.iterdir() if p.is_dir())
+    kinds = list_folders(root)
     stills, problems = [], [] if kinds else [f"{root}: holds no KIND folder"]
     for kind in kinds:
         pairs, found = pair_folders(root / kind / "images", root / kind / "masks")

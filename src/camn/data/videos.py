@@ -10,7 +10,7 @@ from typing import Literal
 
 from camn.data.davis import davis_lists, scan_davis
 from camn.data.folder import natural_key
-from camn.data.pairs import raise_problems
+from camn.data.pairs import list_folders, raise_problems
 from camn.data.sequence import VideoSequence, first_seen, sequence_of
 from camn.errors import DataError
 
@@ -118,14 +118,14 @@ def _scan_youtube_vos(root: Path, split: str) -> tuple[VideoFolder, list[str]]:
     top = _tops(root)[split]
     frames, masks = top / "JPEGImages", annotations_of(top)
     sequences, problems = (), []
-    names = sorted((p.name for p in frames.iterdir() if p.is_dir()), key=natural_key)
+    names = sorted(list_folders(frames), key=natural_key)
     if not names:
         problems.append(f"{frames}: holds no folder of frames")
     if not masks.is_dir():
         problems.append(f"{masks}: no such folder")
     if not problems:
         sequences, problems = _gather([(name, frames / name, masks / name) for name in names])
-        alone = sorted({p.name for p in masks.iterdir() if p.is_dir()} - set(names))
+        alone = sorted(set(list_folders(masks)) - set(names))
         problems += [f"{masks / name}: no frames of this name in {frames}" for name in alone]
     categories = {}
     try:
@@ -168,7 +168,7 @@ def read_meta(path: Path) -> dict[str, dict[int, str]]:
 def clip_folders(root: Path) -> list[tuple[str, Path, Path]]:
     """(name, frames, masks) of every CLIP/frames (or CLIP/images) and CLIP/masks; ROOT may itself be one clip."""
     alone = any((root / name).is_dir() for name in ("frames", "masks"))
-    tops = [root] if alone else sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: natural_key(p.name))
+    tops = [root] if alone else [root / name for name in sorted(list_folders(root), key=natural_key)]
     found = []
     for top in tops:
         frames = [top / name for name in ("frames", "images") if (top / name).is_dir()]
