@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -166,6 +167,16 @@ def test_a_loss_that_is_not_finite_names_its_clips_and_keeps_the_checkpoint(reci
     kept = state(tmp_path)
     assert 1 <= kept["step"] < STEPS and all(v.isfinite().all() for v in kept["network"].values())
     assert {p.name for p in tmp_path.iterdir()} == {"last.pt", "log.jsonl"}
+
+
+def test_a_reading_process_that_is_killed_is_told(recipe, tmp_path):
+    def kill(line):
+        for process in multiprocessing.active_children() if line["step"] == 2 else ():
+            process.kill()
+
+    with pytest.raises(TrainingError, match="a process that reads data has ended in the middle: .*fewer workers"):
+        Trainer(replace(recipe, steps=100, workers=1), tmp_path).run(report=kill)
+    assert 1 <= state(tmp_path)["step"] < 100
 
 
 def weights_of(folder):

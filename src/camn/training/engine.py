@@ -29,7 +29,7 @@ from camn.training.losses import hard_fraction
 from camn.training.optimizer import make_optimizer, set_rate
 from camn.training.recipe import Recipe
 from camn.training.sequence import Damage, clip_loss, rollout
-from camn.training.sources import Shares, make_loader, read_batches, training_videos
+from camn.training.sources import Shares, make_loader, read_batches, telling_of_workers, training_videos
 
 Report = Callable[[dict[str, Any]], None]
 # J&F (0..1) of each object of what is the rank-th process's share among so many: (network, rank, processes) -> scores.
@@ -167,7 +167,7 @@ class Trainer:
             self._board = Board(self.folder / "tensorboard", self.step + 1) if r.tensorboard else None
         shares = Shares(r, self.step, self.team)
         batches = read_batches(make_loader(r, shares, training_videos(r), pin=self.team.device.type == "cuda"))
-        with closing(self._board) if self._board else nullcontext():
+        with closing(self._board) if self._board else nullcontext(), telling_of_workers():
             while self.step < r.steps:
                 line = self.update(islice(batches, r.accumulate))
                 over = time.monotonic() - start > 60 * max_minutes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from camn.data.clips import ClipBatch, ClipDataset, collate
 from camn.data.holdout import Holdout, read_holdout
 from camn.data.stills import StillsFolder
 from camn.data.videos import VideoFolder, VideoSequence, open_videos
-from camn.errors import ConfigError, DataError
+from camn.errors import CamnError, ConfigError, DataError, TrainingError
 from camn.training.distributed import Team
 from camn.training.recipe import Recipe
 
@@ -103,3 +104,17 @@ def read_batches(loader: DataLoader) -> Iterator[ClipBatch]:
         yield from loader
     except DataError as error:
         raise DataError(str(error).rpartition(f"{DataError.__module__}.{DataError.__name__}: ")[2].strip()) from None
+
+
+@contextmanager
+def telling_of_workers() -> Iterator[None]:
+    """Turns what torch raises when a loader's process has gone, wherever the program then is, into a TrainingError."""
+    try:
+        yield
+    except (RuntimeError, CamnError) as error:  # of ours where it came while saving or waiting for other processes
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that reads data has ended in the middle: killed, or out of memory. The same command goes on "
+            "from the last checkpoint; with fewer workers it needs less memory"
+        ) from error
