@@ -141,6 +141,7 @@ BAD = {
     "no stages": (lambda: Ensembler((), ()), "must double"),
     "memory_every": (lambda: InferenceConfig(memory_every=0), "memory_every is 0"),
     "memory_frames": (lambda: InferenceConfig(memory_frames=-1), "memory_frames is -1"),
+    "matched_frames": (lambda: InferenceConfig(matched_frames=-1), "matched_frames is -1"),
     "STM's stages": (lambda: StmConfig(blocks=(3, 4)), "three stages"),
     "STM's blocks": (lambda: StmConfig(blocks=(3, 0, 6)), "three stages"),
     "STM's widths": (lambda: StmConfig(width=0), "every width must be 1 or more"),

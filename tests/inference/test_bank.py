@@ -37,14 +37,17 @@ class Oracle:
     known: dict[int, set[int]] = field(default_factory=dict)
     users: list[int] = field(default_factory=list)
     spread: list[int] = field(default_factory=list)
+    since: list[int] = field(default_factory=list)  # remembered since the last mask from the user
 
     def remember(self, index: int, share: dict[int, float], given: bool) -> None:
         self.shares[index], self.known[index] = dict(share), set(share) - {0}
         if given:
             self.users = list(dict.fromkeys([*self.users, index]))
             self.spread = [i for i in self.spread if i != index]
+            self.since = []
         elif index % self.every == 0 and self.most:
             self.spread.append(index)
+            self.since.append(index)
             if len(self.spread) > self.most:
                 self.spread.remove(min(self.spread[:-1], key=self.room, default=index if self.most == 0 else -1))
 
@@ -73,9 +76,9 @@ operations = st.lists(
 )
 
 
-@given(every=st.integers(1, 4), most=st.integers(2, 5), todo=operations)
-def test_holds_what_its_rules_say(every, most, todo):
-    bank, oracle = Bank(every, most), Oracle(every, most)
+@given(every=st.integers(1, 4), most=st.integers(2, 5), matched=st.integers(0, 3), todo=operations)
+def test_holds_what_its_rules_say(every, most, matched, todo):
+    bank, oracle = Bank(every, most, matched), Oracle(every, most)
     objects, index = [1, 2], -1
     for what, how in [("see", True), *todo]:
         if what == "select":
@@ -98,7 +101,9 @@ def check(bank: Bank, oracle: Oracle, objects: list[int], index: int) -> None:
     assert 0 in held and len(held) <= len(oracle.users) + oracle.most + 1
     assert [index_of(r) for r in bank.references] == oracle.users
     assert bank.previous is not None and index_of(bank.previous) == index
-    for seen in (*bank.references, bank.previous):
+    recent = oracle.since[len(oracle.since) - min(bank.matched, len(oracle.since)) :]
+    assert [index_of(r) for r in bank.to_match()] == [*oracle.users, *recent]
+    for seen in (*bank.to_match(), bank.previous):
         share = oracle.shares[index_of(seen)]
         assert seen.masks[0].flatten().tolist() == pytest.approx([share[0], *(share[o] for o in objects)])
     check_entries(bank, oracle, objects, held)
@@ -150,6 +155,14 @@ def test_none_but_the_users_and_the_previous():
     for index in range(20):
         bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=index in (0, 7))
     assert bank.indices() == [0, 7, 19]
+
+
+def test_what_a_correction_may_have_mended_is_matched_against_no_more():
+    bank = Bank(every=2, most=3, matched=2)
+    for index in range(8):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=index in (0, 5))
+        expected = {3: [0, 2], 4: [0, 2, 4], 5: [0, 5], 6: [0, 5, 6]}.get(index)
+        assert expected is None or [index_of(r) for r in bank.to_match()] == expected
 
 
 def test_a_frame_given_twice_is_held_once_as_given_last():

@@ -45,6 +45,7 @@ class InferenceOptions:
 
     memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
     memory_frames: int | None = InferenceConfig.memory_frames  # of these, at most so many are kept: 3, STM 40
+    matched_frames: int | None = InferenceConfig.matched_frames  # the newest of them to match against: 1, published 0
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given
@@ -57,7 +58,7 @@ class InferenceOptions:
     def inference(self) -> InferenceConfig:
         """A max_side below the short side bounds that too."""
         short = min(self.short_side, self.max_side)
-        return InferenceConfig(self.memory_every, self.memory_frames, short, self.max_side)
+        return InferenceConfig(self.memory_every, self.memory_frames, self.matched_frames, short, self.max_side)
 
 
 @dataclass(frozen=True)

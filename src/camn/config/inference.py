@@ -15,6 +15,8 @@ class InferenceConfig:
     network's own number (`camn.model.interface.Network.memory_frames`); beside them the previous frame and every frame
     with a mask from the user always stay. When full, the frame that lies closest in time to its neighbours goes, so
     that those kept stay spread over the video.
+    matched_frames: the newest of every k-th frames that are matched against like frames with a mask from the user, so
+    many; None for the network's own number.
     short_side, max_side: size at which the network works; frames are never enlarged by more than `short_side` asks, and
     the long side never exceeds max_side. Output is always at the frame's own size.
     lost_below: an object is lost where its largest probability stays below this.
@@ -23,6 +25,7 @@ class InferenceConfig:
 
     memory_every: int = 5
     memory_frames: int | None = None
+    matched_frames: int | None = None
     short_side: int = 480
     max_side: int = 1041
     lost_below: float = 0.5
@@ -32,7 +35,8 @@ class InferenceConfig:
     def __post_init__(self):
         if self.memory_every < 1:
             raise ConfigError(f"memory_every is {self.memory_every}: it must be 1 or more")
-        if self.memory_frames is not None and self.memory_frames < 0:
-            raise ConfigError(f"memory_frames is {self.memory_frames}: it must be 0 or more")
+        for name in ("memory_frames", "matched_frames"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise ConfigError(f"{name} is {value}: it must be 0 or more")
         if self.short_side < 32 or self.max_side < self.short_side:
             raise ConfigError(f"sizes {self.short_side}, {self.max_side}: need 32 <= short_side <= max_side")

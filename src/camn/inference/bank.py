@@ -24,16 +24,18 @@ class Bank:
 
     Kept always: every frame with a mask from the user (`references`) and the previous frame. Of the others every
     `every`-th is remembered, at most `most` of them; when one more comes, the one that lies closest in time to its
-    neighbours goes, so that those kept stay spread over the video. Memory is so bounded by the number of masks given
-    and by `most`, whatever the video's length.
+    neighbours goes, so that those kept stay spread over the video. The newest `matched` of them since the last mask from
+    the user are matched against, too. Memory is so bounded by the number of masks given, by `most` and by
+    `matched`, whatever the video's length.
     """
 
-    def __init__(self, every: int, most: int):
-        self.every, self.most = every, most
+    def __init__(self, every: int, most: int, matched: int = 0):
+        self.every, self.most, self.matched = every, most, matched
         self.references: list[Labelled] = []
         self.previous: Labelled | None = None
         self._given: list[Remembered] = []
         self._spread: list[Remembered] = []
+        self._recent: list[Labelled] = []
         self._last: Remembered | None = None
 
     def remember(self, index: int, frame: Labelled, entry: MemoryEntry | None, given: bool) -> None:
@@ -44,6 +46,7 @@ class Bank:
         self._last = Remembered(index, entry)
         self._spread = [r for r in self._spread if r.index != index]
         if given:
+            self._recent = []  # what the user mends may be wrong in these, too
             known = next((i for i, r in enumerate(self._given) if r.index == index), None)
             if known is None:
                 known = len(self._given)
@@ -52,6 +55,11 @@ class Bank:
             self._given = [*self._given[:known], self._last, *self._given[known + 1 :]]
         elif self.most and index % self.every == 0:
             self._spread = _thinned([*self._spread, self._last], self.most)
+            self._recent = [*self._recent, frame][-self.matched :] if self.matched else []
+
+    def to_match(self) -> list[Labelled]:
+        """Frames to match against: those given, and the newest remembered since."""
+        return [*self.references, *self._recent]
 
     def entries(self) -> list[MemoryEntry]:
         """Entries to read from: given frames, spread ones, and the previous frame, each once."""
@@ -67,6 +75,7 @@ class Bank:
 
         An object that is not wanted any more becomes background on all frames."""
         self.references = [_selected(r, channels) for r in self.references]
+        self._recent = [_selected(r, channels) for r in self._recent]
         self.previous = _selected(self.previous, channels) if self.previous else None
         objects = [None if c is None else c - 1 for c in channels[1:]]
         self._given = [_reordered(r, objects) for r in self._given]

@@ -122,8 +122,9 @@ class Segmenter:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _new_bank(self) -> Bank:
-        most = self.config.memory_frames
-        return Bank(self.config.memory_every, self.network.memory_frames if most is None else most)
+        most, matched = self.config.memory_frames, self.config.matched_frames
+        most = self.network.memory_frames if most is None else most
+        return Bank(self.config.memory_every, most, self.network.matched_frames if matched is None else matched)
 
     def _work_size(self, size: tuple[int, ...]) -> tuple[int, int]:
         return self.network.work_size(size[0], size[1], self.config.short_side, self.config.max_side)
@@ -150,7 +151,7 @@ class Segmenter:
 
     def _segment(self, embedding: Any) -> Tensor:
         assert self._bank.previous is not None
-        matched = self.network.match(embedding, self._bank.references, self._bank.previous, self._bank.entries())
+        matched = self.network.match(embedding, self._bank.to_match(), self._bank.previous, self._bank.entries())
         with self._amp():
             logits = self.network.decode([matched])[0]
         size = self._ids.shape

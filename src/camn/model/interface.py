@@ -45,6 +45,11 @@ class Network(nn.Module, ABC):
     memory_frames: int = 3
 
     @property
+    def matched_frames(self) -> int:
+        """How many of the newest of these are matched against, too, unless told otherwise; none by the papers."""
+        return 0
+
+    @property
     def hard_masks(self) -> bool:
         """Whether masks are fed back hard and at the frame's own size, as in CFBI; else soft and at the work size."""
         return False

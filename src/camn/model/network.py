@@ -94,6 +94,11 @@ class Camn(Network):
     def hard_masks(self) -> bool:
         return self.config.matching.masks == "nearest"
 
+    @property
+    def matched_frames(self) -> int:
+        """Ours take one: what an object looked like lately finds parts that the first frame does not show."""
+        return 0 if self.hard_masks else 1
+
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
         """See the function of this name; networks with hard masks, which are the published ones, never enlarge."""
         return work_size(height, width, min(short_side, height, width) if self.hard_masks else short_side, max_side)
