@@ -24,8 +24,8 @@ class Bank:
 
     Kept always: every frame with a mask from the user (`references`) and the previous frame. Of the others every
     `every`-th is remembered, at most `most` of them; when one more comes, the one that lies closest in time to its
-    neighbours goes, so that those kept stay spread over the video. The newest `matched` of them since the last mask from
-    the user are matched against, too. Memory is so bounded by the number of masks given, by `most` and by
+    neighbours goes, so that those kept stay spread over the video. The newest `matched` of them since the last mask
+    from the user are matched against, too. Memory is so bounded by the number of masks given, by `most` and by
     `matched`, whatever the video's length.
     """
 
