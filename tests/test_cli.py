@@ -116,7 +116,13 @@ def test_a_full_disk(place):
 def test_demo_and_ctrl_c(place):
     """The demo runs on the shipped clip, here with other weights; Ctrl-C ends it with whole files."""
     arguments = ["demo", "--out", "out", *QUICK, "--no-json"]
-    process = subprocess.Popen([*COMMAND, *arguments], cwd=place, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=place,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell runs beside itself
+    )
     masks, deadline = place / "out" / "masks", time.monotonic() + 300
     while (len(list(masks.glob("0*.png"))) if masks.exists() else 0) < 2:
         assert process.poll() is None and time.monotonic() < deadline
