@@ -108,6 +108,7 @@ def test_objects_start_on_the_frame_of_their_first_mask(tmp_path, clips, model):
         assert np.array_equal(written, result.ids) and (index >= 2 or 3 not in written)
         assert index != 2 or np.array_equal(written == 3, labels("one", 2) == 3)
     stored = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert stored["model"] and stored["options"]["memory_every"] >= 1
     assert stored["jf"] == found.scores.jf and stored["peak_memory"] == found.speed.peak > 50 << 20
 
 

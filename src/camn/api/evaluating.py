@@ -101,11 +101,13 @@ def evaluate(
             folder, speed = Path(predictions), Speed()
         scores = found.measure(folder) if labelled else None
         if scores and out is not None:
-            write_json(prepare_output(out) / "scores.json", scores.to_dict() | _cost(speed))
+            made = {"model": str(model), "options": dataclasses.asdict(options)} if predictions is None else {}
+            write_json(prepare_output(out) / "scores.json", scores.to_dict() | made | _cost(speed))
         if submission is not None:
             write_submission(submission, folder, found.folder)
         if scores and report is not None:
-            facts = _facts(model if predictions is None else f"masks in {folder}", Path(dataset), speed)
+            by = {"model": str(model), "settings": _settings(options)}
+            facts = _facts(by if predictions is None else {"model": f"masks in {folder}"}, Path(dataset), speed)
             write_report(report, scores, found.sequences, folder, found.protocol, facts)
     kept = None if predictions is None and out is None else folder
     return Evaluation(scores, kept, speed, _path(submission), _path(report))
@@ -121,8 +123,10 @@ def _check(
     """What can be told before the work begins."""
     if workers < 1:
         raise ConfigError(f"workers is {workers}: it must be 1 or more")
-    if not labelled and (submission is None or report is not None):
+    if not labelled and submission is None:
         raise DataError(f"{found.folder.root}: {NOTHING}")
+    if not labelled and report is not None:
+        raise DataError(f"{found.folder.root}: first masks alone leave nothing to report on; leave the report out")
     if submission is not None:
         if found.holdout:
             raise ConfigError("submission: no server takes a hold-out of train; leave out either")
@@ -165,9 +169,15 @@ def _cost(speed: Speed) -> dict[str, Any]:
     }
 
 
-def _facts(model: str | Path, dataset: Path, speed: Speed) -> dict[str, str]:
-    """The head of the report."""
-    facts = {"model": str(model), "data set": str(dataset.resolve())}
+def _settings(options: InferenceOptions) -> str:
+    """The options that are not left to the network."""
+    given = {name: value for name, value in dataclasses.asdict(options).items() if value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+
+
+def _facts(by: dict[str, str], dataset: Path, speed: Speed) -> dict[str, str]:
+    """The head of the report. by: what made the masks."""
+    facts = by | {"data set": str(dataset.resolve())}
     facts |= dict(zip(("speed", "memory"), speed.lines()))
     moment = datetime.now(UTC).isoformat(" ", "minutes").removesuffix("+00:00")
     return facts | {"machine": describe_machine(speed.device), "made": f"{moment} UTC by camn {camn.__version__}"}

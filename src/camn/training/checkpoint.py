@@ -17,8 +17,10 @@ from camn.training.recipe import RENAMED, Recipe
 
 # What a validation score depends on beside the weights: where it changes, the best score so far says nothing any more.
 SCORED = ("validate", "validate_split", "validate_year", "validate_frames", "validate_size")
-# What may differ between a run and its resumption: where data lies, and how it is loaded, split, watched and saved.
+# What may differ between a run and its resumption: the recipe's name, where data lies, and how it is loaded, split,
+# watched and saved.
 MOVABLE = (
+    "name",
     *("videos", "holdout", "stills", "start", "workers", "save_every", "accumulate", "tensorboard", "panel_every"),
     *("validate_every", *SCORED),
 )
