@@ -1,8 +1,6 @@
 """Public CFBI checkpoints: the same answers as the public networks, and errors that say what does not fit."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,22 +10,6 @@ from camn.checkpoints.cfbi import PRESETS, expected_shapes, last_copy, load_publ
 from camn.config import preset
 from camn.errors import CheckpointError, ConfigError
 from camn.model.network import Camn, enlarge
-
-
-@pytest.fixture(scope="module")
-def parity(shared) -> Path:
-    folder = shared / "parity"
-    if not (folder / "fill.py").is_file():
-        pytest.skip(f"no golden arrays of the public networks: {folder} is absent")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def fill(parity):
-    spec = importlib.util.spec_from_file_location("parity_fill", parity / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def public_state(name: str) -> dict[str, torch.Tensor]:

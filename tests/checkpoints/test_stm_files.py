@@ -1,9 +1,7 @@
 """The public STM checkpoint: the same answers as the public network, and errors that say what does not fit."""
 
 import hashlib
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,22 +18,6 @@ from camn.model.stm import Stm
 
 CONFIG = StmConfig()
 SMALL = StmConfig("small", blocks=(1, 1, 1), planes=4, key_channels=3, value_channels=5, width=6)
-
-
-@pytest.fixture(scope="module")
-def parity(shared) -> Path:
-    folder = shared / "parity"
-    if not (folder / "fill.py").is_file():
-        pytest.skip(f"no golden arrays of the public networks: {folder} is absent")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def fill(parity):
-    spec = importlib.util.spec_from_file_location("parity_fill_stm", parity / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def public_state(config: StmConfig) -> dict[str, torch.Tensor]:

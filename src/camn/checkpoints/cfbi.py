@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from camn.checkpoints.files import check_shapes, misfit, plural, read_state
+from camn.checkpoints.files import check_shapes, misfit, plural, read_translated
 from camn.config import ModelConfig, preset
 from camn.errors import CheckpointError
 from camn.model.build import expected_shapes
@@ -152,8 +152,4 @@ def load_public(path: str | Path, name: str, trust: bool = False) -> tuple[Model
     config = preset(name)
     if name not in PRESETS:
         raise CheckpointError(f"{name}: there is no public CFBI checkpoint for it; choose one of {', '.join(PRESETS)}")
-    state = read_state(path, trust)
-    try:
-        return config, translate(state, config)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+    return config, read_translated(path, lambda state: translate(state, config), trust)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,17 @@ def read_state(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
         reason = str(error).split("\n")[0]
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason}); download it again") from None
     return unwrap(data, str(path))
+
+
+def read_translated(
+    path: str | Path, translate: Callable[[dict[str, Tensor]], dict[str, Tensor]], trust: bool = False
+) -> dict[str, Tensor]:
+    """What `read_state` reads, in our names. Raises CheckpointError, which names the file whatever the reason."""
+    state = read_state(path, trust)
+    try:
+        return translate(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def unwrap(data: Any, where: str) -> dict[str, Tensor]:

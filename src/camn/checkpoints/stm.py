@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from camn.checkpoints.files import check_shapes, misfit, plural, read_state
+from camn.checkpoints.files import check_shapes, misfit, plural, read_translated
 from camn.config import StmConfig, network_preset
 from camn.errors import CheckpointError
 from camn.model.build import expected_shapes
@@ -85,8 +85,4 @@ def load_public(path: str | Path, name: str = "stm-r50", trust: bool = False) ->
     config = network_preset(name)
     if not isinstance(config, StmConfig):
         raise CheckpointError(f"{name}: it is not STM, whose checkpoint is that of stm-r50")
-    state = read_state(path, trust)
-    try:
-        return config, translate(state, config)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+    return config, read_translated(path, lambda state: translate(state, config), trust)

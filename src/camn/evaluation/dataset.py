@@ -9,7 +9,7 @@ from pathlib import Path
 from camn.data.holdout import Holdout, read_holdout
 from camn.data.pairs import raise_problems
 from camn.data.sequence import VideoSequence
-from camn.data.videos import VideoFolder, open_videos
+from camn.data.videos import VideoFolder, open_videos, recognise
 from camn.errors import DataError
 from camn.evaluation.benchmarks import davis_protocol, davis_scores
 from camn.evaluation.measure import measure
@@ -61,7 +61,7 @@ def open_set(
     `camn.data.holdout`, for YouTube-VOS: its videos are measured, by categories seen and unseen.
     Raises DataError for folders and files that do not fit together.
     """
-    davis = (Path(root) / "ImageSets").is_dir()
+    davis = recognise(Path(root)) == "davis"
     if davis and holdout is not None:
         raise DataError(f"{root}: a hold-out is a part of YouTube-VOS, this is a DAVIS folder; leave it out")
     if davis:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from camn.data.sequence import VideoSequence
+from camn.data.sequence import VideoSequence, first_seen
 from camn.errors import DataError
 from camn.masks import IGNORE
 
@@ -29,13 +29,14 @@ class Protocol:
         """Object id -> index of the frame whose mask of it is given. Raises DataError where there is no object."""
         if not sequence.annotated:
             raise DataError(f"{sequence.name}: no frame has a mask; annotate the first, or take the sequence out")
-        found: dict[int, int] = {}
-        for index in sequence.annotated if self.late else sequence.annotated[:1]:
-            for number in _ids(self.labels(sequence, index)):
-                found.setdefault(number, index)
+        first, found = sequence.annotated[0], {}
+        seen = first_seen(sequence) if self.late else {first: _ids(sequence.labels(first))}
+        for index, ids in seen.items():
+            for number in ids:
+                found.setdefault(1 if self.merge else number, index)
         if not found:
             what = "its annotations name" if self.late else "the first annotation names"
-            raise DataError(f"{sequence.mask(sequence.annotated[0])}: {what} no object; take the sequence off the list")
+            raise DataError(f"{sequence.mask(first)}: {what} no object; take the sequence off the list")
         return found
 
     def given(self, sequence: VideoSequence) -> dict[int, np.ndarray]:
