@@ -44,14 +44,15 @@ def test_one_hot(objects, seed):
         assert got[n].tolist() == [[float(v == n) for v in row] for row in labels.tolist()]
 
 
-def slow_rollout(network, frames, labels, objects):
-    """One clip, frame by frame, each encoded alone."""
+def slow_rollout(network, frames, labels, objects, recent=False):
+    """One clip, frame by frame, each encoded alone. recent: the previous frame is a reference, too."""
     size = frames.shape[-2:]
     first = previous = network.label(network.encode(frames[:1]), one_hot(labels[0], objects))
     entries, answers = [network.remember(first)], []
     for t in range(1, len(frames)):
         embedding = network.encode(frames[t : t + 1])
-        logits = enlarge(network.decode([network.match(embedding, [first], previous, entries)])[0], size)
+        references = [first, previous] if recent and t > 1 else [first]
+        logits = enlarge(network.decode([network.match(embedding, references, previous, entries)])[0], size)
         answers.append(logits)
         previous = network.label(embedding, logits.detach().softmax(0))
         entries.append(network.remember(previous))
@@ -70,6 +71,17 @@ def test_rollout_of_clips_together_is_each_alone(network, objects, length):
                 logits, truth = steps[t][b]
                 torch.testing.assert_close(logits, wanted, atol=1e-3, rtol=1e-3)
                 assert torch.equal(truth, labels[b, t + 1].long())
+
+
+def test_rollout_matches_against_a_predicted_frame(network):
+    frames, labels = clips((2,), 3)  # at the third frame the second is the only one to be drawn
+    with torch.no_grad():
+        steps = list(rollout(network, frames, labels, (2,), recent=1.0))
+        wanted = slow_rollout(network, frames[0], labels[0], 2, recent=True)
+        plain = slow_rollout(network, frames[0], labels[0], 2)
+    for t in range(2):
+        torch.testing.assert_close(steps[t][0][0], wanted[t], atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(wanted[1], plain[1], atol=1e-2), "the second reference changes nothing here"
 
 
 def chance(seed):

@@ -137,7 +137,7 @@ class Trainer:
         # Chance is each item's own: the same on a resumed run, and whichever process the item falls to.
         chances = [torch.Generator().manual_seed(1_000_003 * r.seed + item) for item in items]
         damages = [Damage(r.damage, chance) for chance in chances]
-        steps = rollout(self.network, frames, batch.labels.to(device), batch.objects, damages, r.amp)
+        steps = rollout(self.network, frames, batch.labels.to(device), batch.objects, damages, r.amp, r.recent)
         seen: list[Tensor] = []
         show = self._board is not None and part == 0 and self.step % r.panel_every == 0
         loss = clip_loss(watched(steps, seen) if show else steps, hard_fraction(self.step, r.steps, *r.hard), r.jaccard)

@@ -35,6 +35,7 @@ class Recipe:
     optimizer: adamw, or sgd with momentum 0.9. backbone_rate: the backbone's rate over that of the rest. clip_norm:
     bound of the gradient's norm. ema: decay of the averaged weights. hard: fraction of hardest pixels in the loss at
     first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see `Damage`.
+    recent: share of steps that match against an earlier predicted frame too, see `rollout`.
 
     validate: a folder of videos, none of them trained on, to measure J&F on every so many steps and at the end, on the
     first validate_frames frames of each (0: all), at a short side of validate_size. tensorboard: keep a log for it; a
@@ -69,6 +70,7 @@ class Recipe:
     hard: tuple[float, float] = (1.0, 0.3)
     jaccard: float = 0.5
     damage: float = 0.0
+    recent: float = 0.0
     workers: int = 1
     save_every: int = 100
     validate: str = ""
@@ -106,7 +108,7 @@ class Recipe:
             (("rate", "clip_norm"), "a finite number over 0", lambda v: 0 < v < math.inf),
             (("backbone_rate", "power", "weight_decay", "jaccard"), "finite, 0 or more", lambda v: 0 <= v < math.inf),
             (("ema",), "at least 0 and less than 1", lambda v: 0 <= v < 1),
-            (("damage",), "in 0..1", lambda v: 0 <= v <= 1),
+            (("damage", "recent"), "in 0..1", lambda v: 0 <= v <= 1),
             (("hard",), "two fractions over 0 and up to 1", lambda v: len(v) == 2 and all(0 < x <= 1 for x in v)),
             (("videos", "frozen"), "a list", lambda v: isinstance(v, tuple)),
             (("amp", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),

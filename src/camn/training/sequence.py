@@ -61,6 +61,7 @@ def rollout(
     objects: Sequence[int],
     damages: Sequence[Damage] = (),
     amp: bool = False,
+    recent: float = 0.0,
 ) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Segment frames 1..T-1 of B clips from the true masks of their first frames.
 
@@ -68,7 +69,8 @@ def rollout(
     frame the B pairs of logits (N+1, H, W) and labels (H, W) long. Predictions are fed on without gradient; the
     embeddings of earlier frames, in matching and in memory, keep theirs. damages: for each clip (or none at all) what
     is applied to its every previous mask, the first frame's included; that frame stays whole as reference and in
-    memory. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as at test time.
+    memory. recent: chance, at each step, that one of the predicted frames before it is matched against beside the first,
+    as `matched_frames` has it in use; drawn by the clip's damage. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as at test time.
     """
     clips, length = frames.shape[:2]
     size = frames.shape[-2:]
@@ -80,8 +82,12 @@ def rollout(
     starts = [damage(one_hot(labels[b, 0], objects[b])) for b, damage in enumerate(damages)]
     previous: list[Labelled] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
     entries = [[network.remember(f)] if network.memory is not None else [] for f in first]
+    predicted: list[list[Labelled]] = [[] for _ in range(clips)]
     for t in range(1, length):
-        matched = [network.match(embedded[b * length + t], [first[b]], previous[b], entries[b]) for b in range(clips)]
+        references = [[f, *_drawn(predicted[b], recent, damages[b])] for b, f in enumerate(first)]
+        matched = [
+            network.match(embedded[b * length + t], references[b], previous[b], entries[b]) for b in range(clips)
+        ]
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=amp):
             decoded = network.decode(matched)
         logits = [enlarge(x.float(), size) for x in decoded]
@@ -89,9 +95,18 @@ def rollout(
         if t == length - 1:
             return
         for b, x in enumerate(logits):
-            previous[b] = network.label(embedded[b * length + t], damages[b](x.detach().softmax(0)))
+            probabilities = x.detach().softmax(0)
+            previous[b] = network.label(embedded[b * length + t], damages[b](probabilities))
+            predicted[b].append(network.label(embedded[b * length + t], probabilities))
             if network.memory is not None:
                 entries[b].append(network.remember(previous[b]))
+
+
+def _drawn(frames: list[Labelled], share: float, chance: Damage) -> list[Labelled]:
+    """One of the frames, or none: drawn only where there may be one, so that without it all other chance is as was."""
+    if not frames or not share or chance.draw() >= share:
+        return []
+    return [frames[int(chance.draw() * len(frames))]]
 
 
 def clip_loss(steps: Iterator[list[tuple[Tensor, Tensor]]], fraction: float, jaccard: float) -> Tensor:
