@@ -69,8 +69,9 @@ def rollout(
     frame the B pairs of logits (N+1, H, W) and labels (H, W) long. Predictions are fed on without gradient; the
     embeddings of earlier frames, in matching and in memory, keep theirs. damages: for each clip (or none at all) what
     is applied to its every previous mask, the first frame's included; that frame stays whole as reference and in
-    memory. recent: chance, at each step, that one of the predicted frames before it is matched against beside the first,
-    as `matched_frames` has it in use; drawn by the clip's damage. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as at test time.
+    memory. recent: chance, at each step, that one of the predicted frames before it is matched against beside the
+    first, as `matched_frames` has it in use; drawn by the clip's damage. amp: frames are encoded and decoded in
+    bfloat16, and matched in single precision, as at test time.
     """
     clips, length = frames.shape[:2]
     size = frames.shape[-2:]
