@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any
 
@@ -20,6 +21,8 @@ from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
 from camn.model.network import enlarge
 
+Clock = Callable[[str], AbstractContextManager[Any]]
+
 
 class Segmenter:
     """Follows objects through a video.
@@ -29,11 +32,19 @@ class Segmenter:
 
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
+    clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
+    decode, remember, output.
     """
 
-    def __init__(self, network: Network, config: InferenceConfig | None = None, device: str | torch.device = "cpu"):
+    def __init__(
+        self,
+        network: Network,
+        config: InferenceConfig | None = None,
+        device: str | torch.device = "cpu",
+        clock: Clock = nullcontext,
+    ):
         self.config = config = config or InferenceConfig()
-        self.device = resolve_device(device)
+        self.device, self.clock = resolve_device(device), clock
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.objects = ObjectIds()
@@ -138,24 +149,30 @@ class Segmenter:
         return [0, *(self.objects.channel(i) if i in self.objects else None for i in objects)]
 
     def _encode(self, frame: np.ndarray) -> Any:
+        with self.clock("resize"):
+            image = self._image(frame)
+        with self.clock("encode"), self._amp():
+            return self.network.encode(image).float()
+
+    def _image(self, frame: np.ndarray) -> Tensor:
+        """A frame (H, W, 3) -> (1, 3, h, w) in 0..1 at the work size."""
         height, width = self._work_size(frame.shape[:2])
         smaller = height * width < frame.shape[0] * frame.shape[1]
         way = cv2.INTER_CUBIC if self.network.hard_masks else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
         image = cv2.resize(frame, (width, height), interpolation=way) if frame.shape[:2] != (height, width) else frame
         whole = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
         tensor = whole.permute(2, 0, 1)[None].float() / 255
-        if self.config.channels_last:
-            tensor = tensor.contiguous(memory_format=torch.channels_last)
-        with self._amp():
-            return self.network.encode(tensor).float()
+        return tensor.contiguous(memory_format=torch.channels_last) if self.config.channels_last else tensor
 
     def _segment(self, embedding: Any) -> Tensor:
         assert self._bank.previous is not None
-        matched = self.network.match(embedding, self._bank.to_match(), self._bank.previous, self._bank.entries())
-        with self._amp():
+        with self.clock("match"):
+            matched = self.network.match(embedding, self._bank.to_match(), self._bank.previous, self._bank.entries())
+        with self.clock("decode"), self._amp():
             logits = self.network.decode([matched])[0]
         size = self._ids.shape
-        return enlarge(logits.float(), size if self.network.hard_masks else self._work_size(size)).softmax(0)
+        with self.clock("output"):
+            return enlarge(logits.float(), size if self.network.hard_masks else self._work_size(size)).softmax(0)
 
     def _as_probabilities(self, objects: ObjectIds, ids: np.ndarray) -> Tensor:
         """Ids at the frame's size -> (N+1, h, w) at the size that probabilities are kept at."""
@@ -180,18 +197,20 @@ class Segmenter:
 
         All that may fail, for want of memory, comes before the first change, so that a call that fails changes nothing.
         """
-        masks = probabilities
-        if self.network.hard_masks:
-            masks = F.one_hot(masks.argmax(0), len(masks)).permute(2, 0, 1).float()
-        labelled = self.network.label(embedding, masks)
-        entry = None
-        if self.network.memory is not None and len(objects):
-            entry = self.network.remember(labelled)
+        with self.clock("remember"):
+            masks = probabilities
+            if self.network.hard_masks:
+                masks = F.one_hot(masks.argmax(0), len(masks)).permute(2, 0, 1).float()
+            labelled = self.network.label(embedding, masks)
+            entry = None
+            if self.network.memory is not None and len(objects):
+                entry = self.network.remember(labelled)
         given = frozenset(given)
-        at_frame = to_frame(probabilities, self._ids.shape if ids is None else ids.shape)
-        if ids is None:
-            ids = objects.ids_map(at_frame.argmax(0))
-        result = Result.of(index, ids, objects, probabilities, at_frame, given, self.config.lost_below)
+        with self.clock("output"):
+            at_frame = to_frame(probabilities, self._ids.shape if ids is None else ids.shape)
+            if ids is None:
+                ids = objects.ids_map(at_frame.argmax(0))
+            result = Result.of(index, ids, objects, probabilities, at_frame, given, self.config.lost_below)
         bank.remember(index, labelled, entry, bool(given))
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids.copy()  # may be the caller's own array
