@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,46 +14,11 @@ from camn.model.backbones import build_backbone
 from camn.model.context import ObjectContext
 from camn.model.deeplab import DeepLab, SingleEmbedding
 from camn.model.ensembler import CollaborativeEnsembler, join_background
+from camn.model.frames import Embedding, Matched, ensembler_inputs
 from camn.model.interface import Labelled, Network
 from camn.model.matching import global_maps, local_maps, of_others, owners
 from camn.model.memory import MemoryEntry, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """What the network knows of a frame without any mask; B frames at once, or one.
-
-    maps, keys: embeddings (B, C, h, w) and their matched parts, for each scale, finest first. low: backbone's stride-4
-    map.
-    """
-
-    maps: tuple[Tensor, ...]
-    keys: tuple[Tensor, ...]
-    low: Tensor
-
-    def __getitem__(self, index: int) -> Embedding:
-        """One frame of several, its batch dimension kept. Raises IndexError outside 0..B-1."""
-        if not 0 <= index < len(self.low):
-            raise IndexError(f"frame {index} of {len(self.low)}")
-        one = slice(index, index + 1)
-        return Embedding(tuple(m[one] for m in self.maps), tuple(k[one] for k in self.keys), self.low[one])
-
-    def float(self) -> Embedding:
-        """In single precision, in which frames are matched whatever they were encoded in."""
-        return Embedding(tuple(m.float() for m in self.maps), tuple(k.float() for k in self.keys), self.low.float())
-
-
-@dataclass(frozen=True)
-class Matched:
-    """One frame's input to the ensembler, for its M objects (and the background where that has a channel).
-
-    inputs: (M, C_s, h_s, w_s) for each scale. vector (M, V): instance vector. low (1, C, h, w).
-    """
-
-    inputs: tuple[Tensor, ...]
-    vector: Tensor
-    low: Tensor
 
 
 class Camn(Network):
@@ -160,12 +124,13 @@ class Camn(Network):
     ) -> Matched:
         """One frame against labelled frames of the same objects. entries: of the memory, if the network has one."""
         first = 0 if self.config.ensembler.background_channel else 1
-        inputs = [self._scale_input(i, query, references, previous, first) for i in range(len(self.config.scales))]
-        if self.memory is not None:
-            inputs[-1] = torch.cat([inputs[-1], self._recalled(query, entries, first)], 1)
+        scales = range(len(self.config.scales))
+        maps = tuple(self._scale_maps(i, query, references, previous)[first:] for i in scales)
+        masks = tuple(m[first:] for m in previous.masks)
+        readout = None if self.memory is None else self._recalled(query, entries, first)
         frames = [(r.embedding.maps[0][0], r.masks[0][first:]) for r in references]
-        vector = instance_vector(frames, (previous.embedding.maps[0][0], previous.masks[0][first:]))
-        return Matched(tuple(inputs), vector, query.low)
+        vector = instance_vector(frames, (previous.embedding.maps[0][0], masks[0]))
+        return Matched(maps, masks, query.maps, previous.embedding.maps, readout, vector, query.low)
 
     def _recalled(self, query: Embedding, entries: Sequence[MemoryEntry], first: int) -> Tensor:
         assert self.memory is not None
@@ -175,11 +140,10 @@ class Camn(Network):
             readout = torch.cat([swapped, readout])
         return readout
 
-    def _scale_input(
-        self, index: int, query: Embedding, references: Sequence[Labelled], previous: Labelled, first: int
-    ) -> Tensor:
+    def _scale_maps(self, index: int, query: Embedding, references: Sequence[Labelled], previous: Labelled) -> Tensor:
+        """Matching maps (N+1, k, h, w) at a scale, and the previous masks among them."""
         scale = self.config.scales[index]
-        key, embedding = query.keys[index][0], query.maps[index]
+        key = query.keys[index][0]
         mask = previous.masks[index]
         bias = torch.cat([self.background_bias[index, None], self.foreground_bias[index].expand(len(mask) - 1)])
         pool = [(r.embedding.keys[index][0], owners(r.masks[index])) for r in references]
@@ -187,21 +151,14 @@ class Camn(Network):
         half = self.config.matching.half_size_windows
         near = local_maps(key, previous.embedding.keys[index][0], mask, bias, scale.radii, scale.local_stride, half)
         near = near.roll(1, 1)  # the largest window first, as published
-        maps = [far[:, None], near, mask[:, None], of_others(near), of_others(far)[:, None]]
-        mask = mask[first:, None]
-        last = previous.embedding.maps[index]
-        embeddings = [embedding.expand(len(mask), -1, -1, -1), last * mask, last * (1 - mask)]
-        made = torch.cat(maps, 1)[first:]
-        if self.pre_head is not None:
-            return torch.cat([*embeddings, self.pre_head[index](made)], 1)
-        return torch.cat([made, *embeddings], 1)
+        return torch.cat([far[:, None], near, mask[:, None], of_others(near), of_others(far)[:, None]], 1)
 
     def decode(self, frames: Sequence[Matched]) -> list[Tensor]:
         """Several frames at once -> for each its logits (N+1, h, w) at the last decoder stride; see `enlarge`."""
-        counts = [len(f.vector) for f in frames]
+        counts = [len(f) for f in frames]
         sample = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(frames[0].vector.device)
         foreground, background = self.ensembler(
-            [torch.cat(maps) for maps in zip(*(f.inputs for f in frames), strict=True)],
+            [torch.cat(maps) for maps in zip(*(ensembler_inputs(f, self.pre_head) for f in frames), strict=True)],
             torch.cat([f.vector for f in frames]),
             torch.cat([f.low for f in frames]),
             sample,

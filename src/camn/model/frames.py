@@ -1,0 +1,82 @@
+"""What the network keeps of a frame, and what it finds by matching one against others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What the network knows of a frame without any mask; B frames at once, or one.
+
+    maps, keys: embeddings (B, C, h, w) and their matched parts, for each scale, finest first. low: backbone's stride-4
+    map.
+    """
+
+    maps: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...]
+    low: Tensor
+
+    def __getitem__(self, index: int) -> Embedding:
+        """One frame of several, its batch dimension kept. Raises IndexError outside 0..B-1."""
+        if not 0 <= index < len(self.low):
+            raise IndexError(f"frame {index} of {len(self.low)}")
+        one = slice(index, index + 1)
+        return Embedding(tuple(m[one] for m in self.maps), tuple(k[one] for k in self.keys), self.low[one])
+
+    def float(self) -> Embedding:
+        """In single precision, in which frames are matched whatever they were encoded in."""
+        return Embedding(tuple(m.float() for m in self.maps), tuple(k.float() for k in self.keys), self.low.float())
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One frame matched: what the ensembler reads of its M objects (and the background where that has a channel).
+
+    For each scale, finest first: maps (M, k, h, w) of matching, masks (M, h, w) of the frame before, and embeddings
+    (1, C, h, w) of this frame and of the one before, which all objects share. readout (M, 2 Cv, h, w): the space-time
+    memory's, of the last scale; None without one. vector (M, V): instance vector. low (1, C, h, w): see `Embedding`.
+    """
+
+    maps: tuple[Tensor, ...]
+    masks: tuple[Tensor, ...]
+    current: tuple[Tensor, ...]
+    previous: tuple[Tensor, ...]
+    readout: Tensor | None
+    vector: Tensor
+    low: Tensor
+
+    def __len__(self) -> int:
+        return len(self.vector)
+
+    def tensors(self, objects: slice) -> list[Tensor]:
+        """Some objects' tensors and the shared ones in the order of the fields: what a decoder takes."""
+        own = [m[objects] for m in (*self.maps, *self.masks)]
+        readout = [] if self.readout is None else [self.readout[objects]]
+        return [*own, *self.current, *self.previous, *readout, self.vector[objects], self.low]
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], scales: int, memory: bool) -> Matched:
+        """The inverse of `tensors` for a network of so many scales, with or without a memory."""
+        maps, masks, current, previous = (tuple(tensors[i * scales : (i + 1) * scales]) for i in range(4))
+        *readout, vector, low = tensors[4 * scales :]
+        return cls(maps, masks, current, previous, readout[0] if memory else None, vector, low)
+
+
+def ensembler_inputs(frame: Matched, pre_head: nn.ModuleList | None) -> list[Tensor]:
+    """Everything of a scale side by side, (M, C, h, w) for each: maps, current embedding, previous embedding of the
+    object and of everything else, readout. With a pre-head the maps pass it, and then come behind the embeddings."""
+    inputs = []
+    for i, (maps, mask, current, last) in enumerate(
+        zip(frame.maps, frame.masks, frame.current, frame.previous, strict=True)
+    ):
+        mask = mask[:, None]
+        embeddings = [current.expand(len(mask), -1, -1, -1), last * mask, last * (1 - mask)]
+        inputs.append([maps, *embeddings] if pre_head is None else [*embeddings, pre_head[i](maps)])
+    if frame.readout is not None:
+        inputs[-1].append(frame.readout)
+    return [torch.cat(parts, 1) for parts in inputs]
