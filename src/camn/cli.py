@@ -102,6 +102,37 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """Measure what a model costs as the work grows: s/frame by stage, frames/s and peak memory.
+
+    Over objects, sides, lengths, models and backends, each point in a fresh process: see docs/performance.md.
+    """
+
+    out: Path = Path("benchmark-out")  # folder for benchmark.json, benchmark.md, benchmark.svg
+    full: bool = False  # many values (hours), in place of a few (minutes)
+    sweeps: tuple[Literal["objects", "sides", "lengths", "models", "backends"], ...] = ()  # what to vary; () is all
+    models: tuple[str, ...] = ()  # names (random weights where none are shipped) or files; sweeps vary the first
+    backends: tuple[str, ...] = ()  # the first is that of the other sweeps
+    objects: tuple[int, ...] = ()  # numbers of objects
+    sides: tuple[int, ...] = ()  # heights of frames, which are worked on at that size
+    lengths: tuple[int, ...] = ()  # numbers of frames of long runs
+    side: int = 480  # height of the frames of all other sweeps
+    frames: int | None = None  # to measure at each point: 20; 40 if full
+    video: Path | None = None  # frames of yours, in place of made ones
+    mask: Path | None = None  # of that video's first frame
+    device: str = "auto"  # auto, cpu, cuda, mps
+    threads: int | None = None  # CPU threads; all cores if not given
+
+    def run(self) -> None:
+        with progress_bar("benchmark", "points") as progress:
+            done = api.benchmark(**vars(self), progress=progress, notice=_say)
+        for finding in done.findings:
+            print(finding)
+        for path in done.files:
+            print(f"  {path}")
+
+
+@dataclass(frozen=True)
 class Train:
     """Train a network by a recipe; a run that lies in the output folder is taken up where it stopped.
 
@@ -214,6 +245,7 @@ Command = OmitArgPrefixes[
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Benchmark, subcommand("benchmark")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Data, subcommand("data")]
     | Annotated[Convert, subcommand("convert")]

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camn.api.benchmarking import Benchmark, benchmark
     from camn.api.checking import DataReport, check_data
     from camn.api.evaluating import Evaluation, evaluate
     from camn.api.holdout import hold_out
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from camn.inference import Result, Segmenter
 
 _HOME = {
+    "camn.api.benchmarking": ("Benchmark", "benchmark"),
     "camn.api.checking": ("DataReport", "check_data"),
     "camn.api.evaluating": ("Evaluation", "evaluate"),
     "camn.api.holdout": ("hold_out",),
@@ -29,6 +31,7 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Benchmark",
     "DataReport",
     "Evaluation",
     "InferenceOptions",
@@ -39,6 +42,7 @@ __all__ = [
     "Segmenter",
     "Summary",
     "TrainSummary",
+    "benchmark",
     "check_data",
     "convert",
     "demo",

@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,11 +54,10 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: the most that torch allocated on a CUDA device, else the largest resident set this process has had."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Not getrusage: its maximum is inherited from the process that started this one.
-        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM")), "VmHWM: 0 kB")
-        return int(line.split()[1]) * 1024
+    # Not getrusage: its maximum is inherited from the process that started this one.
+    for key, value in _proc("self/status"):
+        if key == "VmHWM":
+            return int(value.split()[0]) * 1024
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -65,11 +65,32 @@ def peak_memory(device: torch.device) -> int:
 
 
 def describe_machine(device: str = "cpu") -> str:
-    """Processor, cores and versions, and the GPU if `device` is one, in one line."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    gpu = f"{torch.cuda.get_device_name(device)}, " if device.startswith("cuda") else ""
-    return f"{gpu}{model}, {os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}"
+    """Processor, cores, memory and versions, and the GPU if `device` is one, in one line."""
+    found = machine(device)
+    gpu = f"{found['gpu']}, " if "gpu" in found else ""
+    most = f"{found['memory'] / 1e9:.0f} GB, " if found["memory"] else ""
+    return f"{gpu}{found['cpu']}, {found['cores']} cores, {most}torch {found['torch']}, Python {found['python']}"
+
+
+def machine(device: str = "cpu") -> dict[str, Any]:
+    """cpu, cores that this process may use, memory in bytes (0 if unknown), torch, python, system; gpu if `device` is
+    one."""
+    cpu = platform.processor() or platform.machine()
+    names = [value for key, value in _proc("cpuinfo") if key == "model name"]
+    total = [value for key, value in _proc("meminfo") if key == "MemTotal"]
+    return {
+        **({"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}),
+        "cpu": names[0] if names else cpu,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": int(total[0].split()[0]) * 1024 if total else 0,
+        "system": f"{platform.system()} {platform.release()}",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _proc(name: str) -> list[tuple[str, str]]:
+    """Names and values of a file in /proc; none where there is no such file."""
+    path = Path("/proc", name)
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in lines)]
