@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from camn.config import PRESETS, DecoderStep, Ensembler, Matching, Memory, ModelConfig, Scale, Stage, preset
 from camn.model.network import Camn, Embedding, Labelled, enlarge, work_size
@@ -282,3 +283,48 @@ def test_frames_of_an_embedding_end_with_the_last():
     for index in (2, -1):
         with pytest.raises(IndexError, match=f"frame {index} of 2"):
             embedding[index]
+
+
+# --- for inference only ----------------------------------------------------------------------------------------------
+
+
+def shaken(config: ModelConfig) -> Camn:
+    """In double, with its gates, norms and biases off their rest position."""
+    torch.manual_seed(0)
+    network = Camn(config).double().eval()
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if tensor.dim() == 1:
+                tensor.add_(0.2 * torch.rand_like(tensor) if "var" in name else 0.2 * torch.randn_like(tensor))
+    return network
+
+
+@pytest.mark.parametrize("name", PARTS)
+@torch.no_grad()
+def test_lean_answers_the_same(name):
+    network = shaken(small(**PARTS[name]))
+    images, first = frames(3, torch.double), masks(2, torch.double)
+    first = F.one_hot(first.argmax(0)).permute(2, 0, 1).double() if network.hard_masks else first
+    before = {n: t.clone() for n, t in network.state_dict().items()}
+    for a, b in zip(segment(network.lean(), images, first), segment(network, images, first), strict=True):
+        torch.testing.assert_close(a, b)
+    assert all(torch.equal(t, before[n]) for n, t in network.state_dict().items())
+
+
+@torch.no_grad()
+def test_parts_may_run_elsewhere():
+    network, calls = shaken(small()).lean(), []
+
+    def counted(name, part):
+        return lambda *tensors: calls.append((name, [t.shape for t in tensors])) or part(*tensors)
+
+    images, first = frames(2, torch.double), masks(2, torch.double)
+    parts = network.parts()
+    other = network.with_parts({name: counted(name, part) for name, part in parts.items()})
+    for a, b in zip(segment(other, images, first), segment(network, images, first), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert [name for name, _ in calls] == ["encode"] + ["decode"] * 3 and network.parts() == parts
+    assert not other.parts() and not any("decode" in n for n, _ in other.named_modules())
+    assert all(shapes == calls[1][1] for _, shapes in calls[2:])  # one object at a time, all alike
+    with pytest.raises(ValueError, match="no such parts: encoder; this network has encode, decode"):
+        network.with_parts({"encoder": print})

@@ -33,7 +33,7 @@ class Segmenter:
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
-    decode, remember, output.
+    decode, remember, output. network: the lean form of the one given.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class Segmenter:
         self.config = config = config or InferenceConfig()
         self.device, self.clock = resolve_device(device), clock
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        self.network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        self.network = network.lean()
         self.objects = ObjectIds()
         self.index = -1
         self._bank = self._new_bank()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -53,6 +53,23 @@ class Network(nn.Module, ABC):
     def hard_masks(self) -> bool:
         """Whether masks are fed back hard and at the frame's own size, as in CFBI; else soft and at the work size."""
         return False
+
+    def lean(self) -> Network:
+        """This network for inference only: the same answers (within 1e-4 in probability), faster and in less memory. It
+        takes over what it needs of this one's tensors, in their place and precision, and gives no gradients."""
+        return self
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What is heavy of a lean network, by name: modules that take tensors and return tuples of tensors, whose
+        shapes follow from the work size alone. Empty where a network cannot be parted."""
+        return {}
+
+    def with_parts(self, parts: Mapping[str, Callable[..., Any]]) -> Network:
+        """The same network with some of its `parts` run by these, which take and return what the parts do. The parts
+        themselves are let go. Raises ValueError for a name that is no part."""
+        if parts:
+            raise ValueError(f"no such parts: {', '.join(sorted(parts))}; this network has none")
+        return self
 
     @abstractmethod
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:

@@ -63,6 +63,12 @@ class Camn(Network):
         """Ours take one: what an object looked like lately finds parts that the first frame does not show."""
         return 0 if self.hard_masks else 1
 
+    def lean(self) -> Network:
+        """See `Network.lean`, and `camn.model.lean`."""
+        from camn.model.lean import LeanCamn  # it is made from this class
+
+        return LeanCamn(self)
+
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
         """See the function of this name; networks with hard masks, which are the published ones, never enlarge."""
         return work_size(height, width, min(short_side, height, width) if self.hard_masks else short_side, max_side)

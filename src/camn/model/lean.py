@@ -1,0 +1,73 @@
+"""CAMN for inference: the same answers as `Camn`, from fewer operations and in less memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from camn.model.ensembler import join_background
+from camn.model.frames import Embedding, Matched, ensembler_inputs
+from camn.model.network import Camn
+from camn.model.parts import InParts
+
+
+class LeanCamn(InParts, Camn):
+    """A trained network made lean. It gives no gradients, and its weights are not those of the network's file.
+
+    parts: `encode`, images (1, 3, H, W) -> see `LeanEncoder`; `decode`, `Matched.tensors` of one object -> its
+    foreground and its background logits, (1, h, w) each.
+    """
+
+    def __init__(self, network: Camn):
+        nn.Module.__init__(self)  # not Camn's, which makes new parts
+        self.config = network.config
+        self.foreground_bias, self.background_bias = network.foreground_bias, network.background_bias
+        self.memory = network.memory
+        self.take({"encode": LeanEncoder(network), "decode": LeanDecoder(network)})
+
+    def encode(self, images: Tensor) -> Embedding:
+        """As `Camn.encode`."""
+        scales = self.config.scales
+        made = self.run("encode", images)
+        maps, low, keys = tuple(made[: len(scales)]), made[len(scales)], tuple(made[len(scales) + 1 :])
+        if not keys:
+            keys = tuple(m[:, : s.match_channels] for m, s in zip(maps, scales, strict=True))
+        return Embedding(maps, keys, low)
+
+    def decode(self, frames: Sequence[Matched]) -> list[Tensor]:
+        """As `Camn.decode`, one object at a time."""
+        return [self._decode(frame) for frame in frames]
+
+    def _decode(self, frame: Matched) -> Tensor:
+        pairs = [self.run("decode", *frame.tensors(slice(i, i + 1))) for i in range(len(frame))]
+        foreground, background = (torch.cat(logits) for logits in zip(*pairs, strict=True))
+        return join_background(foreground, background, self.config.ensembler.background_channel)
+
+
+class LeanEncoder(nn.Module):
+    """Images (B, 3, H, W) RGB in 0..1 -> embeddings of each scale, finest first; the stride-4 map for the decoder;
+    with the cosine metric also the keys of each scale."""
+
+    def __init__(self, network: Camn):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        made = self.network.encode(images)
+        return (*made.maps, made.low, *(made.keys if self.network.keys is not None else ()))
+
+
+class LeanDecoder(nn.Module):
+    """`Matched.tensors` of M objects -> their foreground and background logits, each (M, h, w)."""
+
+    def __init__(self, network: Camn):
+        super().__init__()
+        self.scales, self.memory = len(network.config.scales), network.memory is not None
+        self.ensembler, self.pre_head = network.ensembler, network.pre_head
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        frame = Matched.of(tensors, self.scales, self.memory)
+        sample = torch.zeros(len(frame), dtype=torch.long, device=frame.vector.device)
+        return self.ensembler(ensembler_inputs(frame, self.pre_head), frame.vector, frame.low, sample)
