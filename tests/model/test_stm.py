@@ -143,3 +143,20 @@ def test_published_sizes():
 def test_an_empty_memory_is_refused(network):
     with pytest.raises(ValueError, match="memory is empty"):
         network.match(network.encode(image()), [], None, [])
+
+
+@torch.no_grad()
+def test_lean_answers_the_same(network):
+    """Its batch norms are off their rest position, so that one forgotten would show."""
+    network = Stm(CONFIG).double().eval()
+    for tensor in network.state_dict().values():
+        if tensor.dim() == 1:
+            tensor.add_(0.3 * torch.rand_like(tensor))
+    lean, answers = network.lean(), []
+    assert set(lean.parts()) == {"encode", "remember", "decode"}
+    for net in (network, lean, lean.with_parts({n: part.forward for n, part in lean.parts().items()})):
+        query = net.encode(image(9))
+        entries = [entry(net, seed, 3) for seed in (1, 2)]
+        answers.append(net.decode([net.match(query, [], net.label(query, masks(3)), entries)])[0])
+    torch.testing.assert_close(answers[1], answers[0])
+    assert torch.equal(answers[1], answers[2])

@@ -144,12 +144,14 @@ class Decoder(nn.Module):
     def forward(self, values: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
         """values (N, 2 * Cv, h, w), the query's maps (1, ...) -> (N, 16 h, 16 w) in 0..1."""
         middle, fine = self.middle.added(middle), self.fine.added(fine)
-        made = []
-        for value in values:  # one at a time, as in the memory encoder
-            x = self.residual(self.squeeze(value[None]))
-            x = self.fine(self.middle(x, middle), fine)
-            made.append(_enlarged(self.predict(F.relu(x)), 4).softmax(1)[:, 1])
-        return torch.cat(made)
+        return torch.cat([self.alone(value[None], middle, fine) for value in values])
+
+    def alone(self, values: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
+        """One object, as in the memory encoder: values (1, 2 * Cv, h, w), what is added at strides 8 and 4 (1, ...) ->
+        (1, 16 h, 16 w) in 0..1."""
+        x = self.residual(self.squeeze(values))
+        x = self.fine(self.middle(x, middle), fine)
+        return _enlarged(self.predict(F.relu(x)), 4).softmax(1)[:, 1]
 
 
 class Stm(Network):
@@ -169,6 +171,12 @@ class Stm(Network):
         self.query = Encoder(config)
         self.memory = MemoryEncoder(config)
         self.decoder = Decoder(config)
+
+    def lean(self) -> Network:
+        """See `Network.lean`, and `camn.model.lean_stm`."""
+        from camn.model.lean_stm import LeanStm  # it is made from this class
+
+        return LeanStm(self)
 
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
         """The frame's own size where the bounds allow it, never a larger one."""
@@ -210,8 +218,12 @@ class Stm(Network):
         """For each frame its logits (N+1, h, w) at its own size: log of soft aggregation's probabilities."""
         return [self._decode(frame) for frame in frames]
 
+    def alone(self, frame: Recalled) -> Tensor:
+        """Probability (N, H, W) of each object by itself, at the padded size."""
+        return self.decoder(frame.values, frame.middle, frame.fine)
+
     def _decode(self, frame: Recalled) -> Tensor:
-        alone = self.decoder(frame.values, frame.middle, frame.fine)
+        alone = self.alone(frame)
         height, width = frame.size
         left, _, top, _ = padding(height, width)
         return soft_aggregate(alone[:, top : top + height, left : left + width]).log()
