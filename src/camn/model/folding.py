@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from camn.model.backbones import FrozenBatchNorm
 
-
 Part = TypeVar("Part", bound=nn.Module)
 
 

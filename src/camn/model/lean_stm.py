@@ -26,7 +26,7 @@ class LeanStm(InParts, Stm):
         self.config = network.config
         parts = {"encode": LeanQuery(network), "remember": LeanMemory(network.memory)}
         self.take({**parts, "decode": LeanStmDecoder(network.decoder)})
-        self.memory = nn.Identity()  # that there is one; its entries are made by a part
+        self.add_module("memory", nn.Identity())  # that there is one; its entries are made by a part
 
     def encode(self, images: Tensor) -> StmEmbedding:
         """As `Stm.encode`; its fine and middle maps are what the decoder adds."""
@@ -69,7 +69,7 @@ class LeanMemory(nn.Module):
         stem = nn.Conv2d(5, memory.conv1.out_channels, 7, 2, 3, bias=False, device="meta")
         weights = [memory.conv1.weight, memory.conv1_object.weight, memory.conv1_others.weight]
         stem.weight = nn.Parameter(torch.cat(weights, 1).detach(), requires_grad=False)
-        self.encoder.conv1, self.encoder.bn1 = fold(stem, memory.bn1), nn.Identity()
+        self.encoder.conv1 = fold(stem, memory.bn1)
 
     def forward(self, image: Tensor, mask: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         encoder = self.encoder
