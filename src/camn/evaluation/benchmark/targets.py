@@ -41,8 +41,8 @@ class Finding:
 
 
 def findings(results: Results) -> list[Finding]:
-    """Those targets that the points measured tell of; on a CPU, for which they are made."""
-    if results.settings.get("device") != "cpu":
+    """Those targets that the points measured tell of; of made frames on a CPU, for which they were set."""
+    if results.settings.get("device") != "cpu" or not results.plan.made:
         return []
     return [*_default(results), *_growth(results), *_published(results)]
 
