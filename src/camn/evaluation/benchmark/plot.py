@@ -152,7 +152,7 @@ def _apart(values: Sequence[float], right: float) -> list[float]:
     """Those whose labels do not touch, the last one first."""
     kept: list[float] = []
     for value in reversed(values):
-        if not kept or (kept[-1] - value) / right * (RIGHT - LEFT) >= 30:
+        if not kept or (kept[-1] - value) / right * (RIGHT - LEFT) >= 40:
             kept.append(value)
     return kept
 
