@@ -9,22 +9,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from camn.api.benchmarking import Benchmark, benchmark
     from camn.api.checking import DataReport, check_data
+    from camn.api.datasets import DatasetVideo, dataset_videos, first_masks
     from camn.api.evaluating import Evaluation, evaluate
     from camn.api.holdout import hold_out
-    from camn.api.loading import ModelInfo, convert, load, models
+    from camn.api.joining import join_parts, part_options
+    from camn.api.loading import Model, ModelInfo, convert, load, model_sha256, models, open_model
     from camn.api.options import InferenceOptions, Progress, SegmentOptions, demo_options
     from camn.api.segmenting import Summary, demo, segment_video
+    from camn.api.spans import Span
     from camn.api.training import TrainSummary, train
     from camn.inference import Result, Segmenter
 
 _HOME = {
     "camn.api.benchmarking": ("Benchmark", "benchmark"),
     "camn.api.checking": ("DataReport", "check_data"),
+    "camn.api.datasets": ("DatasetVideo", "dataset_videos", "first_masks"),
     "camn.api.evaluating": ("Evaluation", "evaluate"),
     "camn.api.holdout": ("hold_out",),
-    "camn.api.loading": ("ModelInfo", "convert", "load", "models"),
+    "camn.api.joining": ("join_parts", "part_options"),
+    "camn.api.loading": ("Model", "ModelInfo", "convert", "load", "model_sha256", "models", "open_model"),
     "camn.api.options": ("InferenceOptions", "Progress", "SegmentOptions", "demo_options"),
     "camn.api.segmenting": ("Summary", "demo", "segment_video"),
+    "camn.api.spans": ("Span",),
     "camn.api.training": ("TrainSummary", "train"),
     "camn.inference": ("Result", "Segmenter"),
 }
@@ -33,24 +39,33 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Benchmark",
     "DataReport",
+    "DatasetVideo",
     "Evaluation",
     "InferenceOptions",
+    "Model",
     "ModelInfo",
     "Progress",
     "Result",
     "SegmentOptions",
     "Segmenter",
+    "Span",
     "Summary",
     "TrainSummary",
     "benchmark",
     "check_data",
     "convert",
+    "dataset_videos",
     "demo",
     "demo_options",
     "evaluate",
+    "first_masks",
     "hold_out",
+    "join_parts",
     "load",
+    "model_sha256",
     "models",
+    "open_model",
+    "part_options",
     "segment_video",
     "train",
 ]

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from camn import weights
+from camn.api.options import SegmentOptions
 from camn.checkpoints import cfbi, stm
 from camn.checkpoints.files import check_shapes, misfit
 from camn.config import NETWORKS, InferenceConfig, network_preset
@@ -73,6 +75,43 @@ def load(
         raise ConfigError(f"load: unknown option {unknown[0]!r}; the options are {known}")
     config = config or InferenceConfig(**options)
     return segmenter_of(weights.read(model), resolve_device(device), config)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model in memory, for any number of videos one after the other. name, path, sha256: of its weights."""
+
+    name: str
+    path: Path
+    sha256: str
+    options: SegmentOptions
+    _fresh: Segmenter  # never started
+
+    def segmenter(self) -> Segmenter:
+        """One for a new video; it shares the network with all others of this model."""
+        return copy(self._fresh)
+
+    def serves(self, options: SegmentOptions) -> bool:
+        """Whether it is just what `open_model` would make."""
+        return _load_key(self.options) == _load_key(options)
+
+
+def _load_key(options: SegmentOptions) -> tuple[Any, ...]:
+    return options.model, options.device, options.inference()
+
+
+def open_model(options: SegmentOptions) -> Model:
+    """The model that `options` name, loaded. Raises CheckpointError and ConfigError as `load` does."""
+    device = resolve_device(options.device)
+    read = weights.read(options.model)
+    segmenter = segmenter_of(read, device, options.inference())
+    return Model(read.config.name, read.path, read.sha256, options, segmenter)
+
+
+def model_sha256(model: str | Path) -> str:
+    """Of a shipped model's file, or of a file. Raises CheckpointError if there is none."""
+    with open(weights.find(model), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def keep_freed_memory() -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 import camn
+from camn.api.loading import Model
 from camn.api.options import SegmentOptions
 from camn.api.writers import RECORD
 from camn.data.outputs import write_json
 from camn.data.source import FrameSource
 from camn.errors import OutputError
 from camn.masks import MaskSet
-from camn.weights import Weights
 
 _LIBRARIES = ("torch", "av", "numpy", "pillow", "opencv-python-headless")
 
@@ -30,7 +30,7 @@ def about_run(
     masks: Sequence[Path],
     given: MaskSet,
     options: SegmentOptions,
-    model: Weights,
+    model: Model,
     device: torch.device,
     threads: int,
 ) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def about_run(
         "width": width,
         "height": height,
         "fps": float(source.fps or options.rate()),
-        "model": {"name": model.config.name, "file": model.path.name, "sha256": model.sha256},
+        "model": {"name": model.name, "file": model.path.name, "sha256": model.sha256},
         "options": dataclasses.asdict(options) | {"model": str(options.model)},
         "device": str(device),
         "threads": threads,

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from camn import weights
-from camn.api.loading import cpu_threads, segmenter_of
+from camn.api.loading import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
 from camn.api.record import about_run, recording
+from camn.api.spans import Span, cut
 from camn.api.writers import Outputs, check_output, listed, prepare_folder
 from camn.data.outputs import WriterThread
 from camn.data.source import Frame, FrameSource, open_source, prefetch
 from camn.errors import CamnError, MaskError
-from camn.inference import Result, Segmenter, resolve_device
+from camn.inference import Result, Segmenter
 from camn.masks import MaskSet, read_masks
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo"
@@ -94,6 +94,8 @@ def segment_video(
     out: str | Path,
     options: SegmentOptions | None = None,
     *,
+    loaded: Model | None = None,
+    span: Span | None = None,
     progress: Report = lambda progress: None,
     notice: Notice = lambda note: None,
     **changes: Any,
@@ -102,9 +104,10 @@ def segment_video(
 
     masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
     frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
-    follow, and masks are empty. progress: called after each frame. notice: called before the first frame with each
-    sentence on how masks were read, such as which colour is which object. changes: fields of `SegmentOptions`, in place
-    of those of `options`.
+    follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one that the options
+    ask for. span: segment these frames alone, from the masks among them (see `join_parts`). progress: called after each
+    frame. notice: called before the first frame with each sentence on how masks were read, such as which colour is
+    which object. changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
@@ -117,21 +120,23 @@ def segment_video(
     given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
     files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
     check_output(folder, source.path, files, options.overwrite)
-    device = resolve_device(options.device)
-    model = weights.read(options.model)
-    segmenter = segmenter_of(model, device, options.inference())
+    span = span or Span()
+    source, given = cut(source, given, span)
+    model = loaded if loaded and loaded.serves(options) else open_model(options)
+    segmenter = model.segmenter()
     prepare_folder(folder)
     for note in given.notes:
         notice(note)
     with cpu_threads(options.threads) as threads:
         run = _Run()
-        about = about_run(source, files, given, options, model, device, threads)
+        about = about_run(source, files, given, options, model, segmenter.device, threads)
+        about |= {} if span.whole else {"span": [span.start, span.stop]}
         with recording(folder, about) as record:
             try:
                 _follow(source, given, segmenter, folder, options, run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings)}
-            record["warnings"] += _unused(given, run.frames)
+            record["warnings"] += _unused(given, span.start + run.frames)
     return Summary(
         folder=folder,
         frames=run.frames,
@@ -177,11 +182,11 @@ def _follow(
         closing(prefetch(run.read(source))) as frames,
         WriterThread() as writer,
     ):
-        for frame in frames:
+        for done, frame in enumerate(frames, 1):
             with run.clock("segment"):
                 result = _segment(segmenter, frame, given.masks.get(frame.index))
             writer.submit(run.write, outputs, frame, result)
-            progress(Progress(frame.index + 1, source.count, run.seconds))
+            progress(Progress(done, source.count, run.seconds))
     if segmenter.index < 0:
         raise MaskError(
             f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
