@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.model.attention import EPSILON, ChannelTransform, InstanceGate, instance_vector
+from camn.model.attention import EPSILON, ChannelTransform, InstanceGate, Sums, instance_vector
 
 torch.set_num_threads(1)
 sides = st.integers(1, 6)
@@ -78,14 +78,16 @@ def slow_means(frames, n):
 @settings(max_examples=15)
 def test_instance_vector_is_four_means(sizes, objects, channels):
     frames = [(noise(channels, *s, seed=i), noise(objects, *s, seed=9 + i).sigmoid()) for i, s in enumerate(sizes)]
-    got = instance_vector(frames, frames[-1])
+    sums = [Sums.of(*frame) for frame in frames]
+    got = instance_vector(sums, sums[-1])
     wanted = [slow_means(frames, n) + slow_means(frames[-1:], n) for n in range(objects)]
     torch.testing.assert_close(got, torch.tensor(wanted, dtype=torch.double))
 
 
 def test_absent_objects_have_a_vector_too():
     embedding = noise(2, 3, 3)
-    got = instance_vector([(embedding, torch.zeros(1, 3, 3).double())], (embedding, torch.ones(1, 3, 3).double()))
+    nobody, all_of_it = torch.zeros(1, 3, 3).double(), torch.ones(1, 3, 3).double()
+    got = instance_vector([Sums.of(embedding, nobody)], Sums.of(embedding, all_of_it))
     mean = embedding.mean((1, 2))
     torch.testing.assert_close(got[0], torch.cat([0 * mean, mean, mean, 0 * mean]), atol=1e-5, rtol=1e-5)
 
@@ -95,7 +97,12 @@ def test_gradients():
     x, masks = noise(2, 2, 3, 3).requires_grad_(), noise(2, 3, 3, seed=4).sigmoid().requires_grad_()
     torch.autograd.gradcheck(gate, (x, noise(2, 3, seed=2).requires_grad_()))
     torch.autograd.gradcheck(transform, (x,))
-    torch.autograd.gradcheck(lambda e, m: instance_vector([(e[0], m), (e[1], m)], (e[1], m)), (x, masks))
+
+    def vector(embeddings, masks):
+        sums = [Sums.of(embedding, masks) for embedding in embeddings]
+        return instance_vector(sums, sums[1])
+
+    torch.autograd.gradcheck(vector, (x, masks))
     loss = (gate(x, noise(2, 3)) + transform(x)).square().sum()
     for grad in torch.autograd.grad(loss, [*gate.parameters(), *transform.parameters()]):
         assert grad.isfinite().all() and grad.any()

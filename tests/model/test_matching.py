@@ -2,21 +2,19 @@
 
 import math
 
-import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.model.matching import (
     FAR,
     TRACE,
+    Pool,
     global_maps,
-    local_maps,
     nearest,
-    nearest_in_windows,
     of_others,
     owners,
+    pool_of,
     similarity_map,
 )
 
@@ -48,22 +46,6 @@ def slow_nearest(query, keys, owner):
     return out
 
 
-def slow_windows(query, keys, owner, radii, stride):
-    _, h, w = query.shape
-    out = torch.full((len(owner), len(radii), h, w), FAR, dtype=query.dtype)
-    for i, radius in enumerate(radii):
-        offsets = range(-radius, radius + 1, stride)
-        for y in range(h):
-            for x in range(w):
-                for v, u in ((y + dy, x + dx) for dy in offsets for dx in offsets):
-                    if 0 <= v < h and 0 <= u < w:
-                        distance = ((query[:, y, x] - keys[:, v, u]) ** 2).sum().item()
-                        for n in range(len(owner)):
-                            if owner[n, v, u]:
-                                out[n, i, y, x] = min(out[n, i, y, x].item(), distance)
-    return out
-
-
 def slow_map(distance, bias):
     return 2 / (1 + math.exp(-(distance + bias))) - 1
 
@@ -72,51 +54,25 @@ def slow_map(distance, bias):
 @settings(max_examples=40)
 def test_nearest_is_the_minimum_over_an_objects_keys(queries, keys, channels, objects, seed):
     q, k, owner = noise(queries, channels, seed=seed), noise(keys, channels, seed=seed + 1), some(keys, objects)
-    torch.testing.assert_close(nearest(q, k, owner), slow_nearest(q, k, owner))
+    wanted = slow_nearest(q, k, owner)
+    torch.testing.assert_close(nearest(q, [Pool.of(k, owner)]), wanted)
+    halves = [Pool.of(k[:3], owner[:3]), Pool.of(k[3:], owner[3:])]
+    torch.testing.assert_close(nearest(q, halves), wanted)
 
 
 def test_no_key_is_far():
-    distance = nearest(noise(3, 2), noise(2, 2), torch.tensor([[True, False], [True, False]]))
+    distance = nearest(noise(3, 2), [Pool.of(noise(2, 2), torch.tensor([[True, False], [True, False]]))])
     assert (distance[:, 1] == FAR).all() and (distance[:, 0] < FAR).all()
-    assert (nearest(noise(3, 2), 1e3 * torch.ones(1, 2, dtype=torch.double), torch.ones(1, 1).bool()) == FAR).all()
+    beyond = Pool.of(1e3 * torch.ones(1, 2, dtype=torch.double), torch.ones(1, 1).bool())
+    assert (nearest(noise(3, 2), [beyond]) == FAR).all()
 
 
-@given(tile=st.integers(1, 100), queries=st.integers(1, 12))
+@given(tile=st.integers(1, 100), columns=st.integers(1, 10), queries=st.integers(1, 12))
 @settings(max_examples=20)
-def test_tiles_change_nothing(tile, queries):
+def test_tiles_change_nothing(tile, columns, queries):
     q, k, owner = noise(queries, 3), noise(9, 3, seed=2), some(9, 3)
-    torch.testing.assert_close(nearest(q, k, owner, tile), nearest(q, k, owner), rtol=0, atol=1e-12)
-
-
-@given(
-    h=sides,
-    w=sides,
-    channels=st.integers(1, 3),
-    objects=st.integers(1, 3),
-    stride=st.integers(1, 3),
-    steps=st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True).map(sorted),
-    seed=seeds,
-)
-@settings(max_examples=25)
-def test_windows_are_loops_over_offsets(h, w, channels, objects, stride, steps, seed):
-    """Windows also beyond the frame, offsets in steps of stride, objects here and there or nowhere."""
-    radii = tuple(stride * s for s in steps)
-    q, k = noise(channels, h, w, seed=seed), noise(channels, h, w, seed=seed + 1)
-    owner = some(objects, h, w, seed=seed, share=0.25)
-    got = nearest_in_windows(q, k, owner, radii, stride)
-    torch.testing.assert_close(got, slow_windows(q, k, owner, radii, stride))
-
-
-def test_windows_end_at_the_border_and_at_their_radius():
-    query, keys, owner = torch.zeros(1, 1, 7), torch.zeros(1, 1, 7), torch.zeros(1, 1, 7, dtype=torch.bool)
-    owner[0, 0, 0] = True
-    got = nearest_in_windows(query, keys, owner, (1, 3))[0, :, 0]
-    assert got.tolist() == [[0.0] * 2 + [FAR] * 5, [0.0] * 4 + [FAR] * 3]
-
-
-def test_nobodys_pixels_are_far_in_every_window():
-    got = nearest_in_windows(noise(2, 4, 5), noise(2, 4, 5), torch.zeros(3, 4, 5, dtype=torch.bool), (1, 2))
-    assert got.shape == (3, 2, 4, 5) and (got == FAR).all()
+    got = nearest(q, [Pool.of(k, owner, columns)], tile)
+    torch.testing.assert_close(got, nearest(q, [Pool.of(k, owner)]), rtol=0, atol=1e-12)
 
 
 @given(objects=st.integers(1, 4), seed=seeds)
@@ -200,7 +156,7 @@ def slow_global(query, references, bias, stride, keep):
 def test_global_maps_are_loops_over_all_references(size, sizes, stride, keep, objects, seed):
     query, bias = noise(2, *size, seed=seed), noise(objects, seed=seed + 1)
     references = [(noise(2, *s, seed=seed + 2 + i), some(objects, *s, seed=seed + i)) for i, s in enumerate(sizes)]
-    got = global_maps(query, references, bias, stride, keep)
+    got = global_maps(query, [pool_of(keys, owner, stride, keep) for keys, owner in references], bias)
     torch.testing.assert_close(got, slow_global(query, references, bias, stride, keep))
 
 
@@ -208,58 +164,24 @@ def test_small_objects_keep_all_their_pixels():
     """One pixel off the grid: gone with the stride alone, kept as a small object."""
     keys, owner = noise(2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.bool)
     owner[0, 1, 1] = True
-    assert (global_maps(keys, [(keys, owner)], torch.zeros(1), 2) == 1).all()
-    assert global_maps(keys, [(keys, owner)], torch.zeros(1), 2, keep_all_below=1)[0, 1, 1].abs() < 1e-12
+    assert (global_maps(keys, [pool_of(keys, owner, 2)], torch.zeros(1)) == 1).all()
+    assert global_maps(keys, [pool_of(keys, owner, 2, keep_all_below=1)], torch.zeros(1))[0, 1, 1].abs() < 1e-12
 
 
 def test_global_maps_are_ones_without_a_labelled_pixel():
-    nobody = (noise(2, 3, 4), torch.zeros(2, 3, 4, dtype=torch.bool))
+    nobody = pool_of(noise(2, 3, 4), torch.zeros(2, 3, 4, dtype=torch.bool))
     got = global_maps(noise(2, 5, 6), [nobody, nobody], torch.zeros(2))
     assert got.shape == (2, 5, 6) and (got == 1).all()
-
-
-@given(h=sides, w=sides, stride=st.integers(1, 2), seed=seeds)
-@settings(max_examples=15)
-def test_local_maps_are_the_windows_of_owned_pixels(h, w, stride, seed):
-    query, keys, bias = noise(2, h, w, seed=seed), noise(2, h, w, seed=seed + 1), noise(2, seed=seed + 2)
-    masks = torch.rand(2, h, w, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-    radii = (stride, 2 * stride)
-    distance = slow_windows(query, keys, owners(masks), radii, stride)
-    wanted = torch.stack([distance[n].clone().apply_(lambda d, n=n: slow_map(d, bias[n].item())) for n in range(2)])
-    torch.testing.assert_close(local_maps(query, keys, masks, bias, radii, stride), wanted)
-
-
-@given(h=st.integers(2, 9), w=st.integers(2, 9), seed=seeds)
-@settings(max_examples=15)
-def test_half_size_matches_on_every_second_pixel_of_odd_frames(h, w, seed):
-    """On sides 2 k + 1, halving with corners on corners takes every second pixel; in between maps are interpolated."""
-    h, w = 2 * h + 1, 2 * w + 1
-    query, keys, bias = noise(2, h, w, seed=seed), noise(2, h, w, seed=seed + 1), noise(1, seed=seed + 2)
-    masks = some(1, h, w, seed=seed, share=0.5).double()
-    got = local_maps(query, keys, masks, bias, (1, 2), half_size=True)
-    few = F.interpolate(masks[None], (h // 2 + 1, w // 2 + 1), mode="nearest")[0]
-    small = local_maps(query[:, ::2, ::2], keys[:, ::2, ::2], few, bias, (1, 2))
-    assert got.shape == (1, 2, h, w)
-    torch.testing.assert_close(got[..., ::2, ::2], small)
-    torch.testing.assert_close(got[..., ::2, 1::2], (small[..., :-1] + small[..., 1:]) / 2)
-    torch.testing.assert_close(got[..., 1::2, ::2], (small[..., :-1, :] + small[..., 1:, :]) / 2)
 
 
 def test_gradients_of_nearest():
     owner = some(6, 3)
     owner[:, 2] = False
-    torch.autograd.gradcheck(lambda q, k: nearest(q, k, owner, tile=7), (leaf(noise(4, 3)), leaf(noise(6, 3, seed=2))))
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_gradients_of_windows(stride):
-    owner = some(2, 4, 5)
 
     def run(q, k):
-        found = nearest_in_windows(q, k, owner, (stride, 2 * stride), stride)
-        return found[found < FAR]
+        return nearest(q, [Pool.of(k, owner, columns=2)], tile=4)
 
-    torch.autograd.gradcheck(run, (leaf(noise(2, 4, 5)), leaf(noise(2, 4, 5, seed=3))))
+    torch.autograd.gradcheck(run, (leaf(noise(4, 3)), leaf(noise(6, 3, seed=2))))
 
 
 def test_gradients_of_whole_maps():
@@ -267,17 +189,14 @@ def test_gradients_of_whole_maps():
     masks = torch.rand(2, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.double)
 
     def run(query, keys, bias):
-        far = global_maps(query, [(keys, owners(masks)), (keys.flip(1), owners(masks))], bias, 2, 1)
-        near = local_maps(query, keys, masks, bias, (1, 2))
-        return far, near, of_others(near), local_maps(query, keys, masks, bias, (1, 2), half_size=True)
+        far = global_maps(query, [pool_of(k, owners(masks), 2, 1) for k in (keys, keys.flip(1))], bias)
+        return far, of_others(far)
 
     torch.autograd.gradcheck(run, (query, keys, bias))
 
 
 def test_arguments_are_left_alone():
-    query, keys, owner, masks = noise(2, 4, 4), noise(2, 4, 4, seed=2), some(2, 4, 4), noise(2, 4, 4).sigmoid()
-    before = [x.clone() for x in (query, keys, owner, masks)]
-    global_maps(query, [(keys, owner)], torch.zeros(2), 2, 1)
-    local_maps(query, keys, masks, torch.zeros(2), (1, 2), half_size=True)
-    nearest_in_windows(query, keys, owner, (1, 2))
-    assert all(torch.equal(a, b) for a, b in zip((query, keys, owner, masks), before, strict=True))
+    query, keys, owner, bias = noise(2, 4, 4), noise(2, 4, 4, seed=2), some(2, 4, 4), noise(2)
+    before = [x.clone() for x in (query, keys, owner, bias)]
+    global_maps(query, [pool_of(keys, owner, 2, 1)], bias)
+    assert all(torch.equal(a, b) for a, b in zip((query, keys, owner, bias), before, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -37,19 +38,34 @@ class ChannelTransform(nn.Module):
         return x * (1 + torch.tanh(self.gamma * normed + self.beta))[..., None, None]
 
 
-def instance_vector(references: Sequence[tuple[Tensor, Tensor]], previous: tuple[Tensor, Tensor]) -> Tensor:
+@dataclass(frozen=True)
+class Sums:
+    """What a labelled frame adds to the means of `instance_vector`: inside (N, C), the sum of embeddings in each
+    object; area (N, 1), the object's pixels; whole (C,), the sum over all `pixels`."""
+
+    inside: Tensor
+    area: Tensor
+    whole: Tensor
+    pixels: int
+
+    @classmethod
+    def of(cls, embedding: Tensor, masks: Tensor) -> Sums:
+        """embedding (C, h, w), masks (N, h, w) in 0..1."""
+        pixels, masks = embedding.flatten(1).T, masks.flatten(1)
+        # The whole is one more row of the product: its own sum over a map of channels side by side is far slower.
+        rows = torch.cat([masks, torch.ones_like(masks[:1])]) @ pixels
+        return cls(rows[:-1], masks.sum(1, keepdim=True), rows[-1], len(pixels))
+
+
+def instance_vector(references: Sequence[Sums], previous: Sums) -> Tensor:
     """Mean embedding of each object and of everything else, over all reference frames and over the previous frame.
 
-    Pairs of an embedding (C, h, w) and masks (N, h, w) -> (N, 4 C): object and rest in the references, then the same
-    in the previous frame.
+    -> (N, 4 C): object and rest in the references, then the same in the previous frame.
     """
     return torch.cat([*_means(references), *_means([previous])], 1)
 
 
-def _means(frames: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    embeddings = torch.cat([e.flatten(1) for e, _ in frames], 1)
-    masks = torch.cat([m.flatten(1) for _, m in frames], 1)
-    inside = masks @ embeddings.T
-    area = masks.sum(1, keepdim=True)
-    rest = embeddings.sum(1) - inside
-    return inside / (area + EPSILON), rest / (masks.shape[1] - area + EPSILON)
+def _means(frames: Sequence[Sums]) -> tuple[Tensor, Tensor]:
+    inside, area, whole = (torch.stack(sums).sum(0) for sums in zip(*((f.inside, f.area, f.whole) for f in frames)))
+    rest, others = whole - inside, sum(f.pixels for f in frames) - area
+    return inside / (area + EPSILON), rest / (others + EPSILON)

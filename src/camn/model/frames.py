@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+
+from camn.config import Scale
+from camn.model.attention import Sums
+from camn.model.interface import Labelled
+from camn.model.matching import Pool, owners, pool_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,24 @@ class Embedding:
     def float(self) -> Embedding:
         """In single precision, in which frames are matched whatever they were encoded in."""
         return Embedding(tuple(m.float() for m in self.maps), tuple(k.float() for k in self.keys), self.low.float())
+
+
+@dataclass(frozen=True)
+class LabelledFrame(Labelled[Embedding]):
+    """A frame with its masks, and what matching against it needs, made when first asked for and kept."""
+
+    scales: tuple[Scale, ...]
+
+    @cached_property
+    def pools(self) -> tuple[Pool, ...]:
+        """For each scale the pixels of each object and of the background, for `global_maps`."""
+        found = zip(self.embedding.keys, self.masks, self.scales, strict=True)
+        return tuple(pool_of(k[0], owners(m), s.global_stride, s.keep_all_below) for k, m, s in found)
+
+    @cached_property
+    def sums(self) -> Sums:
+        """At the finest scale, of the background and each object."""
+        return Sums.of(self.embedding.maps[0][0], self.masks[0])
 
 
 @dataclass(frozen=True)

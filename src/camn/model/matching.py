@@ -1,4 +1,4 @@
-"""Foreground-background matching of a frame against reference frames (global) and the previous frame (local).
+"""Foreground-background matching of a frame against reference frames; `windows` does so against the previous one.
 
 The map of an object is D = 2 (sigmoid(d + b) - 1/2), d the smallest squared distance from a pixel's embedding to an
 embedding of that object, b a learnt bias (CFBI, Yang et al. 2020, eq. 2). A pixel that does not belong to the object,
@@ -8,73 +8,56 @@ or lies outside the frame or the window, counts as distance FAR.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 FAR = 5e4
 TRACE = 1 / 64  # of a pixel; at stride 16 four pixels of the frame
-TILE = 1 << 22  # elements of a distance matrix made at once: 16 MiB in float32
+TILE = 1 << 20  # elements of a distance matrix made at once: 4 MiB in float32, reduced while still in the cache
+COLUMNS = 2048  # keys in a tile at most
 
 
-def nearest(query: Tensor, keys: Tensor, owner: Tensor, tile: int = TILE) -> Tensor:
-    """Squared distance from each query to the nearest key of each object.
+@dataclass(frozen=True)
+class Pool:
+    """What each of N objects looks like on a reference frame, laid out for `nearest`: made once, read on every frame.
 
-    query (Q, C), keys (K, C), owner (K, N) bool -> (Q, N); FAR where an object owns no key.
+    tiles: for each object its own keys k, as tensors (C + 1, K) of -2 k with a row of |k|^2 below; none without a key.
     """
+
+    tiles: tuple[tuple[Tensor, ...], ...]
+
+    @classmethod
+    def of(cls, keys: Tensor, owner: Tensor, columns: int = COLUMNS) -> Pool:
+        """keys (K, C), owner (K, N) bool; columns: most keys in a tile."""
+        rows = torch.cat([-2 * keys, keys.pow(2).sum(1, keepdim=True)], 1)
+        chosen = (mine.nonzero().flatten().split(columns) for mine in owner.unbind(1))
+        return cls(tuple(tuple(rows[at].T.contiguous() for at in parts if len(at)) for parts in chosen))
+
+
+def nearest(query: Tensor, pools: Sequence[Pool], tile: int = TILE) -> Tensor:
+    """Squared distance from each query to the nearest key of each object in any of the pools.
+
+    query (Q, C), pools of N objects -> (Q, N); FAR where an object has no key. Each object's own keys are looked at
+    and no others, and no more than `tile` distances are ever held (those of one query at the least).
+    """
+    # |q - k|^2 = |q|^2 + (|k|^2 - 2 q.k): the part with k is one product with [q, 1].
+    norms = query.pow(2).sum(1, keepdim=True)
+    extended = torch.cat([query, torch.ones_like(norms)], 1)
     columns = []
-    for mine in owner.unbind(1):
-        own = keys[mine]
-        if len(own) == 0:
-            columns.append(query.new_full((len(query),), FAR))
-            continue
-        # |q - k|^2 = |q|^2 - (2 q.k - |k|^2): the part without q is one product with an added row.
-        norms, transposed = own.pow(2).sum(1), -2 * own.T
-        rows = max(1, tile // len(own))
-        parts = [torch.addmm(norms, part, transposed).amin(1) for part in query.split(rows)]
-        columns.append(torch.cat(parts))
-    distance = torch.stack(columns, 1) + query.pow(2).sum(1, keepdim=True)
-    return distance.clamp(max=FAR)
+    for own in zip(*(pool.tiles for pool in pools), strict=True):
+        found = [_least(extended, keys, tile) for keys in chain(*own)]
+        columns.append(reduce(torch.minimum, found) if found else query.new_full((len(query),), 2 * FAR))
+    return (torch.stack(columns, 1) + norms).clamp(max=FAR)
 
 
-def nearest_in_windows(query: Tensor, keys: Tensor, owner: Tensor, radii: Sequence[int], stride: int = 1) -> Tensor:
-    """Squared distance from each pixel to the nearest pixel of each object, within square windows around it.
-
-    query, keys (C, H, W), owner (N, H, W) bool, radii rising, offsets in multiples of stride -> (N, len(radii), H, W).
-    Row by row of offsets: one batched product of image rows gives all horizontal offsets at once, whose band is then
-    read off the products. Nothing larger than one row of offsets is ever held.
-    """
-    _, height, width = query.shape
-    reach = radii[-1]
-    rows = -2 * query.permute(1, 2, 0)
-    padded = F.pad(keys, (reach,) * 4).permute(1, 0, 2).contiguous()
-    # |q - k|^2 without |q|^2, which is the same for all keys. What is not the object's gets a norm beyond any distance.
-    norms = F.pad(torch.where(owner, keys.pow(2).sum(0), 2 * FAR), (reach,) * 4, value=2 * FAR)
-    best: list[Tensor | None] = [None] * len(radii)
-    for dy in range(-reach, reach + 1, stride):
-        band = slice(reach + dy, reach + dy + height)
-        # Offsets become the leading axis: minima over it run along memory, several times faster than across it.
-        products = _band(torch.bmm(rows, padded[band]), reach)[..., ::stride].permute(2, 0, 1).contiguous()
-        shifted = norms[:, band].unfold(2, 2 * reach + 1, 1)[..., ::stride].permute(0, 3, 1, 2).contiguous()
-        distance = products + shifted
-        for i, radius in enumerate(radii):
-            if abs(dy) <= radius:
-                margin = (reach - radius) // stride
-                row = distance[:, margin : distance.shape[1] - margin].amin(1)
-                found = best[i]
-                best[i] = row if found is None else torch.minimum(found, row)
-    return (torch.stack([b for b in best if b is not None], 1) + query.pow(2).sum(0)).clamp(max=FAR)
-
-
-def _band(products: Tensor, reach: int) -> Tensor:
-    """(H, W, W + 2 r) products of each pixel with a padded row -> (H, W, 2 r + 1) with its own neighbours.
-
-    Entry (x, x + o) for o = 0..2r lies on a diagonal; one column more per row turns diagonals into columns.
-    """
-    height, width, padded = products.shape
-    skewed = F.pad(products.flatten(1), (0, width)).view(height, width, padded + 1)
-    return skewed[..., : 2 * reach + 1]
+def _least(queries: Tensor, keys: Tensor, tile: int) -> Tensor:
+    """The least product of each query, rows of (Q, C), with the keys, columns of (C, K) -> (Q,)."""
+    rows = max(1, tile // keys.shape[1])
+    return torch.cat([(part @ keys).amin(1) for part in queries.split(rows)])
 
 
 def similarity_map(distance: Tensor, bias: Tensor) -> Tensor:
@@ -102,26 +85,18 @@ def owners(masks: Tensor) -> Tensor:
     return (masks >= 0.5 * most.clamp(max=1.0)) & (masks > TRACE)
 
 
-def global_maps(
-    query: Tensor,
-    references: Sequence[tuple[Tensor, Tensor]],
-    bias: Tensor,
-    stride: int = 1,
-    keep_all_below: int = 0,
-) -> Tensor:
-    """Maps of a frame against the pixels of all reference frames together.
+def pool_of(keys: Tensor, owner: Tensor, stride: int = 1, keep_all_below: int = 0) -> Pool:
+    """The pool of a reference frame. keys (C, h, w), owner (N, h, w) bool. stride, keep_all_below: see
+    `camn.config.Scale`."""
+    return Pool.of(keys.flatten(1).T, _thinned(owner, stride, keep_all_below).flatten(1).T)
 
-    query (C, h, w); references: pairs of keys (C, h, w) and owner (N, h, w) bool; bias (N,) -> (N, h, w).
-    Ones where no reference has a labelled pixel. stride, keep_all_below: see `camn.config.Scale`.
+
+def global_maps(query: Tensor, pools: Sequence[Pool], bias: Tensor) -> Tensor:
+    """Maps of a frame against the pixels of all reference frames together. query (C, h, w), bias (N,) -> (N, h, w).
+
+    Ones where no reference has a labelled pixel.
     """
-    pool, owned = [], []
-    for keys, owner in references:
-        owner = _thinned(owner, stride, keep_all_below)
-        some = owner.any(0)
-        pool.append(keys[:, some].T)
-        owned.append(owner[:, some].T)
-    distance = nearest(query.flatten(1).T, torch.cat(pool), torch.cat(owned))
-    return similarity_map(distance.T, bias).unflatten(1, query.shape[-2:])
+    return similarity_map(nearest(query.flatten(1).T, pools).T, bias).unflatten(1, query.shape[-2:])
 
 
 def _thinned(owner: Tensor, stride: int, keep_all_below: int) -> Tensor:
@@ -132,22 +107,3 @@ def _thinned(owner: Tensor, stride: int, keep_all_below: int) -> Tensor:
     chosen[::stride, ::stride] = True
     small = owner.sum((1, 2), keepdim=True) <= keep_all_below * stride**2
     return owner & (chosen | small)
-
-
-def local_maps(
-    query: Tensor,
-    keys: Tensor,
-    masks: Tensor,
-    bias: Tensor,
-    radii: Sequence[int],
-    stride: int = 1,
-    half_size: bool = False,
-) -> Tensor:
-    """Maps of a frame against windows of the previous frame. query, keys (C, h, w), masks (N, h, w) -> (N, R, h, w)."""
-    size = query.shape[-2:]
-    if half_size:
-        half = [s // 2 + 1 for s in size]
-        query, keys = (F.interpolate(x[None], half, mode="bilinear", align_corners=True)[0] for x in (query, keys))
-        masks = F.interpolate(masks[None], half, mode="nearest")[0]
-    maps = similarity_map(nearest_in_windows(query, keys, owners(masks), radii, stride), bias)
-    return F.interpolate(maps, size, mode="bilinear", align_corners=True) if half_size else maps

@@ -14,11 +14,12 @@ from camn.model.backbones import build_backbone
 from camn.model.context import ObjectContext
 from camn.model.deeplab import DeepLab, SingleEmbedding
 from camn.model.ensembler import CollaborativeEnsembler, join_background
-from camn.model.frames import Embedding, Matched, ensembler_inputs
+from camn.model.frames import Embedding, LabelledFrame, Matched, ensembler_inputs
 from camn.model.interface import Labelled, Network
-from camn.model.matching import global_maps, local_maps, of_others, owners
+from camn.model.matching import global_maps, of_others
 from camn.model.memory import MemoryEntry, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
+from camn.model.windows import local_maps
 
 
 class Camn(Network):
@@ -100,12 +101,12 @@ class Camn(Network):
         # Unit vectors times t: squared distances lie in 0..4 t^2, and D = 0 only for what looks the same.
         return F.normalize(self.keys[scale](embedding), dim=1, eps=1e-4) * self.temperature[scale]
 
-    def label(self, embedding: Embedding, probabilities: Tensor) -> Labelled:
+    def label(self, embedding: Embedding, probabilities: Tensor) -> LabelledFrame:
         """Attach masks (N+1, H, W) in 0..1, channel 0 the background, to one frame's embedding."""
         masks = []
         for m, scale in zip(embedding.maps, self.config.scales, strict=True):
             masks.append(self._shrunk(probabilities, scale.stride, m.shape[-2:]))
-        return Labelled(embedding, tuple(masks))
+        return LabelledFrame(embedding, tuple(masks), self.config.scales)
 
     def _shrunk(self, masks: Tensor, stride: int, size: torch.Size) -> Tensor:
         if self.config.matching.masks == "nearest":
@@ -124,8 +125,8 @@ class Camn(Network):
     def match(
         self,
         query: Embedding,
-        references: Sequence[Labelled],
-        previous: Labelled,
+        references: Sequence[LabelledFrame],
+        previous: LabelledFrame,
         entries: Sequence[MemoryEntry] = (),
     ) -> Matched:
         """One frame against labelled frames of the same objects. entries: of the memory, if the network has one."""
@@ -134,8 +135,7 @@ class Camn(Network):
         maps = tuple(self._scale_maps(i, query, references, previous)[first:] for i in scales)
         masks = tuple(m[first:] for m in previous.masks)
         readout = None if self.memory is None else self._recalled(query, entries, first)
-        frames = [(r.embedding.maps[0][0], r.masks[0][first:]) for r in references]
-        vector = instance_vector(frames, (previous.embedding.maps[0][0], masks[0]))
+        vector = instance_vector([r.sums for r in references], previous.sums)[first:]
         return Matched(maps, masks, query.maps, previous.embedding.maps, readout, vector, query.low)
 
     def _recalled(self, query: Embedding, entries: Sequence[MemoryEntry], first: int) -> Tensor:
@@ -146,14 +146,15 @@ class Camn(Network):
             readout = torch.cat([swapped, readout])
         return readout
 
-    def _scale_maps(self, index: int, query: Embedding, references: Sequence[Labelled], previous: Labelled) -> Tensor:
+    def _scale_maps(
+        self, index: int, query: Embedding, references: Sequence[LabelledFrame], previous: LabelledFrame
+    ) -> Tensor:
         """Matching maps (N+1, k, h, w) at a scale, and the previous masks among them."""
         scale = self.config.scales[index]
         key = query.keys[index][0]
         mask = previous.masks[index]
         bias = torch.cat([self.background_bias[index, None], self.foreground_bias[index].expand(len(mask) - 1)])
-        pool = [(r.embedding.keys[index][0], owners(r.masks[index])) for r in references]
-        far = global_maps(key, pool, bias, scale.global_stride, scale.keep_all_below)
+        far = global_maps(key, [r.pools[index] for r in references], bias)
         half = self.config.matching.half_size_windows
         near = local_maps(key, previous.embedding.keys[index][0], mask, bias, scale.radii, scale.local_stride, half)
         near = near.roll(1, 1)  # the largest window first, as published
