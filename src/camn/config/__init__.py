@@ -1,6 +1,6 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
-from camn.config.inference import InferenceConfig
+from camn.config.inference import Backend, InferenceConfig
 from camn.config.model import (
     BACKBONES,
     STRIDES,
@@ -20,6 +20,7 @@ __all__ = [
     "NETWORKS",
     "PRESETS",
     "STRIDES",
+    "Backend",
     "DecoderStep",
     "Ensembler",
     "InferenceConfig",

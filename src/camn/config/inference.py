@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from camn.errors import ConfigError
+
+Backend = Literal["auto", "eager", "compile", "onnx"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class InferenceConfig:
     the long side never exceeds max_side. Output is always at the frame's own size.
     lost_below: an object is lost where its largest probability stays below this.
     channels_last: memory layout of weights and frames. autocast: half precision on CUDA, elsewhere without effect.
+    backend: what runs the heavy parts of the network, with the same answers within 1e-3: `eager` is torch as it is,
+    `compile` compiles them, `onnx` is ONNX Runtime, on the CPU; `auto` measures which is fastest, see
+    `camn.inference.backends`.
     """
 
     memory_every: int = 5
@@ -31,6 +37,7 @@ class InferenceConfig:
     lost_below: float = 0.5
     channels_last: bool = True
     autocast: bool = True
+    backend: Backend = "eager"
 
     def __post_init__(self):
         if self.memory_every < 1:
@@ -40,3 +47,5 @@ class InferenceConfig:
                 raise ConfigError(f"{name} is {value}: it must be 0 or more")
         if self.short_side < 32 or self.max_side < self.short_side:
             raise ConfigError(f"sizes {self.short_side}, {self.max_side}: need 32 <= short_side <= max_side")
+        if self.backend not in get_args(Backend):
+            raise ConfigError(f"unknown backend {self.backend!r}; choose among {', '.join(get_args(Backend))}")

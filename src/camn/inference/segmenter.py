@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
+from camn.inference.backends import Backends
 from camn.inference.bank import Bank
 from camn.inference.result import Result, to_frame
 from camn.masks import ObjectIds, check_mask
@@ -33,7 +34,8 @@ class Segmenter:
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
-    decode, remember, output. network: the lean form of the one given.
+    decode, remember, output. network: the lean form of the one given, its parts run by `backends`. notice: called with
+    sentences on how these are chosen and made, when a size is first met.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Segmenter:
         config: InferenceConfig | None = None,
         device: str | torch.device = "cpu",
         clock: Clock = nullcontext,
+        notice: Callable[[str], None] = lambda note: None,
     ):
         self.config = config = config or InferenceConfig()
         self.device, self.clock = resolve_device(device), clock
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
-        self.network = network.lean()
+        self.backends = Backends(config.backend, self.device, notice)
+        self.network = self.backends.apply(network.lean())
         self.objects = ObjectIds()
         self.index = -1
         self._bank = self._new_bank()

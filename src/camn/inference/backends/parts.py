@@ -1,0 +1,177 @@
+"""One part of a network, run by the backend that was asked for or is the fastest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from camn.errors import CamnError, ConfigError
+from camn.inference.backends import compiled, identity, onnx
+from camn.inference.backends.cache import Cache
+
+Run = Callable[..., Any]
+KEPT = 4  # sizes at which a part is kept ready at the same time
+MADE: dict[str, ModuleType] = {"compile": compiled, "onnx": onnx}  # by backends that make files: SUFFIX, make, load
+
+
+@dataclass(frozen=True)
+class Choice:
+    """By what a part runs at one size. size: (h, w) of its first input. seconds: one run by each backend that was
+    measured, now or by an earlier run; empty where one was asked for. failed: why others could not run it."""
+
+    part: str
+    size: tuple[int, int]
+    backend: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        said = [f"{self.part} at {self.size[0]}x{self.size[1]}: {self.backend}"]
+        said += [f"{name} {s:.3f} s" for name, s in sorted(self.seconds.items(), key=lambda item: item[1])]
+        said += [f"{name} failed ({why})" for name, why in self.failed.items()]
+        return ", ".join(said)
+
+
+class PartRunner:
+    """Called like the part. At the first call for a size the part is brought to its backend, `asked`: one of those of
+    `MADE`, or `auto` for the fastest of what is at hand. chosen, notice: told each `Choice`, and each sentence on what
+    takes long. Answers are compared with the part's own when a file is made. Raises ConfigError where `asked` fails.
+
+    `auto` measures the part itself and, where ONNX Runtime is installed, its export, which takes a second or a few;
+    compiled code only if it lies in the cache, since compiling takes minutes. The figures are kept in the cache.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        part: nn.Module,
+        about: str,
+        asked: str,
+        cache: Cache,
+        chosen: Callable[[Choice], None],
+        notice: Callable[[str], None],
+    ):
+        """about: on what else than its layers and weights its answers depend."""
+        self.name, self.part, self.about, self.asked, self.cache = name, part, about, asked, cache
+        self.chosen, self.notice = chosen, notice
+        self._runs: dict[tuple[Any, ...], Run] = {}
+
+    def __call__(self, *tensors: Tensor) -> Any:
+        kind = (torch.get_num_threads(), *((tuple(t.shape), t.dtype) for t in tensors))
+        if kind not in self._runs:
+            # The clones are no tensors of inference mode, which cannot be traced.
+            with torch.inference_mode(False), torch.no_grad():
+                made = self._begin(tuple(t.clone() for t in tensors), kind)
+            self._runs = dict([*self._runs.items(), (kind, made)][-KEPT:])
+        return self._runs[kind](*tensors)
+
+    def _begin(self, inputs: tuple[Tensor, ...], kind: tuple[Any, ...]) -> Run:
+        key = self._key(kind)
+        with self.cache.lock(key):
+            if self.asked == "auto":
+                choice, run = self._fastest(inputs, key)
+            else:
+                run = self._by(self.asked, inputs, key)
+                choice = Choice(self.name, _size(inputs), self.asked)
+        self.chosen(choice)
+        return run
+
+    @cached_property
+    def _identity(self) -> str:
+        return identity.of_part(self.part)
+
+    def _key(self, kind: tuple[Any, ...]) -> str:
+        facts = (self.about, self._identity, identity.of_code(), identity.of_libraries(), identity.of_machine())
+        return f"{self.name}-{identity.digest([*facts, *kind])}"
+
+    # --- one backend -------------------------------------------------------------------------------------------------
+
+    def _by(self, backend: str, inputs: tuple[Tensor, ...], key: str) -> Run:
+        if backend == "eager":
+            return self.part
+        module = MADE[backend]
+
+        def make(path: Any) -> None:
+            if backend == "compile":
+                height, width = _size(inputs)
+                self.notice(f"compiling {self.name} for {height}x{width}; it is kept for later runs")
+            module.make(self.part, inputs, path)
+            check_same(module.load(path)(*inputs), self.part(*inputs))
+
+        try:
+            return self.cache.load(key, module.SUFFIX, make, module.load)
+        except CamnError:
+            raise
+        except Exception as error:  # exporters and compilers raise whatever they like
+            raise ConfigError(
+                f"backend {backend} cannot run this network's {self.name} ({_reason(error)}); choose --backend eager"
+            ) from error
+
+    # --- the fastest -------------------------------------------------------------------------------------------------
+
+    def _fastest(self, inputs: tuple[Tensor, ...], key: str) -> tuple[Choice, Run]:
+        candidates = ["eager"]
+        if not onnx.missing():
+            candidates.append("onnx")
+        if self.cache.find(key, compiled.SUFFIX):
+            candidates.append("compile")
+        known = _seconds_in(self.cache.read_facts(key))
+        runs: dict[str, Run] = {}
+        failed: dict[str, str] = {}
+        if not known.keys() >= set(candidates):
+            known = {}
+            for name in candidates:
+                try:
+                    runs[name] = self._by(name, inputs, key)
+                    known[name] = seconds(runs[name], inputs)
+                except ConfigError as error:
+                    failed[name] = _reason(error.__cause__ or error)
+            if not failed:  # else another run may have more luck
+                self.cache.write_facts(key, {"seconds": known})
+        best = min((name for name in candidates if name in known), key=lambda name: known[name])
+        run = runs.get(best) or self._by(best, inputs, key)
+        return Choice(self.name, _size(inputs), best, known, failed), run
+
+
+def seconds(run: Run, inputs: Sequence[Tensor]) -> float:
+    """The least of some runs after one to warm up: three, or as many as fit in a second."""
+    run(*inputs)
+    taken: list[float] = []
+    while len(taken) < 3 and sum(taken) < 1:
+        start = time.perf_counter()
+        run(*inputs)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def check_same(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
+    """Raises ValueError unless all numbers agree within a thousandth of each tensor's largest."""
+    for ours, theirs in zip(made, wanted, strict=True):
+        if ours.shape != theirs.shape:
+            raise ValueError(f"its answer is {tuple(ours.shape)} where {tuple(theirs.shape)} is right")
+        off = float((ours - theirs).abs().max()) if ours.numel() else 0.0
+        if not off <= 1e-3 * float(theirs.abs().max()) + 1e-6:
+            raise ValueError(f"its answer is off by {off:.2g}")
+
+
+def _size(inputs: Sequence[Tensor]) -> tuple[int, int]:
+    return (inputs[0].shape[-2], inputs[0].shape[-1])
+
+
+def _seconds_in(facts: dict[str, Any]) -> dict[str, float]:
+    """Those that a file tells; empty if it tells anything else."""
+    found = facts.get("seconds")
+    if not isinstance(found, dict) or not all(isinstance(value, (int, float)) for value in found.values()):
+        return {}
+    return found
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
