@@ -38,7 +38,7 @@ class Backends:
         self.asked, self.device, self.notice = asked, device, notice
         self.name = _resolved(asked, device)
         self.cache = cache or Cache()
-        self.choices: tuple[Choice, ...] = ()
+        self._choices: dict[tuple[str, tuple[int, int]], Choice] = {}
         if self.name == "onnx":
             onnx.check()
         elif self.name == "compile" and not self.cache.find("*", compiled.SUFFIX):
@@ -57,8 +57,13 @@ class Backends:
             }
         )
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """By what each part has run so far, at each size."""
+        return tuple(self._choices.values())
+
     def _chosen(self, choice: Choice) -> None:
-        self.choices = (*self.choices, choice)
+        self._choices[choice.part, choice.size] = choice
         if self.name == "auto":
             self.notice(str(choice))
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-import camn
-import camn.model
+from camn.model import interface
 
 
 def digest(facts: Iterable[object]) -> str:
@@ -28,23 +27,23 @@ def of_part(part: nn.Module) -> str:
     made = hashlib.sha256(repr(part).encode())
     for name, tensor in chain(part.named_parameters(), part.named_buffers()):
         made.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        made.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        made.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return made.hexdigest()
 
 
 @cache
 def of_code() -> str:
-    """This version of camn, and the sources of its networks and backends, which change between versions, too."""
-    folders = (Path(camn.model.__file__ or "").parent, Path(__file__).parent)
+    """The sources of networks and backends, which may change without camn's version."""
+    folders = (Path(file).parent for file in (interface.__file__, __file__))
     sources = (path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py")))
-    return digest([camn.__version__, *(hashlib.sha256(source).hexdigest() for source in sources)])
+    return digest(hashlib.sha256(source).hexdigest() for source in sources)
 
 
 @cache
 def of_libraries() -> str:
-    """Versions of Python and of those that compile or run parts."""
+    """Versions of Python, of camn and of those that compile or run parts."""
     found = [platform.python_version(), f"torch {torch.__version__}"]
-    for name in ("onnx", "onnxruntime"):
+    for name in ("camn", "onnx", "onnxruntime"):
         with suppress(importlib.metadata.PackageNotFoundError):
             found.append(f"{name} {importlib.metadata.version(name)}")
     return ", ".join(found)
