@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from camn.data.source import Frame, FrameSource
+from camn.data.source import Frame, FrameSource, check_pixels
 from camn.errors import VideoError
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm"})
@@ -98,13 +98,14 @@ class FolderSource(FrameSource):
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path) -> FolderSource:
-        """Raises VideoError: no images, an unreadable one, two with one stem, sizes that differ."""
+    def open(cls, path: Path, max_pixels: int | None = None) -> FolderSource:
+        """Raises VideoError: no images, an unreadable one, two with one stem, sizes that differ or are too large."""
         files = list_images(path)
         if not files:
             raise VideoError(_no_images(path))
         _check_names(files)
         size = image_size(files[0])
+        check_pixels(files[0], size, max_pixels)
         for file in files[1:]:
             _check_size(file, image_size(file), files[0], size)
         return cls(path, tuple(files), size)

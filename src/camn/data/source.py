@@ -59,10 +59,11 @@ class FrameSource(ABC):
         """The frames in order. Raises VideoError where one cannot be read and the source cannot end there."""
 
 
-def open_source(path: str | Path) -> FrameSource:
+def open_source(path: str | Path, max_pixels: int | None = None) -> FrameSource:
     """The frames of a video file or of a folder of images.
 
-    Raises VideoError when there is nothing to read: missing, empty, not a video, no images, images of unlike sizes.
+    max_pixels: of a frame; a larger one is refused before it is decoded, whatever the headers say. Raises VideoError
+    when there is nothing to read: missing, empty, not a video, no images, images of unlike sizes.
     """
     from camn.data.folder import FolderSource  # here, since both import this module
     from camn.data.video import VideoSource
@@ -70,7 +71,14 @@ def open_source(path: str | Path) -> FrameSource:
     path = Path(path)
     if not path.exists():
         raise VideoError(f"{path}: no such file or folder; check the path")
-    return FolderSource.open(path) if path.is_dir() else VideoSource.open(path)
+    return FolderSource.open(path, max_pixels) if path.is_dir() else VideoSource.open(path, max_pixels)
+
+
+def check_pixels(path: Path, size: tuple[int, int], most: int | None) -> None:
+    """Raises VideoError for a frame (H, W) with more pixels than that."""
+    if most is not None and size[0] * size[1] > most:
+        wide = f"{size[1]}x{size[0]}"
+        raise VideoError(f"{path}: frames of {wide} pixels; at most {most} are taken: make it smaller")
 
 
 _END = object()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from camn.data.length import Clock, Stated, cut_off, stated_length
-from camn.data.source import Frame, FrameSource
+from camn.data.source import Frame, FrameSource, check_pixels
 from camn.errors import VideoError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Orientation(NamedTuple):
 class VideoSource(FrameSource):
     """A video file as frames, named by six-digit numbers; see FrameSource.
 
-    stored: (h, w) of the coded picture, before `orientation` turns it upright.
+    stored: (h, w) of the coded picture, before `orientation` turns it upright. max_pixels: see `open_source`.
     """
 
     path: Path
@@ -71,12 +71,13 @@ class VideoSource(FrameSource):
     kind: str = "video"
     names: tuple[str, ...] | None = None
     warnings: list[str] = field(default_factory=list)
+    max_pixels: int | None = None
 
     @classmethod
-    def open(cls, path: Path) -> VideoSource:
+    def open(cls, path: Path, max_pixels: int | None = None) -> VideoSource:
         """Decodes the first frame, so that a file without one is refused here, as VideoError."""
         with _open(path) as container:
-            stream = _video_stream(container, path)
+            stream = _video_stream(container, path, max_pixels)
             troubles: list[str] = []
             first = next(_decode(container, stream, troubles), None)
             if first is None:
@@ -93,6 +94,7 @@ class VideoSource(FrameSource):
                 fps=Fraction(fps) if fps else None,
                 time_base=stream.time_base,
                 stated=stated_length(container, stream),
+                max_pixels=max_pixels,
             )
 
     @property
@@ -105,7 +107,7 @@ class VideoSource(FrameSource):
         self.warnings.clear()
         troubles: list[str] = []
         with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
+            stream = _video_stream(container, self.path, self.max_pixels)
             clock = Clock(container, self.fps)
             height, width = self.stored
             for index, decoded in enumerate(_decode(container, stream, troubles)):
@@ -153,13 +155,16 @@ def _open(path: Path) -> av.container.InputContainer:
     return container
 
 
-def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+def _video_stream(container: av.container.InputContainer, path: Path, max_pixels: int | None) -> av.VideoStream:
     from av.stream import Disposition
 
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:  # a song's cover is no video
             if stream.codec_context is None:
                 raise VideoError(f"{path}: PyAV has no decoder for its video; convert it to H.264")
+            if max_pixels is not None:
+                check_pixels(path, (stream.codec_context.height, stream.codec_context.width), max_pixels)
+                stream.codec_context.options = {"max_pixels": str(max_pixels)}  # where the pictures themselves differ
             stream.thread_type = "AUTO"
             return stream
     raise VideoError(f"{path}: holds no video; {_INTACT}")
