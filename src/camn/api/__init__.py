@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from camn.api.holdout import hold_out
     from camn.api.joining import join_parts, part_options
     from camn.api.loading import Model, ModelInfo, convert, load, model_sha256, models, open_model
+    from camn.api.movies import MovieKind, write_movie
     from camn.api.options import InferenceOptions, Progress, SegmentOptions, demo_options
-    from camn.api.segmenting import Summary, demo, segment_video
+    from camn.api.segmenting import Summary, demo, enough_memory, segment_video
     from camn.api.spans import Span
     from camn.api.training import TrainSummary, train
+    from camn.data.folder import natural_key
+    from camn.data.source import Frame, FrameSource, open_source, prefetch
     from camn.inference import Result, Segmenter
 
 _HOME = {
@@ -28,10 +31,13 @@ _HOME = {
     "camn.api.holdout": ("hold_out",),
     "camn.api.joining": ("join_parts", "part_options"),
     "camn.api.loading": ("Model", "ModelInfo", "convert", "load", "model_sha256", "models", "open_model"),
+    "camn.api.movies": ("MovieKind", "write_movie"),
     "camn.api.options": ("InferenceOptions", "Progress", "SegmentOptions", "demo_options"),
-    "camn.api.segmenting": ("Summary", "demo", "segment_video"),
+    "camn.api.segmenting": ("Summary", "demo", "enough_memory", "segment_video"),
     "camn.api.spans": ("Span",),
     "camn.api.training": ("TrainSummary", "train"),
+    "camn.data.folder": ("natural_key",),
+    "camn.data.source": ("Frame", "FrameSource", "open_source", "prefetch"),
     "camn.inference": ("Result", "Segmenter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -41,9 +47,12 @@ __all__ = [
     "DataReport",
     "DatasetVideo",
     "Evaluation",
+    "Frame",
+    "FrameSource",
     "InferenceOptions",
     "Model",
     "ModelInfo",
+    "MovieKind",
     "Progress",
     "Result",
     "SegmentOptions",
@@ -57,6 +66,7 @@ __all__ = [
     "dataset_videos",
     "demo",
     "demo_options",
+    "enough_memory",
     "evaluate",
     "first_masks",
     "hold_out",
@@ -64,10 +74,14 @@ __all__ = [
     "load",
     "model_sha256",
     "models",
+    "natural_key",
     "open_model",
+    "open_source",
     "part_options",
+    "prefetch",
     "segment_video",
     "train",
+    "write_movie",
 ]
 
 

@@ -26,18 +26,20 @@ def outline(ids: np.ndarray, width: int = 1) -> np.ndarray:
     return edge & (ids > 0)
 
 
-def draw_overlay(image: np.ndarray, ids: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+def draw_overlay(
+    image: np.ndarray, ids: np.ndarray, opacity: float = 0.5, palette: np.ndarray = masks.PALETTE
+) -> np.ndarray:
     """Each object tinted with its id's palette colour, with an outline in the full colour.
 
-    image (H, W, 3) uint8 RGB, ids (H, W) uint8 -> (H, W, 3) uint8. opacity 0 (outline only) to 1. The outline is one
-    pixel wide per 480 pixels of the shorter side.
+    image (H, W, 3) uint8 RGB, ids (H, W) uint8 -> (H, W, 3) uint8. opacity 0 (outline only) to 1. palette (256, 3)
+    uint8 RGB. The outline is one pixel wide per 480 pixels of the shorter side.
     """
     drawn = image.copy()
     inside = ids > 0
-    colours = masks.PALETTE[ids[inside]]
+    colours = palette[ids[inside]]
     drawn[inside] = np.rint(image[inside] * (1 - opacity) + colours * opacity).astype(np.uint8)
     edge = outline(ids, max(1, round(min(ids.shape) / 480)))
-    drawn[edge] = masks.PALETTE[ids[edge]]
+    drawn[edge] = palette[ids[edge]]
     return drawn
 
 

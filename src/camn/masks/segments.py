@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,10 +21,11 @@ class SegmentsWriter:
     An image per frame (`id` = frame index, `file_name` = NAME.png); an annotation per object and frame, with compressed
     RLE and `track_id` = the object's id; a category per object. Keeps the run-length strings only, never a mask.
     `read_masks` reads the file back. As a context manager it writes what it has also when an error ends the block.
+    names: of objects by id, "object ID" for others.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+    def __init__(self, path: str | Path, names: Mapping[int, str] | None = None) -> None:
+        self._path, self._names = Path(path), dict(names or {})
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
@@ -54,7 +56,7 @@ class SegmentsWriter:
         document = {
             "images": self._images,
             "annotations": self._annotations,
-            "categories": [{"id": id, "name": f"object {id}"} for id in ids],
+            "categories": [{"id": id, "name": self._names.get(id, f"object {id}")} for id in ids],
         }
         write_whole(self._path, json.dumps(document, separators=(",", ":")).encode())
 
