@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +30,8 @@ DEMO = Path(__file__).parents[1] / "assets" / "demo"
 @dataclass(frozen=True)
 class Summary:
     """What a run did. outputs: the files and folders it wrote. ids: the objects. seconds: in all, without loading;
-    stages: seconds of reading, segmenting and writing, which overlap. notes: how masks were read. warnings: what the
-    user should know."""
+    stages: seconds of reading, segmenting and writing, which overlap, and of waiting for frames not read yet, or for
+    room where writing is behind. notes: how masks were read. warnings: what the user should know."""
 
     folder: Path
     frames: int
@@ -48,7 +48,7 @@ class _Run:
     """How far a run has come: frames written, and seconds of each stage."""
 
     frames: int = 0
-    stages: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "segment": 0.0, "write": 0.0})
+    stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "segment", "write", "wait"), 0.0))
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -63,11 +63,11 @@ class _Run:
         finally:
             self.stages[stage] += time.monotonic() - start
 
-    def read(self, source: FrameSource) -> Iterator[Frame]:
-        """The source's frames; what it takes to make them counts as reading."""
+    def timed(self, stage: str, source: Iterable[Frame]) -> Iterator[Frame]:
+        """The same frames; the time until they come counts as the stage's."""
         with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
             while True:
-                with self.clock("read"):
+                with self.clock(stage):
                     frame = next(frames, None)
                 if frame is None:
                     return
@@ -179,13 +179,14 @@ def _follow(
     with (
         enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
         Outputs(folder, source, options) as outputs,
-        closing(prefetch(run.read(source))) as frames,
+        closing(prefetch(run.timed("read", source))) as frames,
         WriterThread() as writer,
     ):
-        for done, frame in enumerate(frames, 1):
+        for done, frame in enumerate(run.timed("wait", frames), 1):
             with run.clock("segment"):
                 result = _segment(segmenter, frame, given.masks.get(frame.index))
-            writer.submit(run.write, outputs, frame, result)
+            with run.clock("wait"):
+                writer.submit(run.write, outputs, frame, result)
             progress(Progress(done, source.count, run.seconds))
     if segmenter.index < 0:
         raise MaskError(
