@@ -66,6 +66,15 @@ def test_drawing_tints_inside_and_leaves_the_rest():
     assert np.abs(drawn[inner] - (0.75 * image[inner] + 0.25 * PALETTE[ids[inner]])).max() <= 0.5
 
 
+@given(arrays(np.uint8, (9, 12), elements=st.sampled_from([0, 3, 250])), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_drawing_is_a_mix_of_picture_and_palette(ids, opacity, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (*ids.shape, 3), dtype=np.uint8)[::-1]  # no plain layout
+    mixed = np.rint(image * (1 - opacity) + PALETTE[ids] * opacity).astype(np.uint8)
+    expected = np.where((ids > 0)[..., None], mixed, image)
+    expected[outline(ids)] = PALETTE[ids[outline(ids)]]
+    assert np.array_equal(draw_overlay(image, ids, opacity), expected)
+
+
 def write_overlay(path: Path, source, size, fps, tick=None) -> None:
     with OverlayWriter(path, size, fps, tick) as writer:
         for frame in source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from camn import masks
@@ -35,11 +36,14 @@ def draw_overlay(
     uint8 RGB. The outline is one pixel wide per 480 pixels of the shorter side.
     """
     drawn = image.copy()
-    inside = ids > 0
-    colours = palette[ids[inside]]
-    drawn[inside] = np.rint(image[inside] * (1 - opacity) + colours * opacity).astype(np.uint8)
-    edge = outline(ids, max(1, round(min(ids.shape) / 480)))
-    drawn[edge] = palette[ids[edge]]
+    for id in masks.ObjectIds.of(ids):
+        inside = (ids == id).view(np.uint8)
+        x, y, width, height = cv2.boundingRect(inside)
+        box = np.s_[y : y + height, x : x + width]
+        tint = np.rint(np.arange(256)[:, None] * (1 - opacity) + palette[id] * opacity).astype(np.uint8)
+        cv2.copyTo(cv2.LUT(drawn[box], tint[None]), inside[box], drawn[box])
+    edge = np.flatnonzero(outline(ids, max(1, round(min(ids.shape) / 480))))
+    drawn.reshape(-1, 3)[edge] = palette[ids.reshape(-1)[edge]]
     return drawn
 
 
