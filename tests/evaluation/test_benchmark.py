@@ -14,7 +14,7 @@ from camn.errors import ConfigError
 from camn.evaluation.benchmark.clock import REST, STAGES, StageClock
 from camn.evaluation.benchmark.discs import moving_discs
 from camn.evaluation.benchmark.measurement import Measurement
-from camn.evaluation.benchmark.plan import Plan, Point, width_of
+from camn.evaluation.benchmark.plan import SWEEPS, Plan, Point, width_of
 from camn.evaluation.benchmark.plot import draw
 from camn.evaluation.benchmark.results import Results
 from camn.evaluation.benchmark.tables import report
@@ -53,7 +53,7 @@ def test_each_point_differs_from_the_base_in_one_thing():
     assert [p.frames for p in plan.along("lengths", points)] == [40, 100]
     assert [p.model for p in plan.along("models", points)] == ["camn-mobile", "stm-r50"]
     assert [p.backend for p in plan.along("backends", points)] == ["eager", "onnx"]
-    assert sum(len(plan.along(s, points)) - 1 for s in ("objects", "sides", "lengths", "models", "backends")) == 8 == len(points) - 1
+    assert sum(len(plan.along(sweep, points)) - 1 for sweep in SWEEPS) == len(points) - 1
 
 
 def test_a_video_is_worked_on_at_sizes():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STAGES = ("resize", "encode", "match", "decode", "remember", "output")
+STAGES: tuple[str, ...] = ("resize", "encode", "match", "decode", "remember", "output")
 REST = "rest"  # of a frame's time, what no stage has
 
 
@@ -19,7 +19,7 @@ class StageClock:
 
     def __init__(self, settle: Callable[[], None] = lambda: None):
         self._settle = settle
-        self._seconds = dict.fromkeys(STAGES, 0.0)
+        self._seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

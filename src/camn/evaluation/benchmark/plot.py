@@ -49,7 +49,7 @@ def _pair(results: Results, sweep: Sweep) -> list[str]:
     if len(along) < 2:
         return []
 
-    def series(value: Callable[[Measurement], float]) -> dict[str, Series]:
+    def series(value: Callable[[Measurement], float]) -> Mapping[str, Series]:
         if sweep == "objects":
             return {"": [(p.objects, value(m)) for p, m in along.items()]}
         work = results.plan.base.work
