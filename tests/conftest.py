@@ -1,6 +1,7 @@
 """What all tests share: threads, hypothesis settings, the data beside the checkout."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,9 @@ import torch
 
 # Tests run on several workers: one thread each, here and in the processes that tests start, keeps them apart.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Nothing is measured or exported unless a test is about that, and nothing is kept in the user's own cache.
+os.environ["CAMN_BACKEND"] = "eager"
+os.environ["CAMN_CACHE"] = str(Path(tempfile.gettempdir()) / f"camn-tests-{os.getuid()}")
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
 

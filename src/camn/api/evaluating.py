@@ -166,6 +166,7 @@ def _cost(speed: Speed) -> dict[str, Any]:
         "peak_memory": speed.peak,
         "workers": speed.workers,
         "device": speed.device,
+        "backend": speed.backend,
     }
 
 

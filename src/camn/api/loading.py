@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.options import SegmentOptions
+from camn.api.options import Notice, SegmentOptions
 from camn.checkpoints import cfbi, stm
 from camn.checkpoints.files import check_shapes, misfit
 from camn.config import NETWORKS, InferenceConfig, network_preset
@@ -60,12 +60,15 @@ def load(
     model: str | Path = "camn-mobile",
     device: str | torch.device = "auto",
     config: InferenceConfig | None = None,
+    *,
+    notice: Notice = lambda note: None,
     **options: Any,
 ) -> Segmenter:
     """A segmenter with a shipped model or a .safetensors file.
 
     device: auto (CUDA, else MPS, else CPU) or a torch device. options: fields of `InferenceConfig`, in place of
-    `config`. Raises CheckpointError for an unknown model and a file that is corrupt or does not fit its network,
+    `config`; without either the backend is `auto`. notice: called with what is chosen for each size, on its first
+    frames. Raises CheckpointError for an unknown model and a file that is corrupt or does not fit its network,
     ConfigError for options and devices that cannot be.
     """
     if config is not None and options:
@@ -73,8 +76,8 @@ def load(
     if unknown := [name for name in options if name not in InferenceConfig.__dataclass_fields__]:
         known = ", ".join(InferenceConfig.__dataclass_fields__)
         raise ConfigError(f"load: unknown option {unknown[0]!r}; the options are {known}")
-    config = config or InferenceConfig(**options)
-    return segmenter_of(weights.read(model), resolve_device(device), config)
+    config = config or InferenceConfig(**{"backend": "auto"} | options)
+    return segmenter_of(weights.read(model), resolve_device(device), config, notice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +103,11 @@ def _load_key(options: SegmentOptions) -> tuple[Any, ...]:
     return options.model, options.device, options.inference()
 
 
-def open_model(options: SegmentOptions) -> Model:
-    """The model that `options` name, loaded. Raises CheckpointError and ConfigError as `load` does."""
+def open_model(options: SegmentOptions, notice: Notice = lambda note: None) -> Model:
+    """The model that `options` name, loaded. notice: as in `load`. Raises what that raises."""
     device = resolve_device(options.device)
     read = weights.read(options.model)
-    segmenter = segmenter_of(read, device, options.inference())
+    segmenter = segmenter_of(read, device, options.inference(), notice)
     return Model(read.config.name, read.path, read.sha256, options, segmenter)
 
 
@@ -128,8 +131,14 @@ def keep_freed_memory() -> None:
     mallopt(trim, (1 << 31) - 1)
 
 
-def segmenter_of(read: weights.Weights, device: torch.device, config: InferenceConfig) -> Segmenter:
-    """A segmenter with weights that were read. Raises CheckpointError naming every kind of tensor that does not fit."""
+def segmenter_of(
+    read: weights.Weights,
+    device: torch.device,
+    config: InferenceConfig,
+    notice: Notice = lambda note: None,
+) -> Segmenter:
+    """A segmenter with weights that were read. notice: as in `load`. Raises CheckpointError naming every kind of tensor
+    that does not fit."""
     if device.type == "cpu":
         keep_freed_memory()
     network = build_network(read.config)
@@ -144,7 +153,7 @@ def segmenter_of(read: weights.Weights, device: torch.device, config: InferenceC
     except CheckpointError as error:
         raise CheckpointError(f"{read.path}: {error}; get the file again, or convert it again") from None
     network.load_state_dict(read.state)
-    return Segmenter(network, config, device)
+    return Segmenter(network, config, device, notice=notice)
 
 
 def models() -> list[ModelInfo]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from camn.config import InferenceConfig
+from camn.config import Backend, InferenceConfig
 from camn.errors import ConfigError
 
 AlphaKind = Literal["png", "prores", "vp9"]
@@ -49,6 +49,7 @@ class InferenceOptions:
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given
+    backend: Backend = "auto"  # of the network: eager, compile, onnx; auto measures once and takes the fastest
 
     def __post_init__(self):
         if self.threads is not None and self.threads < 1:
@@ -58,7 +59,9 @@ class InferenceOptions:
     def inference(self) -> InferenceConfig:
         """A max_side below the short side bounds that too."""
         short = min(self.short_side, self.max_side)
-        return InferenceConfig(self.memory_every, self.memory_frames, self.matched_frames, short, self.max_side)
+        return InferenceConfig(
+            self.memory_every, self.memory_frames, self.matched_frames, short, self.max_side, backend=self.backend
+        )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from camn.data.source import FrameSource
 from camn.errors import OutputError
 from camn.masks import MaskSet
 
-_LIBRARIES = ("torch", "av", "numpy", "pillow", "opencv-python-headless")
+_LIBRARIES = ("torch", "onnxruntime", "av", "numpy", "pillow", "opencv-python-headless")
 
 
 def about_run(

@@ -107,7 +107,8 @@ def segment_video(
     follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one that the options
     ask for. span: segment these frames alone, from the masks among them (see `join_parts`). progress: called after each
     frame. notice: called before the first frame with each sentence on how masks were read, such as which colour is
-    which object. changes: fields of `SegmentOptions`, in place of those of `options`.
+    which object, and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
+    `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
@@ -122,7 +123,7 @@ def segment_video(
     check_output(folder, source.path, files, options.overwrite)
     span = span or Span()
     source, given = cut(source, given, span)
-    model = loaded if loaded and loaded.serves(options) else open_model(options)
+    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
     prepare_folder(folder)
     for note in given.notes:
@@ -135,7 +136,7 @@ def segment_video(
             try:
                 _follow(source, given, segmenter, folder, options, run, progress)
             finally:
-                record |= run.as_dict() | {"warnings": list(source.warnings)}
+                record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
             record["warnings"] += _unused(given, span.start + run.frames)
     return Summary(
         folder=folder,

@@ -72,7 +72,8 @@ def segment_sequence(segmenter: Segmenter, sequence: VideoSequence, job: Job, co
             thread.submit(writer.write, sequence.frames[index].stem, ids)
             count(index + 1)
     device = segmenter.device
-    return Speed(len(sequence), network, time.monotonic() - started, peak_memory(device), str(device))
+    wall, backend = time.monotonic() - started, str(segmenter.backends)
+    return Speed(len(sequence), network, wall, peak_memory(device), str(device), backend=backend)
 
 
 def segment_frame(
@@ -102,4 +103,5 @@ def together(speeds: Sequence[Speed], wall: float, workers: int) -> Speed:
         max(speed.peak for speed in speeds),
         speeds[0].device,
         workers,
+        "; ".join(sorted({speed.backend for speed in speeds})),
     )

@@ -18,7 +18,8 @@ MIB = 1 << 20
 class Speed:
     """frames segmented by all workers. network: seconds in the network alone, without reading, writing and scoring,
     added up over the workers; wall: seconds from the first frame to the last. peak: bytes of memory, the most that one
-    worker had: of CUDA what torch allocated, else the resident set of the whole process."""
+    worker had: of CUDA what torch allocated, else the resident set of the whole process. backend: what ran the network.
+    """
 
     frames: int = 0
     network: float = 0.0
@@ -26,6 +27,7 @@ class Speed:
     peak: int = 0
     device: str = ""
     workers: int = 1
+    backend: str = ""
 
     @property
     def frames_per_second(self) -> float:
@@ -47,6 +49,7 @@ class Speed:
             f"{self.frames} frames, {self.frames_per_second:.2f} frames/s in the network{each}, "
             f"{self.throughput:.2f} frames/s in all",
             f"peak memory {self.peak / MIB:.0f} MiB {kind}{each}, device {self.device}",
+            *([f"backend: {self.backend}"] if self.backend else []),
         ]
 
 

@@ -67,6 +67,10 @@ class Backends:
         if self.name == "auto":
             self.notice(str(choice))
 
+    def __str__(self) -> str:
+        """`eager`, or what has run what so far."""
+        return ", ".join(dict.fromkeys(f"{c.part} {c.backend}" for c in self.choices)) or self.name
+
     def as_dict(self) -> dict[str, Any]:
         """What was asked for and what runs, for a record; JSON can hold it."""
         return {"asked": self.asked, "backend": self.name, "parts": [asdict(choice) for choice in self.choices]}

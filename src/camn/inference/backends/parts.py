@@ -103,7 +103,9 @@ class PartRunner:
                 height, width = _size(inputs)
                 self.notice(f"compiling {self.name} for {height}x{width}; it is kept for later runs")
             module.make(self.part, inputs, path)
-            check_same(module.load(path)(*inputs), self.part(*inputs))
+            run = module.load(path)
+            for given in (inputs, tuple(t.flip(-1) for t in inputs)):  # others, too: what is made must not hold values
+                check_same(run(*given), self.part(*given))
 
         try:
             return self.cache.load(key, module.SUFFIX, make, module.load)
