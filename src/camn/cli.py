@@ -16,6 +16,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, 
 
 from camn import api
 from camn.api import InferenceOptions, SegmentOptions
+from camn.cluster.options import BatchOptions
 from camn.errors import CamnError
 from camn.progress import progress_bar
 
@@ -40,6 +41,34 @@ class Segment:
             masks = self.masks[0] if len(self.masks) == 1 else self.masks
             summary = api.segment_video(self.video, masks, self.out, self.options, progress=progress, notice=_say)
         _show(summary)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Segment many videos, by processes of this machine or by a Ray cluster; what is done already is skipped.
+
+    See docs/batch.md. JOBS names a video, its masks and options in each line.
+    """
+
+    jobs: Positional[str]  # a manifest (.csv, .jsonl, .parquet; also a URL), or the folder of a data set
+    out: str  # folder or URL to write to: OUT/NAME/ and OUT/NAME.json for each video
+    batch: Annotated[BatchOptions, arg(name="")] = field(default_factory=BatchOptions)
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=SegmentOptions)
+
+    def run(self) -> None:
+        from camn.cluster.batch import run_batch
+        from camn.cluster.board import batch_board
+
+        with batch_board() as show:
+            done = run_batch(self.jobs, self.out, self.options, self.batch, show=show, notice=_say)
+        rate = done.frames / max(done.seconds, 1e-9)
+        print(f"{done.done} videos done, {done.skipped} done before, {len(done.failed)} failed")
+        print(f"{done.frames} frames, {done.seconds:.1f} s ({rate:.2f} frames/s)")
+        for name, reason in done.failed.items():
+            print(f"failed: {name}: {reason}", file=sys.stderr)
+        if done.stopped:
+            raise KeyboardInterrupt
+        done.raise_failed()
 
 
 @dataclass(frozen=True)
@@ -242,6 +271,7 @@ def _show(summary: Summary) -> None:
 
 Command = OmitArgPrefixes[
     Annotated[Segment, subcommand("segment")]
+    | Annotated[Batch, subcommand("batch")]
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Evaluate, subcommand("evaluate")]

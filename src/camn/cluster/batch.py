@@ -1,0 +1,253 @@
+"""A batch from its manifest to its summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from camn.api import SegmentOptions
+from camn.cluster.jobs import Outcome
+from camn.cluster.log import Log, open_log
+from camn.cluster.manifest import OWN, read_jobs
+from camn.cluster.options import BatchOptions
+from camn.cluster.places import OutputFolder, is_url, open_folder
+from camn.cluster.plan import Plan, make_plan
+from camn.cluster.pool import Event, Pool, Worker
+from camn.cluster.process import WorkerProcess
+from camn.cluster.ray_engine import connect, ray_workers
+from camn.cluster.records import write_record
+from camn.errors import CamnError, ConfigError, OutputError
+from camn.files import writing
+
+
+@dataclass
+class Tally:
+    """How far a batch has come. done, frames: of this run, which began at `started` (monotonic) with `total` videos to
+    do. skipped: videos that were there. failed: name -> reason, those that stand from former runs included. running:
+    worker -> name and frames. ended: videos that were done or failed."""
+
+    total: int = 0
+    skipped: int = 0
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    frames: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    running: dict[int, tuple[str, int]] = field(default_factory=dict)
+    ended: int = 0
+    stopped: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def frames_so_far(self) -> int:
+        return self.frames + sum(frames for _, frames in self.running.values())
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, once some videos have ended."""
+        return (self.total - self.ended) * self.seconds / self.ended if self.ended else None
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What a batch did. done: videos of this run; skipped: that were there already. failed: name -> reason. frames,
+    seconds: of this run. stopped: whether by the user, before the end."""
+
+    done: int
+    skipped: int
+    failed: dict[str, str]
+    frames: int
+    seconds: float
+    stopped: bool
+
+    def raise_failed(self) -> None:
+        """Raises CamnError if a video failed."""
+        if self.failed:
+            raise CamnError(f"{len(self.failed)} videos failed; all others are done, a second run skips them")
+
+
+def run_batch(
+    jobs: str | Path,
+    out: str | Path,
+    options: SegmentOptions | None = None,
+    batch: BatchOptions | None = None,
+    *,
+    show: Callable[[Tally], None] = lambda tally: None,
+    notice: Callable[[str], None] = lambda note: None,
+) -> BatchSummary:
+    """Segment the videos of a manifest or a data set folder into OUT/NAME, each with its record OUT/NAME.json.
+
+    Only what is missing or what changed is done. A video that fails does not stop the others. show: called as the work
+    goes on. Writes OUT/_batch/summary.json and log.txt. A SIGTERM or SIGINT (in the main thread) ends it cleanly, with
+    `stopped` in the summary. Raises CamnError for what concerns all videos: a manifest that is wrong, a model that is
+    missing, an output folder that cannot be written or is another batch's at this time.
+    """
+    options, batch, out = options or SegmentOptions(), batch or BatchOptions(), str(out)
+    out = out if is_url(out) else str(Path(out).resolve())
+    found = read_jobs(str(jobs), batch.split, batch.resolution)
+    folder = open_folder(out)
+    with _alone(out):
+        options = _with_threads(options, batch)
+        plan = make_plan(found, folder, options, batch.limit_bytes, batch.retry_failed)
+        notice(_told(plan))
+        tally = _tally(plan)
+        if plan.tasks:
+            pool = Pool(_workers(batch, len(plan.tasks)), batch.retries)
+            with open_log(folder, f"{OWN}/log.txt") as log:
+                log(_told(plan))
+                _run(pool, plan, folder, batch, tally, log, show)
+        summary = BatchSummary(
+            tally.done, tally.skipped, tally.failed, tally.frames, round(tally.seconds, 3), tally.stopped
+        )
+        folder.write(f"{OWN}/summary.json", (json.dumps(vars(summary), indent=2, ensure_ascii=False) + "\n").encode())
+    return summary
+
+
+def _run(
+    pool: Pool,
+    plan: Plan,
+    folder: OutputFolder,
+    batch: BatchOptions,
+    tally: Tally,
+    log: Log,
+    show: Callable[[Tally], None],
+) -> None:
+    with _stopped_by_signals(pool), closing(pool.run(plan.tasks)) as events:
+        for event in events:
+            if event and event.outcome:
+                tally.running.pop(event.worker, None)
+                _log(event, event.outcome, log)
+                if not event.again:
+                    _take_in(event, event.outcome, folder, batch, tally)
+            elif event and event.task:
+                tally.running[event.worker] = (event.task.name, event.frames)
+            show(tally)
+        tally.stopped = pool.stopping.is_set()
+    tally.running.clear()
+    show(tally)
+
+
+def _take_in(event: Event, outcome: Outcome, folder: OutputFolder, batch: BatchOptions, tally: Tally) -> None:
+    """An outcome for good, of a video or of a part of one."""
+    task, part = event.task, outcome.name.startswith(".")
+    assert task
+    if outcome.status == "done" and not task.parts:
+        tally.frames += outcome.frames
+    if part or outcome.status == "stopped":
+        return
+    tally.ended += 1
+    if outcome.status == "done":
+        tally.done += 1
+        return
+    tally.failed[outcome.name] = outcome.error
+    try:
+        write_record(folder, task, outcome, event.attempt, batch.limit_bytes)
+    except OutputError as error:  # it is told at the end, and tried again by the next run
+        tally.failed[outcome.name] += f" ({error})"
+
+
+def _log(event: Event, outcome: Outcome, log: Log) -> None:
+    by = outcome.worker or f"worker {event.worker}"
+    how = f"{outcome.status}{', will be tried again' if event.again else ''}"
+    log(f"{outcome.name}: {how}: attempt {event.attempt}, {by}, {outcome.frames} frames, {outcome.seconds:.1f} s")
+    for line in (*filter(None, [outcome.error]), *outcome.log.splitlines()):
+        log(f"    {line}")
+
+
+def _tally(plan: Plan) -> Tally:
+    failed = {outcome.name: outcome.error for outcome in plan.known if outcome.status == "failed"}
+    done = sum(outcome.status == "done" for outcome in plan.known)
+    return Tally(plan.videos - len(plan.known), done, failed=failed)
+
+
+def _told(plan: Plan) -> str:
+    failed = sum(outcome.status == "failed" for outcome in plan.known)
+    parts = [f"{plan.videos} videos", f"{plan.videos - len(plan.known)} to do"]
+    parts += [f"{len(plan.known) - failed} done before"] * (len(plan.known) > failed)
+    parts += [f"{plan.changed} of them again, since they or their options changed"] * bool(plan.changed)
+    parts += [f"{failed} failed before (--retry-failed tries them again)"] * bool(failed)
+    return ", ".join(parts)
+
+
+def _with_threads(options: SegmentOptions, batch: BatchOptions) -> SegmentOptions:
+    return options if options.threads else dataclasses.replace(options, threads=batch.cpus_per_worker)
+
+
+def _workers(batch: BatchOptions, tasks: int) -> Sequence[Worker]:
+    """Not more than there are tasks. Raises CamnError where there can be none."""
+    if batch.engine == "ray":
+        ray = connect(batch)
+        return ray_workers(ray, batch)[:tasks]
+    gpus = _gpus() if batch.gpus_per_worker else []
+    share = int(1 / batch.gpus_per_worker) if gpus else 0  # workers of a GPU
+    count = batch.workers or (len(gpus) * share if gpus else max(1, (os.cpu_count() or 1) // batch.cpus_per_worker))
+    seen = [{"CUDA_VISIBLE_DEVICES": gpus[k // share % len(gpus)]} if gpus else {} for k in range(min(count, tasks))]
+    return [WorkerProcess(batch.cpus_per_worker, batch.limit_bytes, environment) for environment in seen]
+
+
+def _gpus() -> list[str]:
+    """This machine's, as CUDA_VISIBLE_DEVICES names them. Raises ConfigError if there is none."""
+    import torch
+
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
+    if not found or not torch.cuda.is_available():
+        raise ConfigError("gpus_per_worker: this machine has no CUDA device; leave it out")
+    return found
+
+
+@contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Two batches that write to one folder would do everything twice. Raises OutputError; a URL is not guarded."""
+    if is_url(out):
+        yield
+        return
+    path = Path(out) / OWN / "lock"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(f"{out}: another batch is writing here; wait for its end, or stop it") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+@contextmanager
+def _stopped_by_signals(pool: Pool) -> Iterator[None]:
+    """The first SIGINT or SIGTERM stops the pool, the next one does what it always does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: object) -> None:
+        pool.stop()
+        _restore(before)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,0 +1,107 @@
+"""What there is to do: the videos of the jobs, less those whose outputs are there already."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from camn import api
+from camn.api import SegmentOptions
+from camn.cluster.jobs import Outcome, Task, VideoJob
+from camn.cluster.places import OutputFolder, stamp
+from camn.cluster.records import make_key, read_record, what_changed
+from camn.errors import CamnError
+
+LOOKS = 16  # at so many videos at once: on a remote storage each look takes a while
+
+
+@dataclass(frozen=True)
+class Plan:
+    """tasks: to do, a video's parts before it. videos: how many there are in all. known: outcomes of former runs that
+    stand. changed: how many are done again because what they were made of changed."""
+
+    tasks: tuple[Task, ...]
+    videos: int
+    known: tuple[Outcome, ...]
+    changed: int
+
+
+def make_plan(
+    jobs: Sequence[VideoJob],
+    folder: OutputFolder,
+    options: SegmentOptions,
+    limit: int | None = None,
+    retry_failed: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Plan:
+    """Looks at every video and its record; no video is opened. limit: of memory, in bytes; with another one, what
+    failed is tried again. Raises CheckpointError for a model that is not there."""
+    sha256 = cache(api.model_sha256)
+    for model in {dataclasses.replace(options, **job.options).model for job in jobs}:
+        sha256(model)  # what is wrong with it is told now
+
+    def look(job: VideoJob) -> tuple[list[Task], Outcome | None, bool]:
+        tasks = _tasks(job, folder.path, dataclasses.replace(options, **job.options), sha256)
+        record = read_record(folder, job.name)
+        if record is None:
+            return [task for task in tasks if task is tasks[-1] or not _stands(folder, task)], None, False
+        if what_changed(record, tasks[-1].key):
+            return tasks, None, True
+        known = _outcome(job.name, record)
+        again = known.status == "failed" and (retry_failed or not known.final or record.get("memory_limit") != limit)
+        return (tasks, None, False) if again else ([], known, False)
+
+    found, tasks = [], []
+    with ThreadPoolExecutor(LOOKS) as pool:
+        for done, (more, known, changed) in enumerate(pool.map(look, jobs), 1):
+            tasks += more
+            found.append((known, changed))
+            progress(done)
+    known = tuple(outcome for outcome, _ in found if outcome)
+    return Plan(tuple(tasks), len(jobs), known, sum(changed for _, changed in found))
+
+
+def _tasks(job: VideoJob, out: str, options: SegmentOptions, sha256: Callable[[str], str]) -> list[Task]:
+    """The video as one task; or, where it is split, its parts and then their joining."""
+    inputs = {path: stamp(path) for path in (job.video, *job.masks)}
+
+    def task(name: str, chosen: SegmentOptions, span: tuple[int, int | None] | None, parts: Sequence[str] = ()) -> Task:
+        key = make_key(chosen, sha256(options.model), inputs, span)
+        key |= {"keyframes": list(job.keyframes)} if parts else {}
+        given: dict[str, Any] = dataclasses.asdict(chosen)
+        frames = span or (0, None)
+        return Task(name, out, job.video, job.masks, given, key, frames, tuple(parts), job.first_only)
+
+    starts = [0, *job.keyframes[1:]]
+    if len(starts) == 1:
+        return [task(job.name, options, None)]
+    try:
+        chosen = api.part_options(options)
+    except CamnError as error:
+        raise type(error)(f"{job.name}: {error}") from error
+    spans = [*pairwise(starts), (starts[-1], None)]
+    parts = [task(f"{parts_folder(job.name)}/{start:06d}", chosen, (start, stop)) for start, stop in spans]
+    return [*parts, task(job.name, options, None, [part.name for part in parts])]
+
+
+def parts_folder(name: str) -> str:
+    """Where the parts of a video wait for each other."""
+    return f".{name}.parts"
+
+
+def _stands(folder: OutputFolder, task: Task) -> bool:
+    """Whether a part is done already, of a run that ended before the video was."""
+    record = read_record(folder, task.name)
+    return record is not None and record.get("status") == "done" and not what_changed(record, task.key)
+
+
+def _outcome(name: str, record: dict[str, Any]) -> Outcome:
+    done = record.get("status") == "done"
+    error, final = str(record.get("error") or ""), bool(record.get("final"))
+    frames, seconds = int(record.get("frames") or 0), float(record.get("seconds") or 0)
+    return Outcome(name, "done" if done else "failed", error, final, frames, seconds)

@@ -1,0 +1,99 @@
+"""Workers on a Ray cluster: each is an actor that holds the same worker process as one on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from camn.cluster.options import BatchOptions
+from camn.cluster.pool import Worker, WorkerLost
+from camn.cluster.process import Heard, WorkerProcess
+from camn.errors import CamnError, ConfigError
+
+STORE = 75 << 20  # bytes of Ray's object store on a cluster of this machine; nothing but JSON passes through it
+PLACE = 2.0  # seconds to wait for a place for an actor, before looking whether the run is still wanted
+
+
+def connect(options: BatchOptions) -> Any:
+    """The module `ray`, connected to the cluster of the options, or to a new one of this machine, which is reached by
+    this machine alone. Raises CamnError if Ray is not installed or the cluster not there."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise CamnError("the engine ray needs Ray; pip install 'camn[cluster]', or use --engine local") from error
+    if ray.is_initialized():
+        return ray
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    try:
+        if address and address != "local":
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
+        else:
+            own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE}
+            ray.init(address="local", _node_ip_address="127.0.0.1", log_to_driver=False, **own)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise CamnError(f"Ray cluster {address or 'of this machine'}: cannot be used ({error})") from error
+    return ray
+
+
+def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
+    """As many as the options say, or as the cluster has room for now. Raises ConfigError if that is none."""
+    count = options.workers
+    if count is None:
+        have = ray.cluster_resources()
+        count = int(have.get("CPU", 0) // options.cpus_per_worker)
+        if options.gpus_per_worker:
+            count = min(count, int(have.get("GPU", 0) / options.gpus_per_worker))
+    if count < 1:
+        raise ConfigError(
+            f"the Ray cluster has no room for a worker of {options.cpus_per_worker} CPUs and "
+            f"{options.gpus_per_worker:g} GPUs; ask for less, or give --workers to wait for machines"
+        )
+    needs: dict[str, Any] = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker}
+    needs |= {"memory": options.limit_bytes} if options.limit_bytes else {}
+    actor = ray.remote(WorkerProcess).options(max_restarts=0, **needs)
+    return [RayWorker(ray, lambda: actor.remote(options.cpus_per_worker, options.limit_bytes)) for _ in range(count)]
+
+
+class RayWorker:
+    """See `camn.cluster.pool.Worker`. make: asks Ray for a new actor."""
+
+    def __init__(self, ray: Any, make: Callable[[], Any]):
+        self._ray, self._make, self._actor = ray, make, None
+
+    def ready(self) -> bool:
+        if self._actor is None:
+            self._actor = self._make()
+        return self._call("ready", timeout=PLACE) is True
+
+    def start(self, task: Mapping[str, Any], attempt: int) -> None:
+        self._call("start", task, attempt)
+
+    def poll(self, seconds: float) -> Heard:
+        return self._call("poll", seconds)
+
+    def stop(self) -> None:
+        self._call("stop")
+
+    def close(self) -> None:
+        """The worker process ends with its actor."""
+        actor, self._actor = self._actor, None
+        if actor is None:
+            return
+        with suppress(Exception):  # the cluster may be gone already
+            self._ray.kill(actor)
+
+    def _call(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
+        """None after the timeout."""
+        try:
+            return self._ray.get(getattr(self._actor, method).remote(*arguments), timeout=timeout)
+        except self._ray.exceptions.GetTimeoutError:
+            return None
+        except self._ray.exceptions.RayTaskError:
+            raise  # an error of ours
+        except self._ray.exceptions.RayError as error:
+            self.close()
+            reason = " ".join(str(error).split())[:500]
+            raise WorkerLost(f"the worker, or the machine it was on, was lost: {reason}") from error

@@ -1,0 +1,92 @@
+"""One video, in a worker: fetched, segmented, and published whole with its record."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from camn import api
+from camn.api import SegmentOptions, Span, Summary
+from camn.cluster.jobs import Outcome, Task
+from camn.cluster.places import beside, fetch, open_folder
+from camn.cluster.plan import parts_folder
+from camn.cluster.records import write_record
+from camn.errors import CamnError, ConfigError, DataError, MaskError, VideoError
+
+Count = Callable[[int], None]
+_OWN_FAULT = (VideoError, MaskError, ConfigError, DataError)  # the same again, however often it is tried
+
+
+class Stopped(Exception):
+    """The user stopped the run."""
+
+
+@dataclass
+class Videos:
+    """Does tasks, one after the other. Keeps the model of the last one in memory."""
+
+    limit: int | None = None  # bytes of memory, for the records
+    worker: str = field(default_factory=socket.gethostname)
+    _model: api.Model | None = None
+
+    def do(self, task: Task, attempt: int, count: Count) -> Outcome:
+        """Never raises for what goes wrong with a video. count: called with the frames so far; may raise Stopped.
+
+        Doing it twice does no harm: the outputs of the first time are replaced, and then its record.
+        """
+        started = time.monotonic()
+        try:
+            summary = self._publish(task, attempt, started, count)
+        except Stopped:
+            return Outcome(task.name, "stopped", "stopped by the user", worker=self.worker)
+        except CamnError as error:
+            said, final, log = str(error), isinstance(error, _OWN_FAULT), ""
+        except Exception as error:
+            said, final, log = f"{type(error).__name__}: {error}", False, traceback.format_exc()
+        else:
+            return self._done(task, summary, started)
+        seconds = time.monotonic() - started
+        return Outcome(task.name, "failed", said, final, 0, seconds, log, self.worker)
+
+    def _publish(self, task: Task, attempt: int, started: float, count: Count) -> Summary:
+        folder = open_folder(task.out)
+        with tempfile.TemporaryDirectory(prefix="camn-") as own:
+            with folder.making(task.name) as made:
+                summary = self._make(task, Path(own), made, count)
+                folder.remove(f"{task.name}.json")  # between old outputs and new there is none
+            write_record(folder, task, self._done(task, summary, started), attempt, self.limit)
+        if task.parts:
+            folder.remove(parts_folder(task.name))
+        return summary
+
+    def _make(self, task: Task, own: Path, made: Path, count: Count) -> Summary:
+        """own: a temporary folder. made: what becomes the outputs."""
+        options = SegmentOptions(**task.options)
+        video = fetch(task.video, own / "video")
+        if task.parts:
+            parts = [fetch(beside(task.out, part), own / "parts") for part in task.parts]
+            return api.join_parts(video, parts, made, options)
+        masks = [fetch(mask, own / "masks") for mask in task.masks]
+        if task.first_only:
+            masks = [api.first_masks(video, masks[0], own / "first")]
+        if self._model is None or not self._model.serves(options):
+            self._model = None  # two at a time may be too many
+            self._model = api.open_model(options)
+        return api.segment_video(
+            video,
+            masks[0] if len(masks) == 1 else masks,
+            made,
+            options,
+            loaded=self._model,
+            span=Span(*task.span),
+            progress=lambda progress: count(progress.done),
+        )
+
+    def _done(self, task: Task, summary: Summary, started: float) -> Outcome:
+        seconds, log = time.monotonic() - started, "\n".join((*summary.notes, *summary.warnings))
+        return Outcome(task.name, "done", "", True, summary.frames, seconds, log, self.worker)
