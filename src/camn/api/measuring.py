@@ -95,7 +95,8 @@ def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Mea
         torch.set_num_threads(job.threads)
         cv2.setNumThreads(job.threads)
     read, kind = _weights(point.model)
-    config = InferenceConfig(short_side=point.work, max_side=max(InferenceConfig.max_side, 2 * point.work))
+    most = max(InferenceConfig.max_side, 2 * point.work)
+    config = InferenceConfig(short_side=point.work, max_side=most, backend=point.backend)  # type: ignore[arg-type]
     segmenter, sha256 = segmenter_of(read, device, config), read.sha256
     del read  # its tensors are no part of what a run holds
     settle = _settle(device)
@@ -123,7 +124,7 @@ def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Mea
     if not seconds:
         raise VideoError(f"{job.video}: has one frame alone, or none after its mask; give a longer video")
     work = segmenter.network.work_size(*first.shape[:2], config.short_side, config.max_side)
-    about = {"seen": seen, "work": work, "weights": kind, "sha256": sha256, "backend": point.backend}
+    about = {"seen": seen, "work": work, "weights": kind, "sha256": sha256, "backend": str(segmenter.backends)}
     return Measurement.of(seconds, stages, peaks, _fills(segmenter), **about)
 
 
