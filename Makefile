@@ -13,7 +13,7 @@ setup: .venv/.installed
 	@test -n "$(PYTHON)" || { echo "python3.11 (or another python3, 3.11 or later) is needed and was not found"; exit 1; }
 	@echo "Setting up .venv (some minutes the first time)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(INSTALL) -e '.[dev,train,web,cluster]'
+	@$(INSTALL) -e '.[dev,train,onnx,web,cluster]'
 	@touch $@
 
 demo: setup

@@ -180,6 +180,7 @@ def _facts(by: dict[str, str], dataset: Path, speed: Speed) -> dict[str, str]:
     """The head of the report. by: what made the masks."""
     facts = by | {"data set": str(dataset.resolve())}
     facts |= dict(zip(("speed", "memory"), speed.lines()))
+    facts |= {"backend": speed.backend} if speed.backend else {}
     moment = datetime.now(UTC).isoformat(" ", "minutes").removesuffix("+00:00")
     return facts | {"machine": describe_machine(speed.device), "made": f"{moment} UTC by camn {camn.__version__}"}
 
