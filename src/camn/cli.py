@@ -255,6 +255,33 @@ class Convert:
         print(api.convert(**vars(self)))
 
 
+@dataclass(frozen=True)
+class Serve:
+    """Open a page on this machine: mark objects in videos, watch them being followed, correct, export.
+
+    Projects are kept in a folder; see docs/web.md.
+    """
+
+    videos: Positional[tuple[Path, ...]] = ()  # files, or folders of images; a project is made of each
+    projects: Path = Path("camn-projects")  # folder of the projects
+    host: str = "127.0.0.1"  # address to serve at
+    port: int = 0  # 0 is any free one
+    public: bool = False  # let other machines in; a token is asked for then
+    token: str | None = None  # of 16 or more letters and digits; made up if not given
+    names: tuple[str, ...] = ()  # names that other machines call this one by
+    browser: bool = True  # open the page
+    model: str = "camn-mobile"  # a shipped model, or a .safetensors file
+    device: str = "auto"  # auto, cpu, cuda, mps
+    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=InferenceOptions)
+
+    def run(self) -> None:
+        from camn.web.server import ServeOptions, serve
+
+        network = SegmentOptions(model=self.model, device=self.device, **vars(self.options))
+        given = {key: value for key, value in vars(self).items() if key not in ("videos", "model", "device", "options")}
+        serve(self.videos, ServeOptions(**given, network=network), _say)
+
+
 def _say(note: str) -> None:
     print(note, flush=True)  # at once: a run that goes wrong by it can be stopped
 
@@ -273,6 +300,7 @@ Command = OmitArgPrefixes[
     Annotated[Segment, subcommand("segment")]
     | Annotated[Batch, subcommand("batch")]
     | Annotated[Demo, subcommand("demo")]
+    | Annotated[Serve, subcommand("serve")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Benchmark, subcommand("benchmark")]

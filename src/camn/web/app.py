@@ -1,0 +1,105 @@
+"""The application: routes, errors in one shape, the page's files, and the guard around all."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+
+import camn
+from camn.errors import CamnError, OutputError
+from camn.web import routes, routes_masks
+from camn.web.bodies import content_length
+from camn.web.guard import App, Door, Guard
+from camn.web.limits import size
+from camn.web.problem import CODES, Problem, plain
+from camn.web.studio import Studio
+
+STATIC = Path(__file__).parent / "static"
+_SAID = {404: "There is nothing at this address.", 405: "This address does not take such a request."}
+
+
+def create_app(studio: Studio, door: Door) -> App:
+    """An ASGI application; when it ends, the studio is closed."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(studio.close)
+
+    app = FastAPI(
+        title="camn",
+        version=camn.__version__,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=routes.ERRORS,
+    )
+    app.state.studio = studio
+    _answer_errors(app)
+    app.include_router(routes.router)
+    app.include_router(routes_masks.router)
+
+    @app.middleware("http")
+    async def bound_json(request: Request, go_on):  # the framework reads a JSON body whole
+        most = studio.limits.json_bytes
+        if request.headers.get("content-type", "").startswith("application/json"):
+            length = content_length(request)
+            if request.method in ("POST", "PUT", "PATCH") and length is None:
+                return _error(Problem("bad_request", "Say how long the body is (Content-Length).", 411))
+            if (length or 0) > most:
+                return _error(Problem("too_large", f"The request is larger than {size(most)}, the most that is taken."))
+        return await go_on(request)
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC))
+    return Guard(app, door)  # type: ignore[arg-type]
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    def problem(request: Request, error: Problem) -> JSONResponse:
+        return _error(error)
+
+    @app.exception_handler(CamnError)
+    def camn_error(request: Request, error: CamnError) -> JSONResponse:
+        full = isinstance(error, OutputError) and "no room" in str(error)
+        return _error(Problem("no_room" if full else "conflict", plain(error)))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, (str, int)))[:80]
+        said = str(first["msg"]).removeprefix("Value error, ")
+        return _error(Problem("invalid", f"{where}: {said}." if where else f"{said}."))
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> JSONResponse:
+        code = CODES.get(error.status_code, "bad_request")
+        answer = _error(Problem(code, _SAID.get(error.status_code, "The request cannot be read."), error.status_code))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    def internal(request: Request, error: Exception) -> JSONResponse:
+        traceback.print_exception(error, file=sys.stderr)
+        said = "Something went wrong in the server; the terminal it runs in says what."
+        return _error(Problem("internal", said))
+
+
+def _error(problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.body(), problem.status)

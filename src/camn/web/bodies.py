@@ -1,0 +1,107 @@
+"""Reading what a request brings: bodies within bounds, masks as pictures."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import warnings
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+from fastapi import Request
+from PIL import Image
+from starlette.requests import ClientDisconnect
+
+from camn.errors import MaskError
+from camn.masks import MaskSet, read_masks
+from camn.web.limits import size
+from camn.web.problem import Problem, plain
+from camn.web.project import Project
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def content_length(request: Request) -> int | None:
+    """As the header says; None without."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+async def stream(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises Problem when the client goes away."""
+    try:
+        async for chunk in request.stream():
+            if chunk:
+                yield chunk
+    except ClientDisconnect:
+        raise Problem("bad_request", "The upload broke off.") from None
+
+
+async def read_body(request: Request, most: int, what: str) -> bytes:
+    """A whole body of at most so many bytes. Raises Problem."""
+    too_large = Problem("too_large", f"{what} is larger than {size(most)}, the most that is taken.")
+    if (content_length(request) or 0) > most:
+        raise too_large
+    parts, count = [], 0
+    async for chunk in stream(request):
+        count += len(chunk)
+        if count > most:
+            raise too_large
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def mask_of_png(data: bytes, wanted: tuple[int, int]) -> np.ndarray:
+    """A PNG of ids -> (H, W) uint8: indices, grey values, or of a colour PNG the red channel. Raises Problem.
+
+    The size is looked at before the picture is unpacked: it must be that of the frames (H, W)."""
+    if not data.startswith(PNG):
+        raise Problem("invalid", "A mask is sent as a PNG.")
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if (image.height, image.width) != wanted:
+                found = f"{image.width}x{image.height}"
+                raise Problem("invalid", f"The mask has {found} pixels, the frames have {wanted[1]}x{wanted[0]}.")
+            if image.mode not in ("L", "P", "RGB", "RGBA", "1"):
+                raise Problem("invalid", "The mask's PNG must have 8 bits: grey, palette or colour.")
+            pixels = np.array(image)
+    except Problem:
+        raise
+    except Exception as error:  # Pillow's readers raise nearly anything on a broken file
+        raise Problem("invalid", "The mask's PNG is damaged.") from error
+    ids = pixels[..., 0] if pixels.ndim == 3 else pixels
+    return np.ascontiguousarray(ids).astype(np.uint8)
+
+
+def png_of_mask(ids: np.ndarray) -> bytes:
+    """ids (H, W) uint8 -> a grey PNG whose values they are."""
+    buffer = io.BytesIO()
+    Image.fromarray(ids).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def read_mask_file(project: Project, index: int, data: bytes, resize: bool) -> MaskSet:
+    """A mask file of any format that `camn segment` takes; an image is of frame `index`. Raises Problem."""
+    end = ".json" if data.lstrip()[:1] in (b"{", b"[") else ".png"
+    path = project.folder / f".load-{secrets.token_hex(8)}{end}"
+    try:
+        path.write_bytes(data)
+        names = [f"{frame:06d}" for frame in range(project.count)]
+        found = read_masks(path, names, project.size, resize)
+    except MaskError as error:
+        raise Problem("invalid", plain(error, (path, "the mask file"))) from None
+    finally:
+        path.unlink(missing_ok=True)
+    notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in found.notes)
+    # A COCO file of one image that names no frame is taken for the first one's.
+    single = end == ".png" or (list(found.masks) == [0] and b'"000000' not in data)
+    masks = {index: found.masks[0]} if single and 0 in found.masks else dict(found.masks)
+    return MaskSet(masks, found.ids, found.colours, notes)
+
+
+def leftovers(folder: Path) -> None:
+    """Remove mask files that a killed server had not done with."""
+    for path in folder.glob(".load-*"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""The masks of a project, each a palette PNG that carries what is known of it: killed at any moment, none is half."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from camn.files import write_whole
+from camn.masks import PALETTE
+
+NOTE = "camn"  # the PNG's text chunk, JSON
+
+
+@dataclass(frozen=True)
+class Given:
+    """A mask from the user. stated: the ids that are just where it says, or, if not in it, not on this frame."""
+
+    stated: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A mask from the network. confidence: of each id, 0..1. lost: ids that it lost here. job: that made it."""
+
+    confidence: Mapping[int, float] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
+    job: str = ""
+
+
+def encode(ids: np.ndarray, note: Mapping[str, Any]) -> bytes:
+    """ids (H, W) uint8 -> a palette PNG whose indices they are, with the note."""
+    image = Image.fromarray(np.ascontiguousarray(ids))
+    image.putpalette(PALETTE.tobytes())
+    info, buffer = PngInfo(), io.BytesIO()
+    info.add_text(NOTE, json.dumps(note, separators=(",", ":")))
+    image.save(buffer, "PNG", pnginfo=info, compress_level=2)
+    return buffer.getvalue()
+
+
+class MaskFiles:
+    """given/NNNNNN.png and masks/NNNNNN.png of a project: which there are, reading, writing, clearing.
+
+    A file that does not belong (not a number, not a PNG, of another size) is passed over: folders may be shared.
+    """
+
+    def __init__(self, folder: Path, size: tuple[int, int]):
+        self._folder, self._size = folder, size
+        self._lock = threading.RLock()
+        self.given: dict[int, Given] = {}
+        self.predicted: dict[int, Predicted] = {}
+        for index, note in self._notes("given"):
+            self.given[index] = Given(frozenset(int(id) for id in note.get("stated", self._ids("given", index))))
+        for index, note in self._notes("masks"):
+            confidence = {int(id): float(value) for id, value in note.get("confidence", {}).items()}
+            self.predicted[index] = Predicted(confidence, frozenset(note.get("lost", ())), note.get("job", ""))
+
+    def read_given(self, index: int) -> np.ndarray | None:
+        """(H, W) uint8 ids, None where the user gave none."""
+        return self._read("given", index) if index in self.given else None
+
+    def read_predicted(self, index: int) -> np.ndarray | None:
+        """(H, W) uint8 ids, None where the network made none."""
+        return self._read("masks", index) if index in self.predicted else None
+
+    def read_shown(self, index: int) -> np.ndarray | None:
+        """What the user sees: the given mask for the objects it states, the predicted one for all others."""
+        with self._lock:
+            given, predicted = self.read_given(index), self.read_predicted(index)
+            if given is None or predicted is None:
+                return predicted if given is None else given
+            others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
+            return np.where(given > 0, given, others).astype(np.uint8)
+
+    def give(self, index: int, ids: np.ndarray) -> None:
+        """The user's mask of a frame; it states what is in it and what was shown there before. Raises OutputError."""
+        with self._lock:
+            before = self.read_shown(index)
+            stated = set(np.unique(ids)) | set(() if before is None else np.unique(before))
+            if index in self.given:
+                stated |= self.given[index].stated
+            given = Given(frozenset(int(id) for id in stated - {0}))
+            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}))
+            self.given[index] = given
+
+    def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
+        """The network's mask of a frame. Raises OutputError."""
+        confidence = {id: round(value, 4) for id, value in known.confidence.items()}
+        note = {"confidence": confidence, "lost": sorted(known.lost), "job": known.job}
+        with self._lock:
+            write_whole(self._path("masks", index), encode(ids, note))
+            self.predicted[index] = Predicted(confidence, known.lost, known.job)
+
+    def clear(self, indices: Iterable[int], kind: str) -> None:
+        """kind: given, predicted or both. Frames without such a mask are passed over."""
+        with self._lock:
+            for index in indices:
+                if kind != "predicted" and self.given.pop(index, None):
+                    self._path("given", index).unlink(missing_ok=True)
+                if kind != "given" and self.predicted.pop(index, None):
+                    self._path("masks", index).unlink(missing_ok=True)
+
+    def known(self, index: int, objects: Iterable[int]) -> tuple[dict[int, float], list[int]]:
+        """Confidence of each object on a frame, 1 where the user gave its mask, and the ids lost there."""
+        with self._lock:
+            given, predicted = self.given.get(index), self.predicted.get(index, Predicted())
+        stated = given.stated if given else frozenset()
+        confidence = {id: 1.0 if id in stated else predicted.confidence.get(id) for id in objects}
+        return (
+            {id: value for id, value in confidence.items() if value is not None},
+            sorted(id for id in predicted.lost - stated if id in confidence),
+        )
+
+    def etag(self, index: int) -> str:
+        """Another one after each change of the frame's masks."""
+        times = (self._path(kind, index) for kind in ("given", "masks"))
+        return "-".join(f"{path.stat().st_mtime_ns:x}" if path.exists() else "0" for path in times)
+
+    def _path(self, kind: str, index: int) -> Path:
+        return self._folder / kind / f"{index:06d}.png"
+
+    def _notes(self, kind: str) -> Iterable[tuple[int, dict[str, Any]]]:
+        folder = self._folder / kind
+        folder.mkdir(exist_ok=True)
+        for path in sorted(folder.glob("[0-9]*.png")):
+            try:
+                with Image.open(path) as image:  # the header alone
+                    fits = image.mode == "P" and (image.height, image.width) == self._size
+                    note = json.loads(str(image.info.get(NOTE, "{}")))
+                index = int(path.stem)
+            except (OSError, ValueError, SyntaxError):
+                continue
+            if fits and isinstance(note, dict) and path.stem == f"{index:06d}":
+                yield index, note
+
+    def _ids(self, kind: str, index: int) -> list[int]:
+        mask = self._read(kind, index)
+        return [] if mask is None else [int(id) for id in np.unique(mask) if id]
+
+    def _read(self, kind: str, index: int) -> np.ndarray | None:
+        try:
+            with Image.open(self._path(kind, index)) as image:
+                return np.array(image)
+        except (OSError, SyntaxError):  # somebody took it away
+            return None

@@ -1,0 +1,47 @@
+"""What the server answers when it cannot: one shape, plain sentences, never a path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from camn.errors import CamnError
+
+_STATUS = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "too_large": 413,
+    "invalid": 422,
+    "internal": 500,
+    "no_room": 507,
+}
+CODES = {status: code for code, status in _STATUS.items()} | dict.fromkeys((405, 411, 415), "bad_request")
+_PATH = re.compile(r"(?:file:)?(?<![\w.<])(?:~|\.{1,2})?(?:/[^\s/:;,'\")]+){2,}/?|[A-Za-z]:\\[^\s:;,'\")]+")
+
+
+class Problem(Exception):
+    """code: one of those of docs/web-api.md. message: a whole sentence for the user, without paths."""
+
+    def __init__(self, code: str, message: str, status: int | None = None):
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status or _STATUS[code]
+
+    def body(self) -> dict[str, dict[str, str]]:
+        return {"error": {"code": self.code, "message": self.message}}
+
+
+def plain(error: BaseException, *known: tuple[Path, str]) -> str:
+    """An error's own words without paths. known: (path, what the user calls it), the longest path first."""
+    text = str(error) or type(error).__name__
+    for path, name in known:
+        text = text.replace(str(path), name)
+    text = _PATH.sub("a file", text).strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def refused(error: CamnError, *known: tuple[Path, str]) -> Problem:
+    """What the user sent cannot be used: the error's words, by the names that he knows."""
+    return Problem("invalid", plain(error, *known))

@@ -1,0 +1,139 @@
+"""The network over a project: from the shown mask of one frame through the frames before or behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from camn import api
+from camn.web.decode import read_frame
+from camn.web.jobs import Work
+from camn.web.maskfiles import Predicted
+from camn.web.problem import Problem
+from camn.web.project import Project
+from camn.web.schemas import Propagate
+
+REFERENCES = 8  # given frames that are shown to the network before it starts, the nearest ones
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way through the frames. start: whose mask it begins with. frames: those to segment, in order. seeds: given
+    frames behind the start, the farthest first."""
+
+    start: int
+    frames: range
+    seeds: tuple[int, ...]
+
+
+def plan(given: list[int], count: int, asked: Propagate) -> list[Run]:
+    """given: frames with masks from the user, sorted. count: of the project's frames."""
+    steps = {"forward": (1,), "backward": (-1,), "both": (1, -1)}[asked.direction]
+    return [_run(given, count, asked.frame, step, asked.until) for step in steps]
+
+
+def _run(given: list[int], count: int, start: int, step: int, until: str) -> Run:
+    ahead = sorted((index for index in given if (index - start) * step > 0), key=lambda index: index * step)
+    behind = sorted((index for index in given if (index - start) * step < 0), key=lambda index: index * step)
+    end = count if step > 0 else -1
+    if until == "given" and ahead:
+        end = ahead[0]
+    return Run(start, range(start + step, end, step), tuple(behind[-REFERENCES:]))
+
+
+def check(project: Project, asked: Propagate) -> int:
+    """How many frames are to be segmented. Raises Problem where there is nothing to start from, or nowhere to go."""
+    project.need_ready()
+    project.need_frame(asked.frame)
+    mask = project.shown_mask(asked.frame)
+    if mask is None or not mask.any():
+        raise Problem("conflict", f"Frame {asked.frame} has no mask of an object; mark one there first.")
+    total = sum(len(run.frames) for run in plan(project.given_frames(), project.count, asked))
+    if not total:
+        raise Problem("conflict", f"From frame {asked.frame} there is no frame to go to that way.")
+    return total
+
+
+def propagate(
+    project: Project,
+    asked: Propagate,
+    segmenter: Callable[[], api.Segmenter],
+    work: Work,
+    changed: Callable[[int], None] = lambda index: None,
+) -> None:
+    """Segment frames and keep their masks, one after the other. changed: called with each frame that has a new mask.
+
+    Masks from the user stay; where one is met the network is corrected by it. While it runs the project's record tells
+    of it. Raises Problem, CamnError; Cancelled, and then what was done stays.
+    """
+    total, done = check(project, asked), 0
+    runs = plan(project.given_frames(), project.count, asked)
+    project.change(propagation=asked.model_dump() | {"job": work.id})
+    try:
+        with api.enough_memory(project.size, len(project.ids)):
+            for run in runs:
+                for index, result in follow(project, run, segmenter()):
+                    known = Predicted(result.confidence, result.lost, work.id)
+                    project.masks.predict(index, result.ids, known)
+                    changed(index)
+                    done += 1
+                    work.tell(done, total, index)
+                    work.check()
+    finally:
+        if not work.server_ends and project.folder.exists():
+            project.change(propagation=None)
+
+
+def reached(project: Project, asked: Propagate, job: str) -> int | None:
+    """The frame that a propagation came to before the server was killed; None if to none. Of both ways, forward comes
+    first: a frame before the start says that this one was through."""
+    mine = [index for index, known in project.masks.predicted.items() if known.job == job]
+    before = [index for index in mine if index < asked.frame]
+    return min(before, default=None) if before else max(mine, default=None)
+
+
+def follow(project: Project, run: Run, segmenter: api.Segmenter) -> Iterator[tuple[int, api.Result]]:
+    """Each frame of a run with what the network says of it, before the user's own mask of it, if any, corrects it."""
+    masks = project.masks
+    for index in run.seeds:
+        _state(project, segmenter, index, project.shown_mask(index, "given"), masks.given[index].stated)
+    shown = project.shown_mask(run.start)
+    assert shown is not None
+    stated = masks.given[run.start].stated if run.start in masks.given else frozenset()
+    _state(project, segmenter, run.start, shown, stated | set(np.unique(shown)))
+    files = (project.frame_file(index) for index in run.frames)
+    with closing(api.prefetch(map(read_frame, files))) as frames:
+        for index, frame in zip(run.frames, frames, strict=True):
+            result = segmenter.step(frame)
+            yield index, result
+            if index in masks.given:
+                _correct(segmenter, project, project.shown_mask(index, "given"), masks.given[index].stated)
+
+
+def _state(
+    project: Project, segmenter: api.Segmenter, index: int, mask: np.ndarray | None, stated: frozenset[int]
+) -> None:
+    """Make a frame with a mask a reference, and the frame last seen."""
+    if mask is None or (segmenter.index < 0 and not mask.any()):  # an empty mask is no beginning
+        return
+    frame = read_frame(project.frame_file(index))
+    if segmenter.index < 0:
+        segmenter.start(frame, mask)
+        return
+    segmenter.step(frame)
+    _correct(segmenter, project, mask, stated)
+
+
+def _correct(
+    segmenter: api.Segmenter, project: Project, mask: np.ndarray | None, stated: frozenset[int] | set[int]
+) -> None:
+    """Of the stated ids those that there are, and that the network may be told of: known ones, or ones in the mask."""
+    if mask is None:
+        return
+    present = {int(id) for id in np.unique(mask)} - {0}
+    ids = {int(id) for id in stated} & set(project.ids) & (present | set(segmenter.objects))
+    if ids:
+        segmenter.correct(mask, sorted(ids))

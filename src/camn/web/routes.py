@@ -1,0 +1,127 @@
+"""Routes of projects, frames and objects."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.responses import FileResponse
+
+import camn
+from camn.web import schemas
+from camn.web.bodies import content_length, stream
+from camn.web.problem import Problem
+from camn.web.project import Project
+from camn.web.studio import Studio
+from camn.web.uploads import readable
+
+router = APIRouter(prefix="/api")
+ERRORS: dict[int | str, dict] = {
+    status: {"model": schemas.ErrorBody} for status in (400, 401, 403, 404, 405, 409, 413, 415, 422, 507)
+}
+Pid = Annotated[str, Path(alias="project", pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Index = Annotated[int, Path(ge=0, lt=1 << 31)]
+FileName = Annotated[str, Query(max_length=1000)]
+RAW = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+def studio(request: Request) -> Studio:
+    return request.app.state.studio
+
+
+def project(request: Request, project: Pid) -> Project:
+    return studio(request).store.get(project)
+
+
+Here = Annotated[Studio, Depends(studio)]
+Mine = Annotated[Project, Depends(project)]
+
+
+@router.get("/server")
+def server(here: Here) -> schemas.Server:
+    return schemas.Server(
+        version=camn.__version__,
+        run=here.events.run,
+        model=here.options.model if not here.options.model.endswith(".safetensors") else "own weights",
+        device=here.device,
+        seq=here.events.seq,
+        limits=schemas.LimitsShown(**dataclasses.asdict(here.limits)),
+    )
+
+
+@router.get("/projects")
+def projects(here: Here) -> list[schemas.Project]:
+    return [item.shown() for item in here.store.all()]
+
+
+@router.post("/projects", status_code=201)
+def create(here: Here, body: schemas.ProjectName) -> schemas.Project:
+    return here.create(body.name).shown()
+
+
+@router.get("/projects/{project}")
+def detail(here: Here, mine: Mine) -> schemas.Detail:
+    return here.detail(mine)
+
+
+@router.patch("/projects/{project}")
+def rename(here: Here, mine: Mine, body: schemas.ProjectName) -> schemas.Project:
+    mine.change(name=body.name)
+    here.changed(mine)
+    return mine.shown()
+
+
+@router.delete("/projects/{project}", status_code=204)
+def delete(here: Here, mine: Mine) -> None:
+    here.delete(mine.id)
+
+
+@router.put("/projects/{project}/upload", openapi_extra=RAW)
+async def upload(here: Here, mine: Mine, request: Request, name: FileName) -> schemas.Upload:
+    inbox = here.inbox(mine)
+    sent = await inbox.take(readable(name), content_length(request), stream(request), here.store.need_room)
+    return schemas.Upload(name=sent.name, bytes=sent.bytes, files=len(inbox.sent))
+
+
+@router.delete("/projects/{project}/upload", status_code=204)
+def forget_upload(here: Here, mine: Mine) -> None:
+    here.inbox(mine).clear()
+
+
+@router.post("/projects/{project}/decode", status_code=202)
+def decode(here: Here, mine: Mine) -> schemas.Project:
+    here.start_decoding(mine)
+    return mine.shown()
+
+
+@router.get("/projects/{project}/frames/{index}", response_class=FileResponse)
+def frame(mine: Mine, index: Index, size: Literal["display", "full"] = "display") -> Response:
+    mine.need_frame(index)
+    path = mine.frame_file(index, size == "display")
+    if not path.is_file():
+        raise Problem("not_found", f"Frame {index} is gone from the project's folder.")
+    headers = {"cache-control": "private, max-age=31536000, immutable"}
+    return FileResponse(path, media_type="image/jpeg", headers=headers)
+
+
+@router.post("/projects/{project}/objects", status_code=201)
+def add_object(here: Here, mine: Mine, body: schemas.ObjectWish) -> schemas.Obj:
+    item = mine.add_object(body.name, body.colour, here.limits.objects)
+    here.changed(mine)
+    return schemas.Obj(**dataclasses.asdict(item))
+
+
+@router.put("/projects/{project}/objects/{id}")
+def set_object(
+    here: Here, mine: Mine, id: Annotated[int, Path(ge=1, le=254)], body: schemas.ObjectChange
+) -> schemas.Obj:
+    item = mine.set_object(id, body.name, body.colour, here.limits.objects)
+    here.changed(mine)
+    return schemas.Obj(**dataclasses.asdict(item))
+
+
+@router.delete("/projects/{project}/objects/{id}", status_code=204)
+def delete_object(here: Here, mine: Mine, id: Annotated[int, Path(ge=1, le=254)]) -> None:
+    mine.delete_object(id)
+    here.changed(mine)

@@ -1,0 +1,178 @@
+"""What goes over the wire, as JSON; docs/web-api.md says it in words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Id = Annotated[int, Field(ge=1, le=254)]
+Index = Annotated[int, Field(ge=0, lt=1 << 31)]
+Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Point = tuple[Coordinate, Coordinate]
+MaskKind = Literal["shown", "given", "predicted"]
+ClearKind = Literal["given", "predicted", "both"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+
+
+class Asked(BaseModel):
+    """A body: what is not known is refused, so that a slip does not pass in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProjectName(Asked):
+    name: Name
+
+
+class ObjectWish(Asked):
+    name: Name | None = None
+    colour: Colour | None = None
+
+
+class ObjectChange(Asked):
+    name: Name
+    colour: Colour
+
+
+class Stroke(Asked):
+    """points in pixels of the full frame; radius of the brush in the same."""
+
+    points: Annotated[list[Point], Field(min_length=1, max_length=10_000)]
+    radius: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+    foreground: bool = True
+
+
+class GrabCut(Asked):
+    object: Id
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
+    strokes: Annotated[list[Stroke], Field(max_length=200)] | None = None
+    refine: bool = False
+
+    @model_validator(mode="after")
+    def _either(self) -> GrabCut:
+        if (self.box is None) == (not self.strokes):
+            raise ValueError("give either a box or strokes")
+        return self
+
+
+class Propagate(Asked):
+    frame: Index
+    direction: Literal["forward", "backward", "both"] = "forward"
+    until: Literal["end", "given"] = "end"
+
+
+class Export(Asked):
+    kind: Literal["masks", "coco", "overlay", "prores", "vp9"]
+    objects: Annotated[list[Id], Field(min_length=1, max_length=254)] | None = None
+    opacity: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Obj(BaseModel):
+    id: int
+    name: str
+    colour: str
+
+
+class Project(BaseModel):
+    id: str
+    name: str
+    created: str
+    state: Literal["new", "decoding", "ready", "failed"]
+    error: str | None
+    notes: list[str]
+    width: int
+    height: int
+    display_width: int
+    display_height: int
+    fps: float
+    count: int
+    total: int | None
+    objects: list[Obj]
+
+
+class Upload(BaseModel):
+    name: str
+    bytes: int
+    files: int
+
+
+class Mask(BaseModel):
+    frame: int
+    given: bool
+    predicted: bool
+    confidence: dict[int, float] = {}
+    lost: list[int] = []
+
+
+class Loaded(BaseModel):
+    frames: list[int]
+    objects: list[Obj]
+    notes: list[str]
+
+
+class Strip(BaseModel):
+    """Of one object. confidence: of each frame, None without a mask. lost, doubtful: stretches [first, last]."""
+
+    confidence: list[float | None]
+    lost: list[tuple[int, int]]
+    doubtful: list[tuple[int, int]]
+
+
+class Confidence(BaseModel):
+    objects: dict[int, Strip]
+
+
+class Job(BaseModel):
+    id: str
+    project: str
+    kind: Literal["decode", "propagate", "export"]
+    state: JobState
+    place: int = 0
+    done: int = 0
+    total: int = 0
+    frame: int | None = None
+    rate: float = 0.0
+    left: float | None = None
+    error: str | None = None
+    asked: Propagate | Export | None = None
+    file: str | None = None
+    file_name: str | None = None
+
+
+class Detail(Project):
+    given: list[int]
+    predicted: list[tuple[int, int]]
+    jobs: list[Job]
+
+
+class LimitsShown(BaseModel):
+    file_bytes: int
+    frame_pixels: int
+    frames: int
+    objects: int
+    name_length: int
+    mask_bytes: int
+    zip_members: int
+
+
+class Server(BaseModel):
+    version: str
+    run: str
+    model: str
+    device: str | None
+    seq: int
+    limits: LimitsShown
+
+
+class Failure(BaseModel):
+    code: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """Every answer that is not a success."""
+
+    error: Failure

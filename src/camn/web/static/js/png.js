@@ -1,0 +1,108 @@
+/**
+ * 8-bit greyscale (or palette) PNG, read and written to the value: a canvas is no place for ids, as some browsers
+ * change its pixels a little against fingerprinting.
+ */
+
+/** @typedef {{ids: Uint8Array, width: number, height: number}} IdMap row by row */
+
+const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
+const GREY = 0;
+const PALETTE = 3;
+
+const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
+  return n;
+});
+
+/** @param {Uint8Array} bytes */
+function crc(bytes) {
+  let value = 0xffffffff;
+  for (const byte of bytes) value = CRC[(value ^ byte) & 255] ^ (value >>> 8);
+  return ~value >>> 0;
+}
+
+/** @param {string} type @param {Uint8Array} data */
+function chunk(type, data) {
+  const bytes = new Uint8Array(data.length + 12);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, data.length);
+  for (let i = 0; i < 4; i++) bytes[4 + i] = type.charCodeAt(i);
+  bytes.set(data, 8);
+  view.setUint32(data.length + 8, crc(bytes.subarray(4, data.length + 8)));
+  return bytes;
+}
+
+/** @param {Uint8Array<ArrayBuffer>} bytes @param {CompressionStream | DecompressionStream} through */
+async function pipe(bytes, through) {
+  const stream = new Blob([bytes]).stream().pipeThrough(through);
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** @param {IdMap} map @returns {Promise<Blob>} */
+export async function encode({ ids, width, height }) {
+  const rows = new Uint8Array((width + 1) * height); // each row begins with its filter, 0
+  for (let y = 0; y < height; y++) rows.set(ids.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set([8, GREY, 0, 0, 0], 8);
+  const data = await pipe(rows, new CompressionStream("deflate"));
+  const parts = [new Uint8Array(SIGNATURE), chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))];
+  return new Blob(parts, { type: "image/png" });
+}
+
+/** @param {ArrayBuffer} buffer */
+function split(buffer) {
+  const view = new DataView(buffer);
+  const bytes = new Uint8Array(buffer);
+  if (SIGNATURE.some((value, i) => bytes[i] !== value)) throw new Error("The mask that the server sent is no PNG.");
+  const data = [];
+  let header = view;
+  for (let at = 8; at + 12 <= bytes.length; at += view.getUint32(at) + 12) {
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (type === "IHDR") header = new DataView(buffer, at + 8, 13);
+    if (type === "IDAT") data.push(bytes.subarray(at + 8, at + 8 + view.getUint32(at)));
+  }
+  return { header, data };
+}
+
+/** @param {ArrayBuffer} buffer @returns {Promise<IdMap>} */
+export async function decode(buffer) {
+  const { header, data } = split(buffer);
+  const [width, height, kind] = [header.getUint32(0), header.getUint32(4), header.getUint8(9)];
+  if (header.getUint8(8) !== 8 || (kind !== GREY && kind !== PALETTE) || header.getUint8(12)) {
+    throw new Error("The mask that the server sent is no 8-bit greyscale PNG.");
+  }
+  const packed = new Uint8Array(await new Blob(data).arrayBuffer());
+  const rows = await pipe(packed, new DecompressionStream("deflate"));
+  return { ids: unfilter(rows, width, height), width, height };
+}
+
+/** @param {number} left @param {number} up @param {number} corner */
+function paeth(left, up, corner) {
+  const [a, b, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
+  return a <= b && a <= c ? left : b <= c ? up : corner;
+}
+
+/** Takes the rows' filters back (PNG specification, section 9). @param {Uint8Array} rows @param {number} width @param {number} height */
+function unfilter(rows, width, height) {
+  const ids = new Uint8Array(width * height);
+  let above = new Uint8Array(width);
+  for (let y = 0; y < height; y++) {
+    const from = rows.subarray(y * (width + 1) + 1, (y + 1) * (width + 1));
+    const to = ids.subarray(y * width, (y + 1) * width);
+    unfilterRow(rows[y * (width + 1)], from, above, to);
+    above = to;
+  }
+  return ids;
+}
+
+/** @param {number} filter @param {Uint8Array} from @param {Uint8Array} above @param {Uint8Array} to */
+function unfilterRow(filter, from, above, to) {
+  if (filter === 0) to.set(from);
+  else if (filter === 1) for (let x = 0; x < to.length; x++) to[x] = from[x] + (x ? to[x - 1] : 0);
+  else if (filter === 2) for (let x = 0; x < to.length; x++) to[x] = from[x] + above[x];
+  else if (filter === 3) for (let x = 0; x < to.length; x++) to[x] = from[x] + (((x ? to[x - 1] : 0) + above[x]) >> 1);
+  else for (let x = 0; x < to.length; x++) to[x] = from[x] + (x ? paeth(to[x - 1], above[x], above[x - 1]) : above[0]);
+}

@@ -1,0 +1,124 @@
+/** The open project: its frames, masks, track, and what was done to it. */
+
+import { api } from "./api.js";
+import { Edits } from "./edits.js";
+import { Frames } from "./frames.js";
+import { History } from "./history.js";
+import { Masks } from "./masks.js";
+import { Signal } from "./signal.js";
+import { Track } from "./track.js";
+
+/** @import {Rect} from "./ids.js" */
+/** @import {Store} from "./store.js" */
+/** @import {Obj, Project, ServerEvent} from "./types.js" */
+
+export class Session {
+  /** @param {Store} store @param {string} id of the project, which the store knows */
+  constructor(store, id) {
+    this.store = store;
+    this.id = id;
+    this.track = new Track();
+    /** @type {Signal<number>} the ids of a frame have come or changed */
+    this.maskChanged = new Signal();
+    /** @type {Signal<Rect>} a part of the edit's map was painted */
+    this.painted = new Signal();
+    /** @type {Signal<void>} */
+    this.trackChanged = new Signal();
+    this.frames = new Frames(id);
+    this.masks = new Masks(id, this.track, (frame) => this.maskChanged.tell(frame));
+    this.history = new History();
+    this.edits = new Edits(this);
+    this.maskChanged.watch(() => this.trackChanged.tell());
+    this.ended = new AbortController();
+  }
+
+  /** @returns {Project} */
+  get project() {
+    return /** @type {Project} */ (this.store.state.projects.find((project) => project.id === this.id));
+  }
+
+  /** The selected object. @returns {Obj | undefined} */
+  get object() {
+    return this.project.objects.find((object) => object.id === this.store.state.object);
+  }
+
+  /** Fetches what is known anew. */
+  async reload() {
+    const [detail, confidence] = await Promise.all([api.detail(this.id), api.confidence(this.id)]);
+    const { given: _given, predicted: _predicted, jobs, ...project } = detail;
+    this.store.putProject(project);
+    jobs.forEach((job) => this.store.putJob(job));
+    const known = [...this.masks.loader.kept.keys()].map(Number);
+    this.track.fill(detail, confidence);
+    known.forEach((frame) => this.masks.told(frame));
+    this.maskChanged.tell(this.store.state.frame);
+  }
+
+  /** @param {ServerEvent} event of this project */
+  heard(event) {
+    if (event.type === "mask") {
+      this.track.put(event.mask);
+      this.masks.told(event.mask.frame);
+      this.trackChanged.tell();
+    } else if (event.type === "masks_cleared") {
+      this.track.clear(event);
+      for (let n = event.first; n <= event.last; n++) this.masks.told(n);
+    }
+  }
+
+  /** Goes to a frame, as near as there is one. @param {number} frame */
+  show(frame) {
+    const last = Math.max(0, this.project.count - 1);
+    this.store.set({ frame: Math.min(last, Math.max(0, Math.round(frame))) });
+  }
+
+  /** The user goes somewhere: a propagation no longer takes the view along. @param {number} frame */
+  seek(frame) {
+    this.store.set({ playing: false, follow: this.store.active.length === 0 });
+    this.show(frame);
+  }
+
+  /** The selected object, or a new one if there is none. @returns {Promise<Obj>} */
+  async needObject() {
+    return this.object ?? this.project.objects[0] ?? this.addObject();
+  }
+
+  /** @returns {Promise<Obj>} */
+  async addObject() {
+    const object = await api.addObject(this.id, {});
+    this.store.putProject({ ...this.project, objects: [...this.project.objects.filter((o) => o.id !== object.id), object] });
+    this.store.set({ object: object.id });
+    this.history.push({
+      label: `Add ${object.name}`,
+      undo: () => api.removeObject(this.id, object.id),
+      redo: () => api.putObject(this.id, object),
+    });
+    return object;
+  }
+
+  /** @param {Obj} from @param {Obj} to */
+  async changeObject(from, to) {
+    await api.putObject(this.id, to);
+    this.history.push({
+      label: `Change ${from.name}`,
+      undo: () => api.putObject(this.id, from),
+      redo: () => api.putObject(this.id, to),
+    });
+  }
+
+  /** @param {Obj} object */
+  async removeObject(object) {
+    await api.removeObject(this.id, object.id);
+    this.history.push({
+      label: `Delete ${object.name}`,
+      undo: () => api.putObject(this.id, object),
+      redo: () => api.removeObject(this.id, object.id),
+    });
+  }
+
+  close() {
+    this.ended.abort();
+    this.frames.close();
+    this.masks.close();
+  }
+}

@@ -1,0 +1,91 @@
+/** Brush and eraser. The secondary button, or Shift, turns the one into the other. */
+
+import { paintSegment, paintTable } from "../ids.js";
+import { stroke, Tool } from "./tool.js";
+
+/** @import {Edit} from "../edits.js" */
+/** @import {Point} from "../ids.js" */
+/** @import {Viewport} from "../viewport.js" */
+/** @import {Context, Held} from "./tool.js" */
+/** @typedef {{points: Point[], painted: number, edit: Edit | null, table: Uint8Array, erases: boolean, over: boolean}} Stroke */
+
+export class Brush extends Tool {
+  /** @param {Context} context @param {boolean} erases */
+  constructor(context, erases) {
+    super(context);
+    this.erases = erases;
+    /** @type {Stroke | null} */
+    this.stroke = null;
+    /** @type {Point | null} */
+    this.at = null;
+  }
+
+  /** @param {Point} point @param {Held} held */
+  down(point, { shift, secondary }) {
+    const erases = this.erases !== (shift || secondary);
+    const begun = { points: [point], painted: 0, edit: null, table: new Uint8Array(256), erases, over: false };
+    this.stroke = begun;
+    this.attempt(null, () => this.begin(begun));
+  }
+
+  /** Points that come before the mask is here wait for it. @param {Stroke} begun */
+  async begin(begun) {
+    const object = begun.erases ? this.session.object : await this.session.needObject();
+    if (object && !begun.erases) this.store.set({ object: object.id });
+    begun.table = paintTable(begun.erases ? 0 : (object?.id ?? 0), object?.id ?? 0, this.store.state.protect);
+    begun.edit = await this.session.edits.begin();
+    this.paint(begun);
+    if (begun.over) await this.finish(begun);
+  }
+
+  /** @param {Stroke} stroke */
+  paint(stroke) {
+    const { edit, points, table } = stroke;
+    if (!edit) return;
+    for (; stroke.painted < points.length; stroke.painted++) {
+      const from = points[Math.max(0, stroke.painted - 1)];
+      const rect = paintSegment(edit.map, from, points[stroke.painted], this.store.state.radius, table);
+      this.session.edits.painted(edit, rect);
+    }
+  }
+
+  /** @param {Point[]} points */
+  move(points) {
+    this.at = points[points.length - 1];
+    this.stroke?.points.push(...points);
+    if (this.stroke) this.paint(this.stroke);
+    this.context.redraw();
+  }
+
+  up() {
+    const begun = this.stroke;
+    this.stroke = null;
+    if (!begun) return;
+    begun.over = true;
+    if (begun.edit) this.attempt(null, () => this.finish(begun));
+  }
+
+  /** @param {Stroke} stroke */
+  async finish(stroke) {
+    if (stroke.edit) await this.session.edits.commit(stroke.edit, stroke.erases ? "Erase" : "Brush");
+  }
+
+  cancel() {
+    if (this.stroke?.edit) this.session.edits.drop(this.stroke.edit);
+    this.stroke = null;
+  }
+
+  /** @param {Point | null} point */
+  hover(point) {
+    this.at = point;
+    this.context.redraw();
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {Viewport} viewport */
+  draw(context, viewport) {
+    if (!this.at) return;
+    const [x, y] = viewport.toCanvas(this.at);
+    const radius = Math.max(2, this.store.state.radius * viewport.scale);
+    stroke(context, () => context.arc(x, y, radius, 0, 2 * Math.PI), this.erases ? "#fff" : this.session.object?.colour);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What goes over the wire: docs/web-api.md, as types.
+ *
+ * @typedef {{id: number, name: string, colour: string}} Obj
+ *
+ * @typedef {object} Project
+ * @property {string} id
+ * @property {string} name
+ * @property {string} created ISO 8601
+ * @property {"new" | "decoding" | "ready" | "failed"} state
+ * @property {string | null} error
+ * @property {string[]} notes
+ * @property {number} width
+ * @property {number} height
+ * @property {number} display_width
+ * @property {number} display_height
+ * @property {number} fps
+ * @property {number} count frames that can be shown now
+ * @property {number | null} total
+ * @property {Obj[]} objects
+ *
+ * @typedef {Project & {given: number[], predicted: [number, number][], jobs: Job[]}} Detail
+ *
+ * @typedef {object} Limits
+ * @property {number} file_bytes
+ * @property {number} frame_pixels
+ * @property {number} frames
+ * @property {number} objects
+ * @property {number} name_length
+ * @property {number} mask_bytes
+ * @property {number} zip_members
+ *
+ * @typedef {{version: string, run: string, model: string, device: string | null, seq: number, limits: Limits}} Server
+ *
+ * @typedef {{frame: number, direction: "forward" | "backward" | "both", until: "end" | "given"}} Propagate
+ * @typedef {"masks" | "coco" | "overlay" | "prores" | "vp9"} ExportKind
+ * @typedef {{kind: ExportKind, objects?: number[], opacity?: number}} Export
+ *
+ * @typedef {object} Job
+ * @property {string} id
+ * @property {string} project
+ * @property {"decode" | "propagate" | "export"} kind
+ * @property {"queued" | "running" | "done" | "failed" | "cancelled" | "interrupted"} state
+ * @property {number} place 0 running or ended, 1 next in the queue
+ * @property {number} done
+ * @property {number} total
+ * @property {number | null} frame of a propagation: the one done last
+ * @property {number} rate frames/s
+ * @property {number | null} left seconds
+ * @property {string | null} error
+ * @property {Propagate | Export | null} asked
+ * @property {string | null} file
+ * @property {string | null} file_name
+ *
+ * @typedef {object} Mask
+ * @property {number} frame
+ * @property {boolean} given
+ * @property {boolean} predicted
+ * @property {{[id: string]: number}} confidence
+ * @property {number[]} lost
+ *
+ * @typedef {{confidence: (number | null)[], lost: [number, number][], doubtful: [number, number][]}} Strip
+ * @typedef {{objects: {[id: string]: Strip}}} Confidence
+ *
+ * @typedef {{points: [number, number][], radius: number, foreground: boolean}} Stroke
+ * @typedef {object} GrabCut
+ * @property {number} object
+ * @property {[number, number, number, number]} [box]
+ * @property {Stroke[]} [strokes]
+ * @property {boolean} [refine]
+ *
+ * @typedef {"given" | "predicted" | "both"} ClearKind
+ *
+ * @typedef {{type: "hello", run: string, seq: number, reload: boolean}} HelloEvent
+ * @typedef {{type: "project", seq: number, project: Project}} ProjectEvent
+ * @typedef {{type: "project_deleted", seq: number, id: string}} DeletedEvent
+ * @typedef {{type: "mask", seq: number, project: string, mask: Mask}} MaskEvent
+ * @typedef {{type: "masks_cleared", seq: number, project: string, first: number, last: number, kind: ClearKind}} ClearedEvent
+ * @typedef {{type: "job", seq: number, job: Job}} JobEvent
+ * @typedef {HelloEvent | ProjectEvent | DeletedEvent | MaskEvent | ClearedEvent | JobEvent} ServerEvent
+ */
+export {};

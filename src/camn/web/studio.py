@@ -1,0 +1,218 @@
+"""What one server holds, and what its routes do: projects, jobs, events, the network."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from camn import api
+from camn.errors import CamnError
+from camn.web import schemas
+from camn.web.bodies import leftovers
+from camn.web.decode import decode
+from camn.web.events import Events
+from camn.web.exports import chosen, export, file_name
+from camn.web.jobs import Jobs, Work
+from camn.web.limits import Limits
+from camn.web.problem import Problem, refused
+from camn.web.project import Project, stretches
+from camn.web.propagate import check, propagate, reached
+from camn.web.store import Store
+from camn.web.uploads import Inbox, readable
+
+DOUBTFUL = 0.8  # confidence below it is worth a look
+
+
+class Studio:
+    """options: of the network, which is loaded when it is first needed. Raises CamnError."""
+
+    def __init__(self, folder: Path, options: api.SegmentOptions, limits: Limits | None = None):
+        self.limits, self.options = limits or Limits(), options
+        self.events = Events()
+        self.store = Store(folder, self.limits)
+        self.jobs = Jobs(self.events, self.limits.jobs)
+        self._inboxes: dict[str, Inbox] = {}
+        self._model: api.Model | None = None
+        self._loading = threading.Lock()
+        for project in self.store.all():
+            self._take_up(project)
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.store.close()
+
+    def _take_up(self, project: Project) -> None:
+        """What another run of the server left undone."""
+        leftovers(project.folder)
+        if project.record.state == "decoding":
+            self._decode(project)
+        elif left := project.record.propagation:
+            asked = schemas.Propagate.model_validate({key: left[key] for key in ("frame", "direction", "until")})
+            self.jobs.add_interrupted(project.id, asked, reached(project, asked, str(left.get("job", ""))))
+            project.change(propagation=None)
+
+    @property
+    def device(self) -> str | None:
+        return str(self._model.segmenter().device) if self._model else None
+
+    def segmenter(self) -> api.Segmenter:
+        """A fresh one. Raises CamnError when the network cannot be loaded."""
+        with self._loading:
+            self._model = self._model or api.open_model(self.options)
+        return self._model.segmenter()
+
+    # --- projects ----------------------------------------------------------------------------------------------------
+
+    def create(self, name: str) -> Project:
+        project = self.store.create(name)
+        self.changed(project)
+        return project
+
+    def open_video(self, path: Path) -> Project:
+        """A project of a video or a folder of images on this machine, as the command line names it; it is copied.
+
+        Raises CamnError where it cannot be read."""
+        source = api.open_source(path, self.limits.frame_pixels)
+        project = self.create(readable(path.resolve().name))
+        inbox = self.inbox(project)
+        files = [path] if source.kind == "video" else sorted(path.iterdir())
+        for file in files:
+            if file.is_file() and (source.kind == "video" or file.stem in (source.names or ())):
+                inbox.copy(file)
+        self.start_decoding(project)
+        return project
+
+    def delete(self, id: str) -> None:
+        self.store.get(id)
+        self.jobs.cancel_all(id)
+        self.store.delete(id)
+        self._inboxes.pop(id, None)
+        self.events.project_deleted(id)
+
+    def changed(self, project: Project) -> None:
+        self.events.project(project.shown())
+
+    def inbox(self, project: Project) -> Inbox:
+        """Where uploads to a new project go. Raises Problem."""
+        if project.record.state not in ("new", "failed"):
+            raise Problem("conflict", "The project has its frames already; make a new project for another video.")
+        if project.id not in self._inboxes:
+            self._inboxes[project.id] = Inbox(project.source, self.limits)
+        return self._inboxes[project.id]
+
+    def start_decoding(self, project: Project) -> None:
+        """Of what was sent. Raises Problem, and then the project takes another upload."""
+        with project.lock:
+            inbox = self.inbox(project)
+            try:
+                kind = inbox.settle()
+            except CamnError as error:
+                problem = refused(error, *inbox.known(), (project.folder, "the project"))
+                inbox.clear()
+                raise problem from None
+            except Problem:
+                inbox.clear()
+                raise
+            known = inbox.known()[: len(inbox.sent)]
+            del self._inboxes[project.id]
+            project.change(state="decoding", error=None, kind=kind)
+        self._decode(project, known)
+        self.changed(project)
+
+    def _decode(self, project: Project, known: list[tuple[Path, str]] | None = None) -> None:
+        names = (*(known or ()), (project.source / "images", "frames"), (project.source, "the upload"))
+        self.jobs.submit(
+            project.id,
+            "decode",
+            lambda work: decode(project, work, self.limits, self.store.need_room, self.changed),
+            known=names,
+            total=project.record.total or 0,
+        )
+
+    def detail(self, project: Project) -> schemas.Detail:
+        masks = project.masks if project.record.width else None
+        return schemas.Detail(
+            **project.shown().model_dump(),
+            given=sorted(masks.given) if masks else [],
+            predicted=list(stretches(sorted(masks.predicted))) if masks else [],
+            jobs=self.jobs.of(project.id),
+        )
+
+    # --- masks -------------------------------------------------------------------------------------------------------
+
+    def give(self, project: Project, index: int, mask: np.ndarray) -> schemas.Mask:
+        """mask (H, W) uint8 ids. Raises Problem, OutputError."""
+        project.need_frame(index)
+        if mask.shape != project.size:
+            wide, wanted = (f"{size[1]}x{size[0]}" for size in (mask.shape, project.size))
+            raise Problem("invalid", f"The mask has {wide} pixels, the frames have {wanted}.")
+        if unknown := sorted({int(id) for id in np.unique(mask)} - {0, *project.ids}):
+            raise Problem("invalid", f"The mask holds id {unknown[0]}, which is no object of the project.")
+        self.store.need_room()
+        project.masks.give(index, mask)
+        return self._tell(project, index)
+
+    def clear(self, project: Project, index: int, kind: str) -> schemas.Mask:
+        project.need_frame(index)
+        project.masks.clear([index], kind)
+        return self._tell(project, index)
+
+    def clear_all(self, project: Project, first: int, last: int, kind: str) -> None:
+        project.need_frame(first)
+        project.need_frame(last)
+        project.masks.clear(range(first, last + 1), kind)
+        self.events.masks_cleared(project.id, first, last, kind)
+
+    def _tell(self, project: Project, index: int) -> schemas.Mask:
+        shown = project.shown_frame(index)
+        self.events.mask(project.id, shown)
+        return shown
+
+    def confidence(self, project: Project) -> schemas.Confidence:
+        """Strips of all objects. Raises Problem."""
+        masks = project.masks
+        known = {
+            index: masks.known(index, project.ids) for index in sorted({*list(masks.given), *list(masks.predicted)})
+        }
+        return schemas.Confidence(objects={id: _strip(id, known, project.count) for id in project.ids})
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def propagate(self, project: Project, asked: schemas.Propagate) -> schemas.Job:
+        total = check(project, asked)
+        self.store.need_room()
+
+        def run(work: Work) -> None:
+            propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
+
+        known = ((project.folder, "the project"),)
+        return self.jobs.submit(project.id, "propagate", run, asked, known, total)
+
+    def _seen(self, project: Project, index: int) -> None:
+        self._tell(project, index)
+        if index % 64 == 0:
+            self.store.need_room()
+
+    def export(self, project: Project, asked: schemas.Export) -> schemas.Job:
+        chosen(project, asked)
+        self.store.need_room()
+
+        def run(work: Work) -> Path:
+            work.file_name = file_name(project, asked)
+            return export(project, asked, work, self.limits.exports)
+
+        known: tuple[tuple[Path, str], ...] = ((project.folder, "the project"),)
+        return self.jobs.submit(project.id, "export", run, asked, known, project.count)
+
+
+Known = dict[int, tuple[dict[int, float], list[int]]]
+
+
+def _strip(id: int, known: Known, count: int) -> schemas.Strip:
+    values: list[float | None] = [known[index][0].get(id) if index in known else None for index in range(count)]
+    lost = [index for index, (_, gone) in known.items() if id in gone]
+    gone = set(lost)
+    doubtful = [i for i, value in enumerate(values) if value is not None and value < DOUBTFUL and i not in gone]
+    return schemas.Strip(confidence=values, lost=list(stretches(lost)), doubtful=list(stretches(doubtful)))
