@@ -230,6 +230,10 @@ PARTS = {
     "pre-head": ensemble(pre_head=8),
     "bilinear": ensemble(upsample="bilinear"),
     "decoder of two steps": ensemble(decoder=(DecoderStep(8, 8, (8,)), DecoderStep(4, 8, (8, 8)))),
+    "no stage at the last step": {
+        "scales": small().scales[1:],
+        **ensemble(stages=small().ensembler.stages[1:], decoder=(DecoderStep(8, 8, (8,)), DecoderStep(4, 8, (8, 8)))),
+    },
     "no deeplab": {"deeplab": 0},
     "cosine, area": {"matching": Matching("cosine", "area")},
     "half size windows": {"matching": Matching(half_size_windows=True)},

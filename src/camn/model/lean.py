@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from camn.model.ensembler import join_background
-from camn.model.frames import Embedding, Matched, ensembler_inputs
+from camn.model.folding import folded
+from camn.model.frames import Embedding, Matched
+from camn.model.lean_ensembler import LeanEnsembler, energies, shared_skip
 from camn.model.network import Camn
 from camn.model.parts import InParts
 
@@ -25,7 +27,8 @@ class LeanCamn(InParts, Camn):
         self.config = network.config
         self.foreground_bias, self.background_bias = network.foreground_bias, network.background_bias
         self.memory = network.memory
-        self.take({"encode": LeanEncoder(network), "decode": LeanDecoder(network)})
+        ensembler = LeanEnsembler(network.ensembler, network.pre_head, network.memory is not None)
+        self.take({"encode": LeanEncoder(network), "decode": ensembler})
 
     def encode(self, images: Tensor) -> Embedding:
         """As `Camn.encode`."""
@@ -41,33 +44,27 @@ class LeanCamn(InParts, Camn):
         return [self._decode(frame) for frame in frames]
 
     def _decode(self, frame: Matched) -> Tensor:
-        pairs = [self.run("decode", *frame.tensors(slice(i, i + 1))) for i in range(len(frame))]
+        known = energies(frame)
+        pairs = []
+        for one in (slice(i, i + 1) for i in range(len(frame))):
+            pairs.append(self.run("decode", *frame.tensors(one), *(e[one] for e in known)))
         foreground, background = (torch.cat(logits) for logits in zip(*pairs, strict=True))
         return join_background(foreground, background, self.config.ensembler.background_channel)
 
 
 class LeanEncoder(nn.Module):
-    """Images (B, 3, H, W) RGB in 0..1 -> embeddings of each scale, finest first; the stride-4 map for the decoder;
-    with the cosine metric also the keys of each scale."""
+    """`Camn.encode` of images (B, 3, H, W) RGB in 0..1 -> embeddings of each scale, finest first; the stride-4 map, or
+    what the decoder makes of it for all objects; and with the cosine metric the keys of each scale."""
 
     def __init__(self, network: Camn):
         super().__init__()
-        self.network = network
+        self.network = folded(network)
+        for heavy in ("memory", "ensembler", "pre_head"):
+            setattr(self.network, heavy, None)
+        up = shared_skip(network.ensembler)
+        self.skip = up and nn.Sequential(up.transform, up.skip, up.skip_norm, nn.ReLU())
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         made = self.network.encode(images)
-        return (*made.maps, made.low, *(made.keys if self.network.keys is not None else ()))
-
-
-class LeanDecoder(nn.Module):
-    """`Matched.tensors` of M objects -> their foreground and background logits, each (M, h, w)."""
-
-    def __init__(self, network: Camn):
-        super().__init__()
-        self.scales, self.memory = len(network.config.scales), network.memory is not None
-        self.ensembler, self.pre_head = network.ensembler, network.pre_head
-
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        frame = Matched.of(tensors, self.scales, self.memory)
-        sample = torch.zeros(len(frame), dtype=torch.long, device=frame.vector.device)
-        return self.ensembler(ensembler_inputs(frame, self.pre_head), frame.vector, frame.low, sample)
+        low = made.low if self.skip is None else self.skip(made.low)
+        return (*made.maps, low, *(made.keys if self.network.keys is not None else ()))

@@ -1,0 +1,37 @@
+"""Convolutions of enlarged maps, worked at the map's own size: both are linear, so they may change places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def convolve_enlarged(x: Tensor, weight: Tensor, size: Sequence[int], mode: str) -> Tensor:
+    """x (1, C, h, w) enlarged to `size` (H, W) with aligned corners, then convolved 3x3 with zeros around it.
+
+    weight (O, C, 3, 3), mode bilinear or bicubic -> (1, O, H, W), channels last. Each tap of the kernel is a 1x1
+    product at (h, w); enlarging and moving by the tap is a matrix for each axis. For a map enlarged fourfold that is a
+    fifth of the operations of doing it in turn, and the enlarged map is never held.
+    """
+    _, channels, h, w = x.shape
+    out = len(weight)
+    taps = F.conv2d(x, weight.permute(2, 3, 0, 1).reshape(9 * out, channels, 1, 1))
+    taps = taps.permute(0, 2, 3, 1).reshape(h, w, 3, 3, out)  # row, column, tap's row, tap's column, channel
+    across = enlarging_taps(w, size[1], mode, x)
+    rows = torch.matmul(across, taps.permute(2, 0, 3, 1, 4).reshape(3 * h, 3 * w, out))
+    down = enlarging_taps(h, size[0], mode, x)
+    made = torch.mm(down, rows.reshape(3 * h, size[1] * out))
+    return made.view(1, *size, out).permute(0, 3, 1, 2)
+
+
+def enlarging_taps(short: int, long: int, mode: str, like: Tensor) -> Tensor:
+    """(long, 3 * short): from what three taps want of `short` values to their sum at each of `long` enlarged places.
+    Tap t reads the place t - 1 further on, zero beyond the ends."""
+    unit = torch.eye(short, dtype=like.dtype, device=like.device)
+    # The bicubic kernel is two-dimensional: a row of height 1 is enlarged along its width only.
+    enlarged = F.interpolate(unit[None, :, None], (1, long), mode=mode, align_corners=True)[0, :, 0].T
+    padded = F.pad(enlarged, (0, 0, 1, 1))
+    return torch.cat([padded[t : t + long] for t in range(3)], 1)

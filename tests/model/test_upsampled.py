@@ -1,0 +1,26 @@
+"""Convolving an enlarged map at its own size is enlarging, then convolving."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from camn.model.upsampled import convolve_enlarged
+
+torch.set_num_threads(1)
+sides = st.tuples(st.integers(1, 6), st.integers(0, 14))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@given(height=sides, width=sides, channels=st.integers(1, 4), out=st.integers(1, 4), last=st.booleans())
+@settings(max_examples=25)
+def test_both_ways_are_one(mode, height, width, channels, out, last):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, channels, height[0], width[0], generator=generator, dtype=torch.double)
+    weight = torch.randn(out, channels, 3, 3, generator=generator, dtype=torch.double)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    size = (sum(height), sum(width))
+    slow = F.conv2d(F.interpolate(x, size, mode=mode, align_corners=True), weight, padding=1)
+    torch.testing.assert_close(convolve_enlarged(x, weight, size, mode), slow)
