@@ -48,6 +48,7 @@ def test_the_command_measures_each_point_and_says_so(tmp_path):
         assert list(found["stages"]) == [*STAGES, REST]
         assert sum(found["stages"].values()) == pytest.approx(found["mean"], rel=0.02)
         assert 0 < found["seconds"] <= found["p90"] and found["seen"] == point["objects"]
+        assert 0 <= found["others"] <= 1
         assert found["peak"] > 50 * 2**20 and found["peak"] == found["parts"][-1]["peak"]
     assert [p["measured"]["weights"] for p in points] == ["shipped"] * 4 + ["random", "shipped"]
     assert points[0]["measured"]["sha256"] and not points[4]["measured"]["sha256"]

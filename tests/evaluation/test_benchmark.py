@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -19,6 +22,7 @@ from camn.evaluation.benchmark.plot import draw
 from camn.evaluation.benchmark.results import Results
 from camn.evaluation.benchmark.tables import report
 from camn.evaluation.benchmark.targets import findings
+from camn.evaluation.speed import cpu_of_others
 
 ABOUT = {"seen": 2, "work": (481, 849), "weights": "shipped", "sha256": "", "backend": "eager"}
 MACHINE = {"cpu": "a <CPU>", "cores": 2, "memory": 8e9, "system": "x", "torch": "2", "python": "3", "camn": "0"}
@@ -159,6 +163,9 @@ def test_the_report_and_the_plot_hold_every_figure():
         assert f"## By {sweep}" in text
     for point, value in found.items():
         assert f"{value.seconds:.3f}" in text, point
+    assert "Measure again" not in text and "had of its cores, at " + str(Point()) + ": 30%" in report(
+        replace(made, measured={Point(): replace(found[Point()], others=0.3)})
+    )
     assert "no room" in text and "a<b>.safetensors" in text
     root = ElementTree.fromstring(draw(made))
     space = {"svg": "http://www.w3.org/2000/svg"}
@@ -173,3 +180,10 @@ def test_nothing_measured_yet_can_be_shown():
     made = results(Plan(Point()), {})
     ElementTree.fromstring(draw(made))
     assert re.search("Not all points", report(made)) and made.to_dict()["status"] == "running"
+
+
+@pytest.mark.skipif(not Path("/proc/stat").is_file(), reason="what others use is read from /proc/stat")
+def test_what_other_programs_use_is_seen():
+    before = cpu_of_others()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
+    assert cpu_of_others() - before > 0.3

@@ -122,7 +122,7 @@ def _of_video(base: Point, job: Job, video: str | Path | None, mask: str | Path 
     height, width = source.size
     many = len(ObjectIds.of(given.masks[0]))
     frames = min(base.frames, (source.count or base.frames + 1) - 1)
-    base = replace(base, objects=many, side=min(height, width), width=max(height, width), frames=max(1, frames))
+    base = replace(base, objects=many, side=height, width=width, frames=max(1, frames))
     return base, replace(job, point=base, video=str(video), mask=str(mask))
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,10 @@ from camn.evaluation.benchmark.clock import StageClock
 from camn.evaluation.benchmark.discs import moving_discs
 from camn.evaluation.benchmark.measurement import Measurement
 from camn.evaluation.benchmark.plan import Point
-from camn.evaluation.speed import peak_memory
+from camn.evaluation.speed import cpu_of_others, peak_memory
 from camn.inference import Segmenter, resolve_device
 from camn.masks import read_masks
+from camn.masks.ids import MAX_ID
 from camn.model.build import build_network
 
 SURE = 20.0  # logit of a pixel's own channel, where the answer is given
@@ -88,6 +89,17 @@ class Guide:
         return SURE * channels.to(memory_format=torch.contiguous_format)
 
 
+@dataclass
+class Steps:
+    """Of each frame after the first: seconds, by stage too, and the process's peak memory in bytes until then; of all,
+    the fewest objects that an answer had."""
+
+    seconds: list[float] = field(default_factory=list)
+    stages: list[dict[str, float]] = field(default_factory=list)
+    peaks: list[int] = field(default_factory=list)
+    seen: int = MAX_ID
+
+
 def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Measurement:
     """Measures in this process, whose peak memory is part of the answer. report: called with each frame's number."""
     point, device = job.point, resolve_device(job.device)
@@ -97,35 +109,48 @@ def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Mea
     read, kind = _weights(point.model)
     most = max(InferenceConfig.max_side, 2 * point.work)
     config = InferenceConfig(short_side=point.work, max_side=most, backend=point.backend)  # type: ignore[arg-type]
-    segmenter, sha256 = segmenter_of(read, device, config), read.sha256
+    segmenter, about = segmenter_of(read, device, config), {"weights": kind, "sha256": read.sha256}
     del read  # its tensors are no part of what a run holds
-    settle = _settle(device)
+    began, others = time.perf_counter(), cpu_of_others()
+    with enough_memory((point.side, point.width), point.objects):
+        steps = _steps(segmenter, job, not job.video or kind == "random", report)
+    had = (cpu_of_others() - others) / (time.perf_counter() - began) / (os.cpu_count() or 1)
+    return Measurement.of(
+        steps.seconds,
+        steps.stages,
+        steps.peaks,
+        _fills(segmenter),
+        seen=steps.seen,
+        work=segmenter.network.work_size(point.side, point.width, config.short_side, config.max_side),
+        backend=str(segmenter.backends),
+        others=max(0.0, had),
+        **about,
+    )
+
+
+def _steps(segmenter: Segmenter, job: Job, guided: bool, report: Callable[[int], None]) -> Steps:
+    settle, steps, frames = _settle(segmenter.device), Steps(), _frames(job)
     clock = segmenter.clock = StageClock(settle)
-    frames = _frames(job)
     first, mask = next(frames)
     assert mask is not None
-    guide = Guide(segmenter) if not job.video or kind == "random" else None
-    seconds, stages, peaks, seen = [], [], [], point.objects
-    with enough_memory(first.shape[:2], point.objects):
-        segmenter.start(first, mask)
+    guide = Guide(segmenter) if guided else None
+    segmenter.start(first, mask)
+    settle()
+    clock.take(0.0)
+    for number, (frame, true) in enumerate(frames, 1):
+        if guide:
+            guide.show(mask if true is None else true)
+        start = time.perf_counter()
+        ids = segmenter.step(frame).ids
         settle()
-        clock.take(0.0)
-        for number, (frame, true) in enumerate(frames):
-            if guide:
-                guide.show(mask if true is None else true)
-            start = time.perf_counter()
-            ids = segmenter.step(frame).ids
-            settle()
-            seconds.append(time.perf_counter() - start)
-            stages.append(clock.take(seconds[-1]))
-            peaks.append(peak_memory(device))
-            seen = min(seen, int((np.bincount(ids.ravel())[1:] > 0).sum()))
-            report(number + 1)
-    if not seconds:
-        raise VideoError(f"{job.video}: has one frame alone, or none after its mask; give a longer video")
-    work = segmenter.network.work_size(*first.shape[:2], config.short_side, config.max_side)
-    about = {"seen": seen, "work": work, "weights": kind, "sha256": sha256, "backend": str(segmenter.backends)}
-    return Measurement.of(seconds, stages, peaks, _fills(segmenter), **about)
+        steps.seconds.append(time.perf_counter() - start)
+        steps.stages.append(clock.take(steps.seconds[-1]))
+        steps.peaks.append(peak_memory(segmenter.device))
+        steps.seen = min(steps.seen, int((np.bincount(ids.ravel())[1:] > 0).sum()))
+        report(number)
+    if not steps.seconds:
+        raise VideoError(f"{job.video}: has one frame alone; give a longer video")
+    return steps
 
 
 def _weights(model: str) -> tuple[weights.Weights, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,17 @@ def peak_memory(device: torch.device) -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
+def cpu_of_others() -> float:
+    """Seconds of all cores together that have gone to other processes than this one since some time; compare two
+    calls. 0 where the system does not tell."""
+    for name, value in ((line[0], line[1:]) for line in (text.split() for text in _lines("stat")) if line):
+        if name == "cpu":
+            user, nice, system, _, _, interrupts, soft, stolen = map(int, value[:8])
+            busy = user + nice + system + interrupts + soft + stolen
+            return busy / os.sysconf("SC_CLK_TCK") - time.process_time()
+    return 0.0
+
+
 def describe_machine(device: str = "cpu") -> str:
     """Processor, cores, memory and versions, and the GPU if `device` is one, in one line."""
     found = machine(device)
@@ -94,6 +106,9 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 def _proc(name: str) -> list[tuple[str, str]]:
     """Names and values of a file in /proc; none where there is no such file."""
+    return [(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in _lines(name))]
+
+
+def _lines(name: str) -> list[str]:
     path = Path("/proc", name)
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return [(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in lines)]
+    return path.read_text().splitlines() if path.is_file() else []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 PARTS = 10
+DISTURBED = 0.05  # share of the cores' time
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Measurement:
     still fills, are not counted. stages: mean seconds of each stage, with the rest; they sum up to `mean` where every
     frame is clocked, as on a CPU. peak: bytes, the most that the process had, loading included. parts: up to ten
     stretches of the frames counted. seen: the fewest objects on any frame's answer. work: (h, w) that the network saw.
-    weights: shipped, file or random, and the file's sha256. backend: which ran, where `auto` was asked for.
+    weights: shipped, file or random, and the file's sha256. backend: which ran, where `auto` was asked for. others:
+    share of the cores' time that other programs had meanwhile; it should be next to nothing.
     """
 
     seconds: float
@@ -44,6 +46,7 @@ class Measurement:
     weights: str
     sha256: str
     backend: str
+    others: float = 0.0
 
     @classmethod
     def of(
@@ -84,6 +87,11 @@ class Measurement:
     def larger(self) -> float:
         """How many times the peak memory at the end of the first part it is at the end of the last; 1 is flat."""
         return self.parts[-1].peak / self.parts[0].peak
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took so much that seconds are too many."""
+        return self.others > DISTURBED
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "frames_per_second": self.frames_per_second}

@@ -24,6 +24,8 @@ _FIRST: Mapping[Sweep, tuple[str, Callable[[Point, Measurement], str]]] = {
 def report(results: Results) -> str:
     """The whole as Markdown: machine, targets, a table for each sweep."""
     parts = ["# What camn costs", _where(results), f"{results.source} The base point: {results.plan.base}."]
+    if disturbed := [f"{point}: {100 * m.others:.0f}%" for point, m in results.measured.items() if m.disturbed]:
+        parts.append(f"Measure again on a quiet machine: other programs had of its cores, at {'; '.join(disturbed)}.")
     if not results.done:
         parts.append("Not all points were measured.")
     if found := findings(results):
@@ -48,6 +50,7 @@ def line(point: Point, found: Measurement) -> str:
     return (
         f"{point}{ran}: {found.seconds:.3f} s/frame (90% within {found.p90:.3f}), "
         f"{found.frames_per_second:.2f} frames/s, {found.peak / GB:.2f} GB; {stages}"
+        f"{f'; disturbed: other programs had {100 * found.others:.0f}% of the cores' if found.disturbed else ''}"
     )
 
 
