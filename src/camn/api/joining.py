@@ -83,9 +83,7 @@ def _records(folders: Sequence[Path]) -> list[dict[str, Any]]:
 def _about(records: Sequence[dict[str, Any]], options: SegmentOptions) -> dict[str, Any]:
     """What run.json says of all parts together. Seconds are those of all added up."""
     about = {key: value for key, value in records[0].items() if key != "span"}
-    stages = {
-        stage: round(sum(r["seconds_by_stage"][stage] for r in records), 3) for stage in about["seconds_by_stage"]
-    }
+    stages = [r["seconds_by_stage"] for r in records]
     frames, seconds = sum(r["frames"] for r in records), sum(r["seconds"] for r in records)
     return about | {
         "options": dataclasses.asdict(options) | {"model": str(options.model)},

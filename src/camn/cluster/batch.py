@@ -134,8 +134,8 @@ def _run(
             elif event and event.task:
                 tally.running[event.worker] = (event.task.name, event.frames)
             show(tally)
-        tally.stopped = pool.stopping.is_set()
     tally.running.clear()
+    tally.stopped = tally.ended < tally.total
     show(tally)
 
 

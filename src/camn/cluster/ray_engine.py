@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -29,10 +30,11 @@ def connect(options: BatchOptions) -> Any:
     address = options.address or os.environ.get("RAY_ADDRESS")
     try:
         if address and address != "local":
-            ray.init(address=address, log_to_driver=False, configure_logging=False)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE}
-            ray.init(address="local", _node_ip_address="127.0.0.1", log_to_driver=False, **own)
+            own |= {"_node_ip_address": "127.0.0.1"}
+            ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CamnError(f"Ray cluster {address or 'of this machine'}: cannot be used ({error})") from error
     return ray
