@@ -17,7 +17,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, 
 from camn import api
 from camn.api import InferenceOptions, SegmentOptions
 from camn.cluster.options import BatchOptions
-from camn.errors import CamnError
+from camn.errors import CamnError, ConfigError
 from camn.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -31,16 +31,29 @@ ABOUT = "Masks of some objects on one frame of a video in, masks of them on ever
 class Segment:
     """Follow objects through a video: masks on one frame in, masks on every frame out."""
 
-    video: Positional[Path]  # a video file, or a folder of images
-    masks: tuple[Path, ...]  # of the first frame; one per object; COCO JSON; or a folder, named like frames
-    out: Path  # folder to write to
+    video: Positional[Path | None] = None  # a video file, or a folder of images
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; or a folder, named like frames
+    out: Path | None = None  # folder to write to
+    project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=SegmentOptions)
 
     def run(self) -> None:
         with progress_bar("segment", "frames") as progress:
+            if self.project:
+                _show(self._segment_project(self.project, progress))
+                return
+            if self.video is None or not self.masks or self.out is None:
+                raise ConfigError("segment needs VIDEO, --masks and --out; or --project, a project of camn serve")
             masks = self.masks[0] if len(self.masks) == 1 else self.masks
             summary = api.segment_video(self.video, masks, self.out, self.options, progress=progress, notice=_say)
         _show(summary)
+
+    def _segment_project(self, project: Path, progress: api.Report) -> Summary:
+        if self.video is not None or self.masks:
+            raise ConfigError("segment: a --project has its own video and masks; leave VIDEO and --masks out")
+        from camn.web.headless import segment_project
+
+        return segment_project(project, self.out, self.options, progress, _say)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from camn.api.evaluating import Evaluation, evaluate
     from camn.api.holdout import hold_out
     from camn.api.joining import join_parts, part_options
-    from camn.api.loading import Model, ModelInfo, convert, load, model_sha256, models, open_model
+    from camn.api.loading import Model, ModelInfo, convert, cpu_threads, load, model_sha256, models, open_model
     from camn.api.movies import MovieKind, write_movie
-    from camn.api.options import InferenceOptions, Progress, SegmentOptions, demo_options
+    from camn.api.options import InferenceOptions, Notice, Progress, Report, SegmentOptions, demo_options
     from camn.api.segmenting import Summary, demo, enough_memory, segment_video
     from camn.api.spans import Span
     from camn.api.training import TrainSummary, train
@@ -30,9 +30,18 @@ _HOME = {
     "camn.api.evaluating": ("Evaluation", "evaluate"),
     "camn.api.holdout": ("hold_out",),
     "camn.api.joining": ("join_parts", "part_options"),
-    "camn.api.loading": ("Model", "ModelInfo", "convert", "load", "model_sha256", "models", "open_model"),
+    "camn.api.loading": (
+        "Model",
+        "ModelInfo",
+        "convert",
+        "cpu_threads",
+        "load",
+        "model_sha256",
+        "models",
+        "open_model",
+    ),
     "camn.api.movies": ("MovieKind", "write_movie"),
-    "camn.api.options": ("InferenceOptions", "Progress", "SegmentOptions", "demo_options"),
+    "camn.api.options": ("InferenceOptions", "Notice", "Progress", "Report", "SegmentOptions", "demo_options"),
     "camn.api.segmenting": ("Summary", "demo", "enough_memory", "segment_video"),
     "camn.api.spans": ("Span",),
     "camn.api.training": ("TrainSummary", "train"),
@@ -53,7 +62,9 @@ __all__ = [
     "Model",
     "ModelInfo",
     "MovieKind",
+    "Notice",
     "Progress",
+    "Report",
     "Result",
     "SegmentOptions",
     "Segmenter",
@@ -63,6 +74,7 @@ __all__ = [
     "benchmark",
     "check_data",
     "convert",
+    "cpu_threads",
     "dataset_videos",
     "demo",
     "demo_options",

@@ -30,7 +30,8 @@ class Work:
     """One job. What it does calls `tell` after each frame; by that it is shown, and stopped."""
 
     def __init__(self, project: str, kind: Kind, do: Done, asked: Propagate | Export | None, known: tuple, total: int):
-        self.id, self.project, self.kind, self.asked = secrets.token_hex(6), project, kind, asked
+        self.id, self.project, self.asked = secrets.token_hex(6), project, asked
+        self.kind: Kind = kind
         self.state: JobState = "queued"
         self.done, self.total, self.frame = 0, total, None
         self.error: str | None = None

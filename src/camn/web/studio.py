@@ -185,7 +185,8 @@ class Studio:
         self.store.need_room()
 
         def run(work: Work) -> None:
-            propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
+            with api.cpu_threads(self.options.threads):
+                propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
 
         known = ((project.folder, "the project"),)
         return self.jobs.submit(project.id, "propagate", run, asked, known, total)
