@@ -34,7 +34,8 @@ format: setup
 	$(BIN)/ruff format
 
 bench: setup
-	@for script in bench/speed.py bench/memory.py bench/loader.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/camn benchmark
+	$(BIN)/python bench/loader.py
 
 docs: .venv/.installed-docs
 	$(BIN)/mkdocs build --strict

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from common import describe_machine, moving_frames
 from PIL import Image
 
 from camn.data.clips import ClipBatch
+from camn.evaluation.benchmark.discs import moving_discs
+from camn.evaluation.speed import describe_machine
 from camn.inference import resolve_device
 from camn.training.distributed import Team
 from camn.training.engine import Trainer
@@ -32,7 +33,7 @@ def make_data(root: Path) -> dict[str, object]:
         stills = root / "stills" / f"{number}"
         for folder in (video / "frames", video / "masks", stills / "images", stills / "masks"):
             folder.mkdir(parents=True)
-        for k, (frame, mask) in enumerate(moving_frames(30, 360, 640, number)):
+        for k, (frame, mask) in enumerate(moving_discs(30, 360, 640, number)):
             for top, pictures in ((video, "frames"), *([(stills, "images")] if k % 3 == 0 else [])):
                 Image.fromarray(frame).save(top / pictures / f"{k:03d}.jpg", quality=95)
                 Image.fromarray(mask).save(top / "masks" / f"{k:03d}.png")

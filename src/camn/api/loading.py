@@ -120,7 +120,7 @@ def model_sha256(model: str | Path) -> str:
 def keep_freed_memory() -> None:
     """Have glibc keep what tensors free instead of giving it back to the system and faulting it in again each frame.
 
-    At 480x854 on two cores this took camn-mobile from 0.49 to 0.41 s/frame (bench/speed.py). Elsewhere it does nothing.
+    At 480x854 on two cores this took camn-mobile from 0.49 to 0.41 s/frame. Elsewhere it does nothing.
     """
     trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
     try:
