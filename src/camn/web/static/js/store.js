@@ -1,6 +1,6 @@
 /** What the page shows, in one place. Those who watch some of it are told once, after all changes of a turn. */
 
-/** @import {Job, Project, Server} from "./types.js" */
+/** @import {Job, Project, Propagate, Server} from "./types.js" */
 
 /**
  * @typedef {"overlay" | "outline" | "cutout" | "frame"} View
@@ -22,10 +22,8 @@
  * @property {number} opacity 0..1
  * @property {ReadonlySet<number>} hidden objects that are not shown
  * @property {string | null} busy what the server is at, for a short time
- * @property {Propagate["direction"]} direction
  * @property {Propagate["until"]} until
  */
-/** @import {Propagate} from "./types.js" */
 
 /** @type {State} */
 const INITIAL = {
@@ -45,7 +43,6 @@ const INITIAL = {
   opacity: 0.5,
   hidden: new Set(),
   busy: null,
-  direction: "forward",
   until: "end",
 };
 

@@ -1,0 +1,160 @@
+/** Puts the parts together: which project is open, what the server tells, which tool is in hand. */
+
+import { api } from "./api.js";
+import { find, say } from "./dom.js";
+import { Exports } from "./exports.js";
+import { attempt, fail, note } from "./messages.js";
+import { loadMask } from "./maskfile.js";
+import { showObjects } from "./objects.js";
+import { Player } from "./player.js";
+import { Propagation } from "./propagate.js";
+import { Session } from "./session.js";
+import { Stage } from "./stage.js";
+import { listenToPointer } from "./pointer.js";
+import { Timeline } from "./timeline.js";
+import { showToolbar, TOOLS } from "./toolbar.js";
+import { showTransport } from "./transport.js";
+import { showViews } from "./views.js";
+
+/** @import {Store} from "./store.js" */
+/** @import {ServerEvent} from "./types.js" */
+
+export class App {
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+    /** @type {Session | null} */
+    this.session = null;
+    const session = () => this.session;
+    this.stage = new Stage(find("#stage", HTMLCanvasElement), store);
+    this.player = new Player(store, session);
+    this.timeline = new Timeline(store, session);
+    this.propagation = new Propagation(store, session);
+    this.exports = new Exports(store, session);
+    showToolbar(store, () => this.chooseMask());
+    showObjects(store, session);
+    showTransport(store, this.player, session);
+    this.historyChanged = showViews(store, { undo: () => this.undo(), redo: () => this.redo(), fit: () => this.fit(), history: () => this.session?.history });
+    listenToPointer(this.stage);
+    store.watch(["tool"], () => this.takeTool());
+    store.watch(["frame", "projectId"], () => this.moved());
+  }
+
+  /** @param {string} id @param {number} frame */
+  async open(id, frame) {
+    if (this.session?.id === id) return this.session.show(frame);
+    this.close();
+    const detail = await api.detail(id);
+    this.store.putProject(detail);
+    const session = new Session(this.store, id);
+    this.session = session;
+    this.store.set({ projectId: id, frame: 0, object: detail.objects[0]?.id ?? null, hidden: new Set(), playing: false });
+    session.show(frame);
+    session.history.changed.watch(this.historyChanged);
+    session.trackChanged.watch(() => this.trackChanged());
+    await session.reload();
+    this.historyChanged();
+    this.takeTool();
+    this.stage.open(session);
+    this.timeline.lay();
+    this.propagation.show();
+    session.project.notes.forEach(note);
+  }
+
+  close() {
+    this.stage.tool?.cancel();
+    this.session?.close();
+    this.session = null;
+    this.store.set({ projectId: null, playing: false });
+    this.stage.tool = null;
+    this.stage.open(null);
+  }
+
+  trackChanged() {
+    this.timeline.draw();
+    this.timeline.place();
+    this.propagation.show();
+  }
+
+  /** @param {ServerEvent} event */
+  heard(event) {
+    if (event.type === "project") this.store.putProject(event.project);
+    else if (event.type === "job") this.heardJob(event.job);
+    else if (event.type === "project_deleted") this.deleted(event.id);
+    else if ("project" in event && event.project === this.session?.id) this.session.heard(event);
+  }
+
+  /** @param {import("./types.js").Job} job */
+  heardJob(job) {
+    this.store.putJob(job);
+    const { follow, playing, projectId } = this.store.state;
+    const shown = job.kind === "propagate" && job.project === projectId && job.state === "running" && job.frame !== null;
+    if (shown && follow && !playing && !this.session?.edits.open) this.session?.show(Number(job.frame));
+  }
+
+  /** @param {string} id */
+  deleted(id) {
+    if (this.session?.id === id) {
+      this.close();
+      location.hash = "#/";
+      note("This project was deleted.");
+    }
+    this.store.set({ projects: this.store.state.projects.filter((project) => project.id !== id) });
+  }
+
+  takeTool() {
+    this.stage.tool?.cancel();
+    const kind = TOOLS.find((tool) => tool.id === this.store.state.tool);
+    const { session, store } = this;
+    this.stage.tool = session && kind ? kind.make({ session, store, redraw: this.stage.redraw }) : null;
+    this.stage.canvas.dataset.tool = kind?.id ?? "";
+    this.stage.redraw();
+  }
+
+  /** What was begun on another frame is dropped; the address tells where one is. */
+  moved() {
+    if (!this.session) return;
+    this.stage.tool?.cancel();
+    const { frame, playing } = this.store.state;
+    this.propagation.show();
+    if (!playing) history.replaceState(null, "", `#/p/${this.session.id}/${frame + 1}`);
+  }
+
+  undo() {
+    return this.rewind("undo", "Undone");
+  }
+
+  redo() {
+    return this.rewind("redo", "Redone");
+  }
+
+  /** @param {"undo" | "redo"} way @param {string} word */
+  rewind(way, word) {
+    return attempt(async () => {
+      if (this.session?.edits.open) return;
+      const action = await this.session?.history[way]();
+      if (action) say(find("#spoken", HTMLElement), `${word}: ${action.label}`);
+    });
+  }
+
+  clearFrame() {
+    const { session } = this;
+    if (session?.track.given.has(this.store.state.frame)) attempt(() => session.edits.clear());
+  }
+
+  chooseMask() {
+    if (this.session) loadMask(this.session).catch(fail);
+  }
+
+  fit() {
+    this.stage.viewport.fit();
+    this.stage.refresh();
+  }
+
+  /** @param {number} factor */
+  zoom(factor) {
+    const { width, height } = this.stage.viewport.canvas;
+    this.stage.viewport.zoom([width / 2, height / 2], factor);
+    this.stage.refresh();
+  }
+}

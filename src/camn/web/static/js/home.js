@@ -1,0 +1,133 @@
+/** The first page: where a video is dropped, and the projects there are. */
+
+import { api } from "./api.js";
+import { askName, confirm } from "./dialog.js";
+import { button, el, find, say } from "./dom.js";
+import { count, duration } from "./format.js";
+import { icon } from "./icons.js";
+import { attempt, fail } from "./messages.js";
+import { chosenFolder, dropped, sourceOf, Upload } from "./upload.js";
+
+/** @import {Store} from "./store.js" */
+/** @import {Project} from "./types.js" */
+/** @import {Source} from "./upload.js" */
+
+/** @param {Store} store @param {(id: string) => void} open */
+export function showHome(store, open) {
+  const drop = dropZone(store, open);
+  listenToDrops((source) => drop(source));
+  const list = find("#projects", HTMLElement);
+  let shown = "";
+  store.watch(["projects", "projectId"], () => {
+    if (store.state.projectId) return;
+    const key = JSON.stringify(store.state.projects.map(({ id, name, state, count, total }) => [id, name, state, count, total]));
+    if (key === shown) return;
+    shown = key;
+    const focused = document.activeElement?.id;
+    const { projects } = store.state;
+    list.replaceChildren(...projects.map((project) => card(project, store, open)));
+    if (!projects.length) list.append(el("li", { class: "none" }, "None yet. What you open is kept here until you delete it."));
+    if (focused) document.getElementById(focused)?.focus();
+  });
+}
+
+/** @param {(source: Promise<Source>) => void} take */
+function listenToDrops(take) {
+  const zone = find("#drop", HTMLElement);
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    zone.classList.add("over");
+  });
+  document.addEventListener("dragleave", (event) => event.relatedTarget ?? zone.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    zone.classList.remove("over");
+    if (event.dataTransfer?.files.length && !find("#home", HTMLElement).hidden) take(dropped(event.dataTransfer));
+  });
+}
+
+/** @param {string} id @param {string} label @param {{[name: string]: string | boolean}} props @param {(files: File[]) => void} take */
+function chooser(id, label, props, take) {
+  const input = el("input", { type: "file", id, class: "unseen", ...props });
+  input.addEventListener("change", () => {
+    if (input.files?.length) take([...input.files]);
+    input.value = "";
+  });
+  return [input, el("label", { for: id, class: `button ${id === "choose-files" ? "primary" : ""}` }, icon(id === "choose-files" ? "film" : "folder"), label)];
+}
+
+/** @param {Store} store @param {(id: string) => void} open @returns {(source: Promise<Source>) => void} */
+function dropZone(store, open) {
+  const bar = el("progress", { max: 1, value: 0, "aria-label": "Sent so far" });
+  const text = el("p", {});
+  const cancel = button("close", "Cancel", () => running?.cancel(), { text: true });
+  const sending = el("div", { class: "sending", role: "status", hidden: true }, text, bar, cancel);
+  /** @type {Upload | null} */
+  let running = null;
+
+  /** @param {Promise<Source>} source */
+  const take = async (source) => {
+    if (running) return fail(new Error("Something is being sent already. Wait for it or cancel it."));
+    try {
+      running = new Upload(await source, store.state.server?.limits.name_length ?? 120);
+      sending.hidden = false;
+      say(text, `Sending ${running.name}…`);
+      const project = await running.run(() => (bar.value = running?.part ?? 0));
+      store.putProject(project);
+      open(project.id);
+    } catch (error) {
+      fail(error);
+    } finally {
+      running = null;
+      sending.hidden = true;
+      bar.value = 0;
+    }
+  };
+  const files = chooser("choose-files", "Choose a video, zip or images", { multiple: true, accept: "video/*,image/*,.zip,.mkv,.avi,.mov" }, (chosen) => take(Promise.resolve().then(() => sourceOf(chosen, ""))));
+  const folder = chooser("choose-folder", "Choose a folder of frames", { webkitdirectory: true }, (chosen) => take(Promise.resolve().then(() => chosenFolder(chosen))));
+  find("#drop", HTMLElement).append(
+    icon("film"),
+    el("h1", { id: "drop-title" }, "Drop a video here"),
+    el("p", { class: "soft" }, "or a zip or a folder of frames. Everything stays on this machine."),
+    el("div", { class: "row" }, ...files, ...folder),
+    sending,
+  );
+  return take;
+}
+
+/** @param {Project} project */
+function stateOf(project) {
+  if (project.state === "failed") return project.error ?? "Could not be read.";
+  if (project.state === "new") return "Nothing was sent yet.";
+  if (project.state === "decoding") return `Reading, ${count(project.count, "frame")} so far`;
+  const { width, height, fps } = project;
+  return `${count(project.count, "frame")}, ${duration(project.count / (fps || 25))} · ${width} × ${height} · ${count(project.objects.length, "object")}`;
+}
+
+/** @param {Project} project @param {Store} store @param {(id: string) => void} open */
+function card(project, store, open) {
+  const { id, name } = project;
+  const picture = project.count
+    ? el("img", { src: api.frameUrl(id, 0, "display"), alt: "", loading: "lazy" })
+    : icon(project.state === "failed" ? "warning" : "film");
+  const rename = () => attempt(() => renameProject(project, store));
+  const remove = () => attempt(async () => {
+    if (await confirm(`Delete ${name}?`, "Its frames, masks and exports are removed from this machine.", "Delete")) await api.remove(id);
+  });
+  const actions = [button("pencil", `Rename ${name}`, rename, { class: "quiet" }), button("trash", `Delete ${name}`, remove, { class: "quiet" })];
+  actions.forEach((action, i) => (action.id = `${i ? "delete" : "rename"}-${id}`));
+  const opens = project.count > 0 || project.state === "decoding";
+  const title = opens ? el("a", { id: `open-${id}`, href: `#/p/${id}`, class: "open" }, name) : el("span", { class: "open" }, name);
+  title.addEventListener("click", (event) => {
+    event.preventDefault();
+    if (opens) open(id);
+  });
+  const about = el("p", { class: `soft ${project.state === "failed" ? "bad" : ""}` }, stateOf(project));
+  return el("li", { class: "card" }, el("div", { class: "thumb" }, picture), el("div", { class: "about" }, title, about), el("div", { class: "row" }, ...actions));
+}
+
+/** @param {Project} project @param {Store} store */
+export async function renameProject(project, store) {
+  const name = await askName("Rename the project", "Name", project.name, store.state.server?.limits.name_length ?? 120);
+  if (name) store.putProject(await api.rename(project.id, name));
+}

@@ -1,0 +1,85 @@
+/** What the keys do in the editor. */
+
+import { showHelp } from "./help.js";
+import { attempt } from "./messages.js";
+import { clampRadius, TOOLS } from "./toolbar.js";
+import { jump, jumpGiven } from "./transport.js";
+import { VIEWS } from "./views.js";
+
+/** @import {App} from "./app.js" */
+
+const FIELD = "input:not([type=range], [type=checkbox], [type=color]), textarea, select";
+
+/** @param {App} app @returns {{[key: string]: () => unknown}} by event.key in lower case, "shift+" before it if held */
+function bindings(app) {
+  const { store } = app;
+  const step = (/** @type {number} */ by) => () => app.session?.seek(store.state.frame + by);
+  const resize = (/** @type {number} */ factor) => () => {
+    const { radius } = store.state;
+    const wanted = clampRadius(radius * factor);
+    store.set({ radius: clampRadius(wanted === radius ? radius + Math.sign(factor - 1) : wanted) });
+  };
+  const view = () => store.set({ view: VIEWS[(VIEWS.findIndex(([name]) => name === store.state.view) + 1) % VIEWS.length][0] });
+  return {
+    ...Object.fromEntries(TOOLS.map((tool) => [tool.key.toLowerCase(), () => store.set({ tool: tool.id })])),
+    " ": () => app.player.toggle(),
+    arrowleft: step(-1),
+    arrowright: step(1),
+    "shift+arrowleft": step(-10),
+    "shift+arrowright": step(10),
+    home: step(-Infinity),
+    end: step(Infinity),
+    arrowup: () => jumpGiven(app.session, -1),
+    arrowdown: () => jumpGiven(app.session, 1),
+    d: () => jump(app.session, 1),
+    "shift+d": () => jump(app.session, -1),
+    "[": resize(1 / 1.2),
+    "]": resize(1.2),
+    n: () => attempt(() => app.session?.addObject()),
+    delete: () => store.state.object && attempt(() => app.session?.edits.erase(Number(store.state.object))),
+    "shift+delete": () => app.clearFrame(),
+    l: () => app.chooseMask(),
+    v: view,
+    0: () => app.fit(),
+    "+": () => app.zoom(1.25),
+    "=": () => app.zoom(1.25),
+    "-": () => app.zoom(0.8),
+    z: () => app.undo(),
+    "shift+z": () => app.redo(),
+    f: () => app.propagation.start("forward"),
+    r: () => app.propagation.start("backward"),
+  };
+}
+
+/** @param {App} app */
+export function listenToKeys(app) {
+  const known = bindings(app);
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (document.querySelector("dialog[open]") || target.closest(FIELD)) return;
+    if (event.key === "?") return showHelp();
+    if (!app.session || event.altKey || pressesControl(event, target)) return;
+    const key = event.key.toLowerCase();
+    const command = event.ctrlKey || event.metaKey;
+    if (command && key !== "z" && key !== "y") return;
+    if (app.stage.tool?.key(event)) return event.preventDefault();
+    const bare = key.length === 1 && !/[a-z]/.test(key); // "?" and "+" are typed with Shift on many keyboards
+    const name = command && key === "y" ? "shift+z" : event.shiftKey && !bare ? `shift+${key}` : key;
+    const work = known[name] ?? number(app, key);
+    if (!work) return;
+    event.preventDefault();
+    work();
+  });
+}
+
+/** Keys that the focused control takes for itself. @param {KeyboardEvent} event @param {Element} target */
+function pressesControl(event, target) {
+  if (target.closest("input[type=range]")) return /^(Arrow|Home|End|Page)/.test(event.key);
+  return target.closest("button, a, input, label") !== null && (event.key === " " || event.key === "Enter");
+}
+
+/** @param {App} app @param {string} key */
+function number(app, key) {
+  const object = /^[1-9]$/.test(key) ? app.session?.project.objects[Number(key) - 1] : undefined;
+  return object && (() => app.store.set({ object: object.id }));
+}

@@ -1,0 +1,79 @@
+/** A mask file of the user's, loaded onto the shown frame, or onto those it names. */
+
+import { api, ApiError } from "./api.js";
+import { confirm } from "./dialog.js";
+import { el } from "./dom.js";
+import { count } from "./format.js";
+import { copy } from "./ids.js";
+import { note } from "./messages.js";
+
+/** @import {IdMap} from "./png.js" */
+/** @import {Session} from "./session.js" */
+
+/** @returns {Promise<File | undefined>} */
+function chooseFile() {
+  const input = el("input", { type: "file", id: "mask-file", accept: "image/*,.json", class: "unseen", "aria-label": "Mask file", tabindex: -1 });
+  document.body.append(input);
+  return new Promise((resolve) => {
+    for (const end of ["change", "cancel"]) {
+      input.addEventListener(end, () => {
+        input.remove();
+        resolve(input.files?.[0]);
+      });
+    }
+    input.click();
+  });
+}
+
+/** @param {Session} session */
+export async function loadMask(session) {
+  const { frame } = session.store.state;
+  const file = await chooseFile();
+  if (!file) return;
+  await session.masks.queue;
+  const before = await givenMasks(session, frame);
+  const loaded = await send(session, frame, file);
+  if (!loaded) return;
+  loaded.notes.forEach(note);
+  note(`Loaded for ${loaded.frames.length === 1 ? `frame ${loaded.frames[0] + 1}` : count(loaded.frames.length, "frame")}.`);
+  await session.reload();
+  remember(session, loaded.frames, before);
+}
+
+/** @param {Session} session @param {number} frame @param {File} file */
+async function send(session, frame, file) {
+  try {
+    return await api.loadMask(session.id, frame, file, false);
+  } catch (error) {
+    const other = error instanceof ApiError && error.status === 422 && / size|×|pixels/.test(error.message);
+    if (!other || !(await confirm("Scale the mask?", error.message, "Scale it"))) throw error;
+    return api.loadMask(session.id, frame, file, true);
+  }
+}
+
+/** The user's masks as they are, to go back to. @param {Session} session @param {number} frame @returns {Promise<Map<number, IdMap>>} */
+async function givenMasks(session, frame) {
+  const { width, height } = session.project;
+  const kept = new Map();
+  for (const n of new Set([...session.track.given, frame])) {
+    if (session.track.given.has(n)) kept.set(n, copy(await session.masks.load(n, width, height)));
+  }
+  return kept;
+}
+
+/** @param {Session} session @param {number[]} frames @param {Map<number, IdMap>} before */
+async function remember(session, frames, before) {
+  const { width, height } = session.project;
+  /** @type {Map<number, IdMap>} */
+  const after = new Map();
+  for (const n of frames) after.set(n, copy(await session.masks.load(n, width, height)));
+  /** @param {Map<number, IdMap>} masks */
+  const restore = async (masks) => {
+    for (const n of frames) {
+      const map = masks.get(n);
+      await (map ? session.masks.put(n, copy(map)) : session.masks.remove(n));
+    }
+    session.show(frames[0]);
+  };
+  session.history.push({ label: "Load a mask", undo: () => restore(before), redo: () => restore(after) });
+}

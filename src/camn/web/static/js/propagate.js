@@ -1,0 +1,143 @@
+/** From the shown frame through the video: start, watch, cancel, go on. */
+
+import { api } from "./api.js";
+import { confirm } from "./dialog.js";
+import { button, el, find, say } from "./dom.js";
+import { count, duration, speed } from "./format.js";
+import { attempt } from "./messages.js";
+
+/** @import {IconName} from "./icons.js" */
+/** @import {Session} from "./session.js" */
+/** @import {Store} from "./store.js" */
+/** @import {Job, Propagate} from "./types.js" */
+
+/** @type {[Propagate["direction"], string, IconName][]} */
+const DIRECTIONS = [["backward", "Backward", "backward"], ["both", "Both", "both"], ["forward", "Forward", "forward"]];
+
+export class Propagation {
+  /** @param {Store} store @param {() => Session | null} session */
+  constructor(store, session) {
+    this.store = store;
+    this.session = session;
+    this.from = el("p", { class: "soft" });
+    this.buttons = DIRECTIONS.map(([direction, name, icon]) => button(icon, name, () => this.start(direction), { text: true, class: direction === "forward" ? "primary" : "" }));
+    this.idle = el("div", { class: "stack" }, this.from, el("div", { class: "row thirds" }, ...this.buttons), this.untilField());
+    this.bar = el("progress", { max: 1, value: 0, "aria-label": "Propagated so far" });
+    this.text = el("p", { class: "numbers" });
+    this.cancel = button("close", "Cancel", () => this.stop(), { text: true });
+    this.running = el("div", { class: "stack" }, this.bar, this.text, el("div", { class: "row" }, this.cancel, this.followField()));
+    this.old = el("div", { class: "notice", role: "status" });
+    this.clear = button("trash", "Clear all predicted masks", () => attempt(() => this.clearAll()), { class: "quiet small" });
+    find("#propagate", HTMLElement).append(
+      el("div", { class: "heading" }, el("h2", { id: "propagate-title" }, "Propagate"), this.clear),
+      this.idle,
+      this.running,
+      this.old,
+    );
+    store.watch(["jobs", "projectId", "frame", "projects"], () => this.show());
+  }
+
+  untilField() {
+    const select = el("select", { id: "until" }, el("option", { value: "end" }, "to the end"), el("option", { value: "given" }, "to the next mask of mine"));
+    select.addEventListener("change", () => this.store.set({ until: select.value === "given" ? "given" : "end" }));
+    return el("div", { class: "inline" }, el("label", { for: "until" }, "How far"), select);
+  }
+
+  followField() {
+    const input = el("input", { type: "checkbox", id: "follow" });
+    input.addEventListener("change", () => this.store.set({ follow: input.checked }));
+    this.store.watch(["follow"], () => (input.checked = this.store.state.follow));
+    return el("div", { class: "inline", title: "Show each frame as it is done" }, input, el("label", { for: "follow" }, "Follow"));
+  }
+
+  /** @returns {Job | undefined} the last one of this project */
+  get last() {
+    const { jobs, projectId } = this.store.state;
+    return jobs.filter((job) => job.kind === "propagate" && job.project === projectId).at(-1);
+  }
+
+  get active() {
+    return this.store.active.filter((job) => job.kind === "propagate");
+  }
+
+  /** @param {Propagate["direction"]} direction @param {number} [frame] */
+  start(direction, frame = this.store.state.frame) {
+    return attempt(async () => {
+      const session = this.session();
+      if (!session) return;
+      this.store.set({ follow: true, playing: false });
+      await session.masks.queue; // what was painted is there before
+      this.store.putJob(await api.propagate(session.id, { frame, direction, until: this.store.state.until }));
+    });
+  }
+
+  stop() {
+    return attempt(() => Promise.all(this.active.map(async (job) => this.store.putJob(await api.cancel(job.id)))));
+  }
+
+  async clearAll() {
+    const session = this.session();
+    if (!session || !(await confirm("Clear all predicted masks?", "Masks that you made or corrected stay. This cannot be undone.", "Clear"))) return;
+    await api.clearMasks(session.id, "predicted", 0, Math.max(0, session.project.count - 1));
+  }
+
+  show() {
+    const session = this.session();
+    if (!session?.project) return;
+    const job = this.active[0];
+    this.idle.hidden = job !== undefined;
+    this.running.hidden = job === undefined;
+    this.clear.disabled = !session.track.predicted.size || job !== undefined;
+    if (job) this.showRunning(job);
+    else this.showIdle(session);
+  }
+
+  /** @param {Job} job */
+  showRunning(job) {
+    this.old.hidden = true;
+    this.bar.value = job.total ? job.done / job.total : 0;
+    const rest = job.left === null ? "" : `, ${duration(job.left)} left`;
+    if (job.state === "queued") say(this.text, job.place > 1 ? `Waiting: ${count(job.place - 1, "job")} before it` : "Starting…");
+    else say(this.text, `${job.done} of ${count(job.total, "frame")}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
+  }
+
+  /** @param {Session} session */
+  showIdle(session) {
+    const { frame } = this.store.state;
+    const has = session.track.has(frame);
+    const ready = session.project.state === "ready";
+    const why = !ready ? "The video is still being read." : has ? `From frame ${frame + 1}, whose mask it starts with.` : "Mark the objects on this frame first, or go to one with a mask.";
+    say(this.from, why);
+    const last = session.project.count - 1;
+    this.buttons.forEach((one, i) => {
+      const end = (DIRECTIONS[i][0] === "forward" && frame >= last) || (DIRECTIONS[i][0] === "backward" && frame <= 0);
+      one.disabled = !has || !ready || end;
+    });
+    this.showOld(this.last);
+  }
+
+  /** A job that did not reach its end: why, and a way to go on. @param {Job | undefined} job */
+  showOld(job) {
+    const short = job && ["interrupted", "failed", "cancelled"].includes(job.state);
+    this.old.hidden = !short;
+    if (!short) return;
+    const at = job.frame === null ? "" : ` at frame ${job.frame + 1}`;
+    const words = { interrupted: `Interrupted${at}: the server was stopped.`, failed: job.error ?? "It failed.", cancelled: `Cancelled${at}. What was done stays.` };
+    const text = words[/** @type {keyof typeof words} */ (job.state)];
+    if (this.old.dataset.text === job.id + text) return;
+    this.old.dataset.text = job.id + text;
+    this.old.className = `notice ${job.state}`;
+    this.old.replaceChildren(el("p", {}, text), job.frame === null ? "" : button("play", "Continue", () => this.resume(job), { text: true, class: "small" }));
+  }
+
+  /** Both directions go forward first. @param {Job} job */
+  async resume(job) {
+    const asked = /** @type {Propagate} */ (job.asked);
+    const { frame } = job;
+    if (frame === null) return;
+    this.store.set({ until: asked.until });
+    const turned = asked.direction === "both" && frame > asked.frame;
+    await this.start(asked.direction !== "both" ? asked.direction : turned ? "forward" : "backward", frame);
+    if (turned) await this.start("backward", asked.frame);
+  }
+}

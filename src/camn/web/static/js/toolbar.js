@@ -1,0 +1,67 @@
+/** The strip of tools, and above the picture what the chosen one can be set to. */
+
+import { button, el, find, say } from "./dom.js";
+import { Box } from "./tools/box.js";
+import { Brush } from "./tools/brush.js";
+import { Polygon } from "./tools/polygon.js";
+import { Scribble } from "./tools/scribble.js";
+
+/** @import {IconName} from "./icons.js" */
+/** @import {Store} from "./store.js" */
+/** @import {Context, Tool} from "./tools/tool.js" */
+/** @typedef {{id: string, icon: IconName, name: string, key: string, hint: string, sized: boolean, make: (context: Context) => Tool}} Kind */
+
+/** @type {Kind[]} */
+export const TOOLS = [
+  { id: "brush", icon: "brush", name: "Brush", key: "B", sized: true, hint: "Paint the object. Shift erases.", make: (context) => new Brush(context, false) },
+  { id: "eraser", icon: "eraser", name: "Eraser", key: "E", sized: true, hint: "Erase. Shift paints.", make: (context) => new Brush(context, true) },
+  { id: "polygon", icon: "polygon", name: "Polygon", key: "P", sized: false, hint: "Click corners; Enter or the first corner closes. Shift cuts out.", make: (context) => new Polygon(context) },
+  { id: "box", icon: "box", name: "Box", key: "X", sized: false, hint: "Drag a box around the object: it is cut out. Shift adds.", make: (context) => new Box(context) },
+  { id: "scribble", icon: "scribble", name: "Scribble", key: "S", sized: true, hint: "Scribble on the object; with Shift on what is not it. Esc starts over.", make: (context) => new Scribble(context) },
+];
+
+export const RADIUS = { least: 1, most: 200 };
+
+/** @param {number} radius */
+export const clampRadius = (radius) => Math.min(RADIUS.most, Math.max(RADIUS.least, Math.round(radius)));
+
+/** @param {Store} store @param {() => void} load a mask file */
+export function showToolbar(store, load) {
+  const strip = find("#tools", HTMLElement);
+  const buttons = TOOLS.map((tool) => button(tool.icon, tool.name, () => store.set({ tool: tool.id }), { key: tool.key, class: "tool" }));
+  const loader = button("load", "Load a mask file for this frame", load, { key: "L", class: "tool" });
+  strip.append(...buttons, el("hr"), loader);
+  store.watch(["tool"], () => TOOLS.forEach((tool, i) => buttons[i].setAttribute("aria-pressed", String(tool.id === store.state.tool))));
+  find("#options", HTMLElement).append(sizeField(store), protectField(store), hint(store));
+}
+
+/** @param {Store} store */
+function hint(store) {
+  const text = el("p", { class: "hint soft" });
+  store.watch(["tool"], () => say(text, TOOLS.find((tool) => tool.id === store.state.tool)?.hint ?? ""));
+  return text;
+}
+
+/** The slider is logarithmic: fine for small brushes. @param {Store} store */
+function sizeField(store) {
+  const top = Math.log(RADIUS.most);
+  const input = el("input", { type: "range", id: "radius", min: 0, max: 100, title: "Size of the brush ( [ and ] )" });
+  const value = el("output", { for: "radius" });
+  input.addEventListener("input", () => store.set({ radius: clampRadius(Math.exp((Number(input.value) / 100) * top)) }));
+  store.watch(["radius"], () => {
+    const at = String(Math.round((Math.log(store.state.radius) / top) * 100));
+    if (document.activeElement !== input) input.value = at;
+    input.setAttribute("aria-valuetext", `${store.state.radius} pixels`);
+    say(value, `${store.state.radius} px`);
+  });
+  const field = el("div", { class: "inline" }, el("label", { for: "radius" }, "Size"), input, value);
+  store.watch(["tool"], () => (field.hidden = !TOOLS.find((tool) => tool.id === store.state.tool)?.sized));
+  return field;
+}
+
+/** @param {Store} store */
+function protectField(store) {
+  const input = el("input", { type: "checkbox", id: "protect" });
+  input.addEventListener("change", () => store.set({ protect: input.checked }));
+  return el("div", { class: "inline", title: "Paint and erase only the selected object" }, input, el("label", { for: "protect" }, "Keep other objects"));
+}
