@@ -1,6 +1,7 @@
 """The golden arrays of the public networks."""
 
 import importlib.util
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,22 @@ def parity(shared) -> Path:
     if not (folder / "fill.py").is_file():
         pytest.skip(f"no golden arrays of the public networks: {folder} is absent")
     return folder
+
+
+@pytest.fixture
+def own_cache(monkeypatch):
+    """Compiled parts of large networks take gigabytes: they go with the test."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("CAMN_CACHE", folder)
+        yield
+
+
+@pytest.fixture(params=("eager", "onnx", pytest.param("compile", marks=pytest.mark.slow)))
+def backend(request, own_cache) -> str:
+    """Each in turn."""
+    if request.param == "onnx":
+        pytest.importorskip("onnxruntime")
+    return request.param
 
 
 @pytest.fixture(scope="package")

@@ -9,6 +9,8 @@ import torch
 from camn.checkpoints.cfbi import PRESETS, expected_shapes, last_copy, load_public, public_name, translate
 from camn.config import preset
 from camn.errors import CheckpointError, ConfigError
+from camn.inference.backends import Backends
+from camn.model.interface import Network
 from camn.model.network import Camn, enlarge
 
 
@@ -39,13 +41,31 @@ def channels(ids: np.ndarray, objects: int) -> torch.Tensor:
     return torch.stack([torch.from_numpy(ids == i) for i in range(objects + 1)]).float()
 
 
+def filled(parity, fill, name: str) -> Camn:
+    network = Camn(preset(name)).eval()
+    network.load_state_dict(
+        translate(fill.fill(json.loads((parity / f"{name}.shapes.json").read_text())), preset(name))
+    )
+    return network
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", PRESETS)
 def test_answers_are_those_of_the_public_network(parity, fill, name):
-    shapes = json.loads((parity / f"{name}.shapes.json").read_text())
-    network = Camn(preset(name)).eval()
-    network.load_state_dict(translate(fill.fill(shapes), preset(name)))
-    for case in "ab":
+    """Of the network that is trained."""
+    check_answers(filled(parity, fill, name), name, parity, fill)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_backend_answers_the_same(parity, fill, name, backend):
+    """Of the network for inference."""
+    network = Backends(backend, torch.device("cpu")).apply(filled(parity, fill, name).lean())
+    check_answers(network, name, parity, fill, "ab" if backend == "eager" else "a")
+
+
+def check_answers(network: Network, name: str, parity, fill, cases: str = "ab") -> None:
+    for case in cases:
         golden = np.load(parity / f"{name}.{case}.npz")
         height, width = golden["size"].tolist()
         objects, query, seed = int(golden["objects"]), int(golden["query_frame"]), int(golden["seed"])

@@ -1,5 +1,6 @@
 """The public STM checkpoint: the same answers as the public network, and errors that say what does not fit."""
 
+import copy
 import hashlib
 import json
 
@@ -10,7 +11,7 @@ import torch
 import camn
 from camn import weights
 from camn.checkpoints.stm import CONSTANTS, load_public, public_name, translate
-from camn.config import InferenceConfig, StmConfig
+from camn.config import Backend, InferenceConfig, StmConfig
 from camn.errors import CheckpointError, ConfigError
 from camn.inference import Segmenter
 from camn.model.build import expected_shapes
@@ -38,14 +39,27 @@ def filled(parity, fill) -> Stm:
     return network
 
 
-@pytest.mark.parametrize("case", ("a", "b", "a-odd", "b-odd"))
+CASES = ("a", "b", "a-odd", "b-odd")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_answers_are_those_of_the_public_network(parity, fill, filled, case):
+    check_answers(parity, fill, filled, case, "eager")
+
+
+@pytest.mark.parametrize("backend", ("onnx", pytest.param("compile", marks=pytest.mark.slow)), indirect=True)
+def test_every_backend_answers_the_same(parity, fill, filled, backend):
+    check_answers(parity, fill, filled, "a-odd", backend)
+
+
+def check_answers(parity, fill, filled, case: str, backend: Backend) -> None:
     """Through the segmenter: its memory and sizes are part of what was published."""
     golden = np.load(parity / f"stm.{case}.npz")
     height, width = golden["size"].tolist()
     objects, seed, length = int(golden["objects"]), int(golden["seed"]), len(golden["rollout"]) + 1
     frames = fill.frames(length, height, width, seed)
-    segmenter = Segmenter(filled, InferenceConfig(memory_every=int(golden["memorize_every"])))
+    config = InferenceConfig(memory_every=int(golden["memorize_every"]), backend=backend)
+    segmenter = Segmenter(copy.deepcopy(filled), config)  # which is made lean
     result = segmenter.start(frames[0], fill.masks(length, height, width, objects, seed)[0])
     for t in range(1, length):
         result = segmenter.step(frames[t])

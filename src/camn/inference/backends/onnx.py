@@ -43,6 +43,7 @@ def make(part: nn.Module, inputs: Sequence[Tensor], path: Path) -> None:
         arguments = (part, tuple(t.contiguous() for t in inputs), str(path))
         try:
             torch.onnx.export(*arguments, input_names=names, opset_version=18, dynamo=False)
+            load(path)
         except Exception:  # whatever it is, the newer one may do it
             torch.onnx.export(*arguments, input_names=names, dynamo=True, external_data=False, verbose=False)
 
