@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from camn.model.interface import Labelled
-from camn.model.memory import MemoryEntry
+from camn.model.memory import Entry
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Remembered:
     """A frame in the space-time memory; `index` is its position in the video, `entry` None in a network without one."""
 
     index: int
-    entry: MemoryEntry | None
+    entry: Entry | None
 
 
 class Bank:
@@ -38,7 +38,7 @@ class Bank:
         self._recent: list[Labelled] = []
         self._last: Remembered | None = None
 
-    def remember(self, index: int, frame: Labelled, entry: MemoryEntry | None, given: bool) -> None:
+    def remember(self, index: int, frame: Labelled, entry: Entry | None, given: bool) -> None:
         """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's.
 
         A frame that was taken in before, and is now given masks, takes its own place."""
@@ -61,7 +61,7 @@ class Bank:
         """Frames to match against: those given, and the newest remembered since."""
         return [*self.references, *self._recent]
 
-    def entries(self) -> list[MemoryEntry]:
+    def entries(self) -> list[Entry]:
         """Entries to read from: given frames, spread ones, and the previous frame, each once."""
         frames = {r.index: r for r in (*self._given, *self._spread, self._last) if r is not None}
         return [r.entry for r in frames.values() if r.entry is not None]

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from camn.model.memory import MemoryEntry
+from camn.model.memory import Entry
 
 Embedded = TypeVar("Embedded")
 
@@ -86,12 +86,12 @@ class Network(nn.Module, ABC):
         """Attach masks (N+1, H, W) in 0..1, channel 0 the background, to one encoded frame."""
 
     @abstractmethod
-    def remember(self, frame: Labelled) -> MemoryEntry:
+    def remember(self, frame: Labelled) -> Entry:
         """The space-time memory's entry for a labelled frame."""
 
     @abstractmethod
     def match(
-        self, query: Any, references: Sequence[Labelled], previous: Labelled, entries: Sequence[MemoryEntry] = ()
+        self, query: Any, references: Sequence[Labelled], previous: Labelled, entries: Sequence[Entry] = ()
     ) -> Any:
         """One encoded frame against labelled frames of the same objects -> what `decode` reads."""
 

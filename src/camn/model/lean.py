@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from camn.model.deeplab import DeepLab
 from camn.model.ensembler import join_background
 from camn.model.folding import folded
 from camn.model.frames import Embedding, Matched
 from camn.model.lean_ensembler import LeanEnsembler, energies, shared_skip
 from camn.model.network import Camn
 from camn.model.parts import InParts
+from camn.model.upsampled import convolve_enlarged
 
 
 class LeanCamn(InParts, Camn):
@@ -26,7 +29,7 @@ class LeanCamn(InParts, Camn):
         nn.Module.__init__(self)  # not Camn's, which makes new parts
         self.config = network.config
         self.foreground_bias, self.background_bias = network.foreground_bias, network.background_bias
-        self.memory = network.memory
+        self.memory = network.memory and network.memory.lean()
         ensembler = LeanEnsembler(network.ensembler, network.pre_head, network.memory is not None)
         self.take({"encode": LeanEncoder(network), "decode": ensembler})
 
@@ -62,9 +65,33 @@ class LeanEncoder(nn.Module):
         for heavy in ("memory", "ensembler", "pre_head"):
             setattr(self.network, heavy, None)
         up = shared_skip(network.ensembler)
+        if self.network.deeplab is not None:
+            self.network.add_module("deeplab", LeanDeepLab(self.network.deeplab))
         self.skip = up and nn.Sequential(up.transform, up.skip, up.skip_norm, nn.ReLU())
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         made = self.network.encode(images)
         low = made.low if self.skip is None else self.skip(made.low)
         return (*made.maps, low, *(made.keys if self.network.keys is not None else ()))
+
+
+class LeanDeepLab(nn.Module):
+    """A `DeepLab`, its norms folded, which convolves the enlarged map at its own size."""
+
+    def __init__(self, deeplab: DeepLab):
+        super().__init__()
+        self.pyramid, self.skip = deeplab.pyramid, deeplab.skip
+        first, self.second = deeplab.decoder[0][0], deeplab.decoder[1]
+        assert isinstance(first, nn.Conv2d) and first.bias is not None
+        width = first.out_channels
+        self.wide, self.narrow, self.bias = (
+            nn.Parameter(t.detach(), requires_grad=False)
+            for t in (first.weight[:, :width], first.weight[:, width:], first.bias)
+        )
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
+        """As `DeepLab.forward`."""
+        pooled, skip = self.pyramid(coarse), self.skip(fine)
+        x = convolve_enlarged(pooled, self.wide, skip.shape[-2:], "bilinear")
+        x += F.conv2d(skip, self.narrow, self.bias, padding=1)
+        return self.second(F.relu_(x)), pooled

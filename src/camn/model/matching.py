@@ -17,7 +17,7 @@ from torch import Tensor
 
 FAR = 5e4
 TRACE = 1 / 64  # of a pixel; at stride 16 four pixels of the frame
-TILE = 1 << 20  # elements of a distance matrix made at once: 4 MiB in float32, reduced while still in the cache
+TILE = 1 << 21  # elements of a distance matrix made at once: 8 MiB in float32, reduced while still in the cache
 COLUMNS = 2048  # keys in a tile at most
 
 

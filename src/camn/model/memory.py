@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,21 @@ from torch import Tensor, nn
 from camn.errors import ConfigError
 from camn.model.layers import attend
 
+if TYPE_CHECKING:
+    from camn.model.shared_memory import SharedMemory
+
 Separation = Literal["multiply", "prior"]
+
+
+class Entry(Protocol):
+    """One remembered frame, of some objects; how it looks inside is its memory's own affair."""
+
+    def select(self, index: Tensor | Sequence[int | None]) -> Any:
+        """The entry for objects `index[0], index[1], ...` of this one, as in `[2, None, 0]`; objects may repeat.
+
+        None, or -1 in a tensor, is an object that was not known on this frame. IndexError for any other index that
+        is not in 0..N-1.
+        """
 
 
 @dataclass(frozen=True)
@@ -28,20 +42,21 @@ class MemoryEntry:
     valid: Tensor | None = None
 
     def select(self, index: Tensor | Sequence[int | None]) -> "MemoryEntry":
-        """The entry for objects `index[0], index[1], ...` of this one, as in `[2, None, 0]`; objects may repeat.
-
-        None, or -1 in a tensor, is an object that was not known on this frame. IndexError for any other index that
-        is not in 0..N-1.
-        """
-        count = self.keys.shape[0]
-        wanted = [-1 if i is None else int(i) for i in (index.tolist() if isinstance(index, Tensor) else index)]
-        if any(not -1 <= i < count for i in wanted):
-            raise IndexError(f"memory entry of {count} objects cannot select {wanted}; use None for an unknown object")
+        """See `Entry.select`."""
+        wanted = wanted_objects(index, self.keys.shape[0])
         valid = self.valid
         if valid is not None or -1 in wanted:
             known = _valid(self)
             valid = torch.cat([known, known.new_zeros(1)])[wanted]
         return MemoryEntry(_take(self.keys, wanted), _take(self.values, wanted), valid)
+
+
+def wanted_objects(index: Tensor | Sequence[int | None], count: int) -> list[int]:
+    """The objects that `select` is asked for, -1 for one that was not known. IndexError for one that is not there."""
+    wanted = [-1 if i is None else int(i) for i in (index.tolist() if isinstance(index, Tensor) else index)]
+    if any(not -1 <= i < count for i in wanted):
+        raise IndexError(f"memory entry of {count} objects cannot select {wanted}; use None for an unknown object")
+    return wanted
 
 
 class SpaceTimeMemory(nn.Module):
@@ -76,6 +91,12 @@ class SpaceTimeMemory(nn.Module):
         self.key = nn.Conv2d(channels, key_channels, kernel, padding=kernel // 2)
         self.value = nn.Conv2d(channels, value_channels, kernel, padding=kernel // 2)
         self.prior = _prior(channels) if separation == "prior" else None
+
+    def lean(self) -> "SpaceTimeMemory | SharedMemory":
+        """See `Network.lean`, and `camn.model.shared_memory`. A memory with a prior stays as it is."""
+        from camn.model.shared_memory import SharedMemory  # it is made from this class
+
+        return self if self.prior is not None else SharedMemory(self)
 
     def remember(self, embedding: Tensor, masks: Tensor) -> MemoryEntry:
         """embedding (1 or N, C, h, w), masks (N, h, w) soft foreground of each object in 0..1 -> entry of N objects."""

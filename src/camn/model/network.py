@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +18,16 @@ from camn.model.ensembler import CollaborativeEnsembler, join_background
 from camn.model.frames import Embedding, LabelledFrame, Matched, ensembler_inputs
 from camn.model.interface import Labelled, Network
 from camn.model.matching import global_maps, of_others
-from camn.model.memory import MemoryEntry, SpaceTimeMemory
+from camn.model.memory import Entry, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
+from camn.model.shared_memory import SharedMemory
 from camn.model.windows import local_maps
 
 
 class Camn(Network):
     """The network that a `ModelConfig` describes. Frames are RGB in 0..1 with sides 16 k + 1 (`work_size`)."""
 
-    memory: SpaceTimeMemory | None
+    memory: SpaceTimeMemory | SharedMemory | None
     mean: Tensor
     std: Tensor
 
@@ -114,7 +116,7 @@ class Camn(Network):
         # On sides 16 k + 1 the cell of map pixel i is centred at frame pixel stride * i; border cells are halved.
         return F.avg_pool2d(masks[None], stride + 1, stride, stride // 2, count_include_pad=False)[0]
 
-    def remember(self, frame: Labelled) -> MemoryEntry:
+    def remember(self, frame: Labelled) -> Entry:
         """The space-time memory's entry for a labelled frame. Raises ValueError if this network has no memory."""
         if self.memory is None:
             raise ValueError(f"{self.config.name} has no space-time memory")
@@ -127,7 +129,7 @@ class Camn(Network):
         query: Embedding,
         references: Sequence[LabelledFrame],
         previous: LabelledFrame,
-        entries: Sequence[MemoryEntry] = (),
+        entries: Sequence[Any] = (),
     ) -> Matched:
         """One frame against labelled frames of the same objects. entries: of the memory, if the network has one."""
         first = 0 if self.config.ensembler.background_channel else 1
@@ -138,7 +140,7 @@ class Camn(Network):
         vector = instance_vector([r.sums for r in references], previous.sums)[first:]
         return Matched(maps, masks, query.maps, previous.embedding.maps, readout, vector, query.low)
 
-    def _recalled(self, query: Embedding, entries: Sequence[MemoryEntry], first: int) -> Tensor:
+    def _recalled(self, query: Embedding, entries: Sequence[Any], first: int) -> Tensor:
         assert self.memory is not None
         readout = self.memory.recall(query.maps[-1], entries)
         if first == 0:  # the background's foreground is what no object takes: it reads as their mean, parts swapped
