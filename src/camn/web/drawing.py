@@ -45,7 +45,7 @@ def from_strokes(image: np.ndarray, strokes: list[Stroke], mask: np.ndarray | No
     outside = np.ones(labels.shape, bool)
     outside[grown[1] : grown[3], grown[0] : grown[2]] = False
     labels[outside] = cv2.GC_BGD
-    return _cut(image, labels, _around(grown, image.shape))
+    return _cut(image, labels, _around(grown, image.shape), guess=mask is None)
 
 
 def _draw(labels: np.ndarray, stroke: Stroke) -> None:
@@ -59,7 +59,7 @@ def _draw(labels: np.ndarray, stroke: Stroke) -> None:
         cv2.polylines(labels, [points[:, None]], False, int(value), min(2 * radius, 2000))
 
 
-def _cut(image: np.ndarray, labels: np.ndarray, window: Box) -> np.ndarray:
+def _cut(image: np.ndarray, labels: np.ndarray, window: Box, guess: bool = False) -> np.ndarray:
     left, top, right, bottom = window
     part, marks = image[top:bottom, left:right], labels[top:bottom, left:right]
     height, width = marks.shape
@@ -67,17 +67,34 @@ def _cut(image: np.ndarray, labels: np.ndarray, window: Box) -> np.ndarray:
     small = (max(2, round(width * scale)), max(2, round(height * scale)))
     work = cv2.cvtColor(cv2.resize(part, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
     seeds = cv2.resize(marks, small, interpolation=cv2.INTER_NEAREST)
-    for value in (cv2.GC_FGD, cv2.GC_BGD):  # a thin stroke must not vanish
-        share = cv2.resize((marks == value).astype(np.float32), small, interpolation=cv2.INTER_AREA)
-        if value == cv2.GC_FGD or scale < 1:
-            seeds[share > (0.0 if value == cv2.GC_FGD else 0.5)] = value
+    drawn = cv2.resize((marks == cv2.GC_FGD).astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    seeds[drawn > 0] = cv2.GC_FGD  # a thin stroke must not vanish
     cv2.setRNGSeed(0)  # the same marks give the same mask
-    found = _grab(work, seeds)
+    found = _grab(work, _guessed(work, seeds) if guess else seeds)
     inside = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
     inside = (inside & (marks != cv2.GC_BGD)) | (marks == cv2.GC_FGD)
     whole = np.zeros(labels.shape, bool)
     whole[top:bottom, left:right] = inside
     return whole
+
+
+def _guessed(image: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Where nothing is said, what the colour is nearer to: the object's strokes, or all that is surely background.
+
+    GrabCut takes a doubtful pixel's label for its colour's at first: the object's own colour as background's misleads.
+    """
+    near = []
+    for sure in (cv2.GC_FGD, cv2.GC_BGD):
+        colours = image[seeds == sure].astype(np.float32)
+        if not len(colours):
+            return seeds
+        criteria = (cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
+        count = min(6, len(np.unique(colours, axis=0)))
+        _, _, centres = cv2.kmeans(colours, count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
+        distances = [((image.astype(np.float32) - centre) ** 2).sum(2) for centre in centres]
+        near.append(np.min(distances, axis=0))
+    guess = np.where(near[0] < near[1], cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    return np.where(seeds == cv2.GC_PR_BGD, guess, seeds).astype(np.uint8)
 
 
 def _grab(image: np.ndarray, seeds: np.ndarray) -> np.ndarray:
