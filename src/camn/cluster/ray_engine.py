@@ -20,23 +20,21 @@ PLACE = 2.0  # seconds to wait for a place for an actor, before looking whether 
 def connect(options: BatchOptions) -> Any:
     """The module `ray`, connected to the cluster of the options, or to a new one of this machine, which is reached by
     this machine alone. Raises CamnError if Ray is not installed or the cluster not there."""
+    address = options.address or os.environ.get("RAY_ADDRESS") or "local"
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # stay on 127.0.0.1, as on those
     try:
         import ray
     except ImportError as error:
         raise CamnError("the engine ray needs Ray; pip install 'camn[cluster]', or use --engine local") from error
     if ray.is_initialized():
         return ray
-    address = options.address or os.environ.get("RAY_ADDRESS")
+    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
     try:
-        if address and address != "local":
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE}
-            own |= {"_node_ip_address": "127.0.0.1"}
-            ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise CamnError(f"Ray cluster {address or 'of this machine'}: cannot be used ({error})") from error
+        raise CamnError(f"Ray cluster {address}: cannot be used ({error})") from error
     return ray
 
 

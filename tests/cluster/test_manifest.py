@@ -1,0 +1,112 @@
+"""Manifests: what lines mean, and all that can be wrong with them."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camn.cluster.jobs import Task, VideoJob
+from camn.cluster.manifest import read_jobs
+from camn.errors import DataError
+from camn.masks import write_palette_png
+
+ROW = {
+    "name": "one",
+    "video": "clips/a b.mp4",
+    "masks": ["m/1.png", "/abs/2.png"],
+    "keyframes": [0, 30],
+    "short_side": 240,
+    "overlay": False,
+    "alpha": ["png"],
+    "options": {"model": "camn-mobile"},
+}
+
+
+def wanted(folder: Path) -> VideoJob:
+    options = {"model": "camn-mobile", "short_side": 240, "overlay": False, "alpha": ("png",)}
+    return VideoJob("one", f"{folder}/clips/a b.mp4", (f"{folder}/m/1.png", "/abs/2.png"), options, (0, 30))
+
+
+def test_jsonl_and_csv_say_the_same(tmp_path):
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(ROW) + "\n\n" + json.dumps({"video": "s3://b/v.mov", "masks": "m"}))
+    with (tmp_path / "jobs.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(ROW))
+        table.writeheader()
+        cells = {"masks": "m/1.png; /abs/2.png", "keyframes": "0 30", "overlay": "false", "alpha": "png"}
+        table.writerow(ROW | cells | {"options": json.dumps(ROW["options"])})
+        table.writerow({"video": "s3://b/v.mov", "masks": "m"})
+    second = VideoJob("v", "s3://b/v.mov", (f"{tmp_path}/m",))
+    assert read_jobs(str(tmp_path / "jobs.jsonl")) == (wanted(tmp_path), second)
+    assert read_jobs(str(tmp_path / "jobs.csv")) == (wanted(tmp_path), second)
+    assert read_jobs(f"file://{tmp_path}/jobs.jsonl")[0].video == f"file://{tmp_path}/clips/a b.mp4"
+
+
+def test_parquet_says_the_same(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist([ROW]), tmp_path / "jobs.parquet")
+    assert read_jobs(str(tmp_path / "jobs.parquet")) == (wanted(tmp_path),)
+
+
+WRONG = {
+    "no masks": ({"video": "v.mp4"}, "video 2: gives no masks"),
+    "unknown column": ({"video": "v", "masks": "m", "shortside": 3}, "unknown column 'shortside'"),
+    "unknown option": ({"video": "v", "masks": "m", "options": {"overwrite": True}}, "unknown option 'overwrite'"),
+    "impossible value": ({"video": "v", "masks": "m", "memory_every": 0}, "memory_every is 0"),
+    "vague value": ({"video": "v", "masks": "m", "overlay": "no"}, "overlay is 'no': it must be true or false"),
+    "text for a number": ({"video": "v", "masks": "m", "short_side": "big"}, "video 2"),
+    "keyframes": ({"video": "v", "masks": "m", "keyframes": [0, 9, 9]}, "keyframes 0 9 9: need frame numbers"),
+    "name taken": ({"video": "x/one.mp4", "masks": "m"}, "would be called one; give a `name`"),
+    "name elsewhere": ({"video": "v", "masks": "m", "name": "../up"}, "'../up' cannot name outputs"),
+    "own name": ({"video": "v", "masks": "m", "name": "_batch"}, "'_batch' cannot name outputs"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_told(tmp_path, name):
+    row, said = WRONG[name]
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(ROW) + "\n" + json.dumps(row))
+    with pytest.raises(DataError, match=said):
+        read_jobs(str(tmp_path / "jobs.jsonl"))
+
+
+def test_what_is_no_manifest(tmp_path):
+    for name, content, said in (
+        ("jobs.txt", "x", "no manifest; give a .csv, .jsonl"),
+        ("jobs.jsonl", "{", "cannot be read as jsonl"),
+        ("jobs.jsonl", "3", "a line is no object"),
+        ("jobs.jsonl", "", "names no video"),
+        ("none.csv", None, "cannot be read .No such file"),
+    ):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=said):
+            read_jobs(str(tmp_path / name))
+
+
+def test_a_data_set_folder(tmp_path, make_clip, data, make_mask):
+    """Own clips: the folder of masks, of which each object's first is taken."""
+    for name in ("one", "two"):
+        make_clip(name)
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (data / name).rename(tmp_path / "set" / name / "frames")
+        for index in range(2):
+            (tmp_path / "set" / name / "masks").mkdir(exist_ok=True)
+            write_palette_png(tmp_path / "set" / name / "masks" / f"{index:05d}.png", make_mask(index, 5))
+    where = tmp_path / "set"
+    wanted = [VideoJob(n, f"{where}/{n}/frames", (f"{where}/{n}/masks",), first_only=True) for n in ("one", "two")]
+    assert read_jobs(str(where)) == tuple(wanted)
+
+
+@given(
+    options=st.dictionaries(st.text(), st.one_of(st.none(), st.booleans(), st.integers(), st.tuples(st.text()))),
+    span=st.tuples(st.integers(0), st.one_of(st.none(), st.integers(0))),
+    names=st.lists(st.text()).map(tuple),
+)
+def test_a_task_travels_as_json(options, span, names):
+    task = Task("n", "out", "v", names, options, {"model": "x", "inputs": {}}, span, names, True)
+    assert Task.from_dict(json.loads(json.dumps(task.to_dict()))) == task
