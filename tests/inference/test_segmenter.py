@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -671,3 +672,28 @@ def test_shipped_weights_tell_an_object_that_left_and_take_it_up_again(shipped):
     for t in range(4, 8):
         back = shipped.step(square(t)[0])
     assert overlap(back.ids == 9, square(7)[1] == 1) > 0.7
+
+
+# --- frames uploaded ahead -------------------------------------------------------------------------------------------
+
+
+def test_frames_uploaded_ahead_give_the_same(network):
+    """Two frames ahead, by another thread, as a job does it."""
+    plain, ahead = started(network, 1, 2), Segmenter(network, SMALL)
+    with ThreadPoolExecutor(1) as thread:
+        uploads = [thread.submit(ahead.upload, frame(index)) for index in range(4)]
+        ahead.start(uploads[0].result(), mask(1, 2))
+        for index, upload in enumerate(uploads[1:], 1):
+            ours, theirs = ahead.step(upload.result()), plain.step(frame(index))
+            np.testing.assert_array_equal(ours.probability(2), theirs.probability(2))
+
+
+def test_uploaded_frames_are_checked(mobile):
+    segmenter = started(mobile, 1)
+    with pytest.raises(VideoError, match="uint8 in RGB"):
+        segmenter.upload(np.zeros((4, 5), np.uint8))
+    with pytest.raises(VideoError, match="frame 1 is 90x80, those before it are 70x50"):
+        segmenter.step(segmenter.upload(frame(1, (80, 90))))
+    with pytest.raises(VideoError, match="upload it by this one"):
+        segmenter.step(Segmenter(mobile, InferenceConfig(short_side=32)).upload(frame(1)))
+    assert segmenter.step(segmenter.upload(frame(1))).index == 1

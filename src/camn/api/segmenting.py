@@ -19,9 +19,9 @@ from camn.api.record import about_run, recording
 from camn.api.spans import Span, cut
 from camn.api.writers import Outputs, check_output, listed, prepare_folder
 from camn.data.outputs import WriterThread
-from camn.data.source import Frame, FrameSource, open_source, prefetch
+from camn.data.source import Frame, FrameSource, Item, open_source, prefetch
 from camn.errors import CamnError, MaskError
-from camn.inference import Result, Segmenter
+from camn.inference import Result, Segmenter, Uploaded
 from camn.masks import MaskSet, read_masks
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo"
@@ -63,8 +63,8 @@ class _Run:
         finally:
             self.stages[stage] += time.monotonic() - start
 
-    def timed(self, stage: str, source: Iterable[Frame]) -> Iterator[Frame]:
-        """The same frames; the time until they come counts as the stage's."""
+    def timed(self, stage: str, source: Iterable[Item]) -> Iterator[Item]:
+        """The same items; the time until they come counts as the stage's."""
         with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
             while True:
                 with self.clock(stage):
@@ -176,16 +176,17 @@ def _follow(
     run: _Run,
     progress: Report,
 ) -> None:
-    """Decode ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every file."""
+    """Decode and upload ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every
+    file."""
     with (
         enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
         Outputs(folder, source, options) as outputs,
-        closing(prefetch(run.timed("read", source))) as frames,
+        closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
         WriterThread() as writer,
     ):
-        for done, frame in enumerate(run.timed("wait", frames), 1):
+        for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
             with run.clock("segment"):
-                result = _segment(segmenter, frame, given.masks.get(frame.index))
+                result = _segment(segmenter, uploaded, given.masks.get(frame.index))
             with run.clock("wait"):
                 writer.submit(run.write, outputs, frame, result)
             progress(Progress(done, source.count, run.seconds))
@@ -196,11 +197,17 @@ def _follow(
         )
 
 
-def _segment(segmenter: Segmenter, frame: Frame, mask: np.ndarray | None) -> Result | None:
+def _uploaded(frames: Iterator[Frame], segmenter: Segmenter) -> Iterator[tuple[Frame, Uploaded]]:
+    with closing(frames):  # type: ignore[type-var], a generator
+        for frame in frames:
+            yield frame, segmenter.upload(frame.image)
+
+
+def _segment(segmenter: Segmenter, frame: Uploaded, mask: np.ndarray | None) -> Result | None:
     """None before the first mask."""
     if segmenter.index < 0:
-        return None if mask is None else segmenter.start(frame.image, mask)
-    result = segmenter.step(frame.image)
+        return None if mask is None else segmenter.start(frame, mask)
+    result = segmenter.step(frame)
     return result if mask is None else segmenter.correct(mask)
 
 

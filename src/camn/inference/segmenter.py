@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
 from camn.inference.result import Result, to_frame
+from camn.inference.upload import Uploaded, Uploader, check_frame
 from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
 from camn.model.network import enlarge
@@ -55,6 +55,7 @@ class Segmenter:
         self.objects = ObjectIds()
         self.index = -1
         self._bank = self._new_bank()
+        self._uploader = Uploader(self.device, self.network.hard_masks)
         # Of the frame last seen: its embedding, its probabilities (N+1, h, w) and its ids at its own size.
         self._embedding: Any = None
         self._probabilities = torch.ones(1, 1, 1)
@@ -63,30 +64,36 @@ class Segmenter:
     # --- the user's calls --------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def start(self, frame: np.ndarray, mask: np.ndarray) -> Result:
+    def start(self, frame: np.ndarray | Uploaded, mask: np.ndarray) -> Result:
         """Begin a video with its first frame and the ids on it; forgets the one before. Raises MaskError if the mask
         has another size or no object, VideoError if the frame is no (H, W, 3) uint8 picture."""
-        _check_frame(frame)
+        frame = self._uploaded(frame)
         mask = check_mask(mask)
         objects = ObjectIds.of(mask)
         if not len(objects):
             raise MaskError("the first mask holds no object: every pixel is 0; paint an object with an id of 1..255")
-        _check_size(mask, frame.shape[:2])
+        _check_size(mask, frame.size)
         embedding, probabilities = self._encode(frame), self._as_probabilities(objects, mask)
         return self._take_in(self._new_bank(), 0, embedding, objects, probabilities, mask, objects)
 
     @torch.inference_mode()
-    def step(self, frame: np.ndarray) -> Result:
+    def step(self, frame: np.ndarray | Uploaded) -> Result:
         """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`."""
-        _check_frame(frame)
+        frame = self._uploaded(frame)
         if self.index < 0:
             raise VideoError("step before start: give the first frame and its mask to start(frame, mask)")
-        if frame.shape[:2] != self._ids.shape:
-            sizes = f"{_by(frame.shape)}, those before it are {_by(self._ids.shape)}"
+        if frame.size != self._ids.shape:
+            sizes = f"{_by(frame.size)}, those before it are {_by(self._ids.shape)}"
             raise VideoError(f"frame {self.index + 1} is {sizes}; start anew for a video of another size")
         embedding = self._encode(frame)
         probabilities = self._segment(embedding) if len(self.objects) else self._probabilities
         return self._take_in(copy(self._bank), self.index + 1, embedding, self.objects, probabilities)
+
+    def upload(self, frame: np.ndarray) -> Uploaded:
+        """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
+        the array must stay as it is. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
+        check_frame(frame)
+        return self._uploader(frame, self._work_size(frame.shape[:2]))
 
     @torch.inference_mode()
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
@@ -153,21 +160,19 @@ class Segmenter:
         """For each channel of `objects` its channel now, None for an object that is not followed yet."""
         return [0, *(self.objects.channel(i) if i in self.objects else None for i in objects)]
 
-    def _encode(self, frame: np.ndarray) -> Any:
+    def _uploaded(self, frame: np.ndarray | Uploaded) -> Uploaded:
+        if not isinstance(frame, Uploaded):
+            with self.clock("resize"):
+                return self.upload(frame)
+        if tuple(frame.pixels.shape[:2]) != self._work_size(frame.size):
+            raise VideoError("this frame was uploaded by a segmenter that works at another size; upload it by this one")
+        return frame
+
+    def _encode(self, frame: Uploaded) -> Any:
         with self.clock("resize"):
-            image = self._image(frame)
+            image = frame.image(self.config.channels_last)
         with self.clock("encode"), self._amp():
             return self.network.encode(image).float()
-
-    def _image(self, frame: np.ndarray) -> Tensor:
-        """A frame (H, W, 3) -> (1, 3, h, w) in 0..1 at the work size."""
-        height, width = self._work_size(frame.shape[:2])
-        smaller = height * width < frame.shape[0] * frame.shape[1]
-        way = cv2.INTER_CUBIC if self.network.hard_masks else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        image = cv2.resize(frame, (width, height), interpolation=way) if frame.shape[:2] != (height, width) else frame
-        whole = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
-        tensor = whole.permute(2, 0, 1)[None].float() / 255
-        return tensor.contiguous(memory_format=torch.channels_last) if self.config.channels_last else tensor
 
     def _segment(self, embedding: Any) -> Tensor:
         assert self._bank.previous is not None
@@ -246,14 +251,6 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 def _by(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
-
-
-def _check_frame(frame: np.ndarray) -> None:
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise VideoError(f"a frame is an array (H, W, 3) of uint8 in RGB; this one is {found}")
-    if min(frame.shape[:2]) < 1:
-        raise VideoError("the frame is empty")
 
 
 def _check_size(mask: np.ndarray, size: tuple[int, ...]) -> None:
