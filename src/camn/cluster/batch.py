@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,9 @@ def _take_in(event: Event, outcome: Outcome, folder: OutputFolder, batch: BatchO
     assert task
     if outcome.status == "done" and not task.parts:
         tally.frames += outcome.frames
+    if outcome.status != "done":
+        with suppress(CamnError):  # the next run tries again
+            folder.sweep(outcome.name)
     if part or outcome.status == "stopped":
         return
     tally.ended += 1

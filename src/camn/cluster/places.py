@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -37,8 +38,12 @@ class OutputFolder(Protocol):
         ...
 
     def making(self, name: str) -> Any:
-        """Context: a new local folder, which becomes the folder `name` at the end, in place of the one before. After an
-        error it is removed; what a killed process left is removed by the next that makes the same."""
+        """Context: a new local folder, which becomes the folder `name` at the end, in place of the one before, or is
+        removed after an error."""
+        ...
+
+    def sweep(self, name: str) -> None:
+        """Removes what a process that was killed while making the folder `name` left of it."""
         ...
 
 
@@ -78,13 +83,17 @@ class LocalFolder:
     def remove(self, name: str) -> None:
         _remove(Path(self.path) / name)
 
+    def sweep(self, name: str) -> None:
+        path = Path(self.path) / name
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            _remove(left)
+
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
         target = Path(self.path) / name
         _check_ours(target)
+        self.sweep(name)
         with writing(target):
-            for left in target.parent.glob(f".{target.name}.*.part"):
-                _remove(left)
             part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
             part.mkdir(parents=True)
         try:
@@ -126,21 +135,30 @@ class RemoteFolder:
         with writing(f"{self.path}/{name}", Exception), suppress(FileNotFoundError):
             self._fs.rm(self._at(name), recursive=True)
 
+    def sweep(self, name: str) -> None:
+        with writing(f"{self.path}/{name}", Exception):
+            for left in self._fs.glob(self._at(_hidden(name, "*"))):
+                self._fs.rm(left, recursive=True)
+
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
-        parent, _, last = name.rpartition("/")
-        part = f"{parent}/" * bool(parent) + f".{last}.{uuid.uuid4().hex[:12]}.part"
+        part, target = self._at(_hidden(name, uuid.uuid4().hex[:12])), self._at(name)
         with tempfile.TemporaryDirectory(prefix="camn-") as folder:
             made = Path(folder) / "out"
             made.mkdir()
             yield made
+            self.sweep(name)
             with writing(f"{self.path}/{name}", Exception):
-                for left in self._fs.glob(self._at(f"{parent}/" * bool(parent) + f".{last}.*.part")):
-                    self._fs.rm(left, recursive=True)
-                self._fs.makedirs(str(PurePosixPath(self._at(part)).parent), exist_ok=True)
-                self._fs.put(f"{made}/", f"{self._at(part)}/", recursive=True)
+                self._fs.makedirs(str(PurePosixPath(part).parent), exist_ok=True)
+                self._fs.put(f"{made}/", f"{part}/", recursive=True)
                 self.remove(name)
-                self._fs.mv(self._at(part), self._at(name), recursive=True)
+                self._fs.mv(part, target, recursive=True)
+
+
+def _hidden(name: str, mark: str) -> str:
+    """a/b -> a/.b.MARK.part, where b is made."""
+    path = PurePosixPath(name)
+    return str(path.with_name(f".{path.name}.{mark}.part"))
 
 
 def filesystem(url: str) -> tuple[Any, str]:

@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -44,6 +45,7 @@ class WorkerProcess:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._log: deque[str] = deque(maxlen=200)
         self._frames, self._done, self._name = 0, 0, ""
+        self._own: tempfile.TemporaryDirectory[str] | None = None  # its TMPDIR, which it may be too dead to clear
 
     def ready(self) -> bool:
         """Whether it can be given a task."""
@@ -87,6 +89,8 @@ class WorkerProcess:
             return
         self._process.kill()
         self._process.wait()
+        if self._own:
+            self._own.cleanup()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 with suppress(OSError):  # what was not sent yet
@@ -98,7 +102,8 @@ class WorkerProcess:
         command = [sys.executable, "-m", "camn.cluster.worker", "--threads", str(self._threads)]
         command += ["--memory-limit", str(self._limit)] if self._limit else []
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        environment = {**os.environ, **self._environment}
+        self._own = tempfile.TemporaryDirectory(prefix="camn-worker-", ignore_cleanup_errors=True)
+        environment = {**os.environ, **self._environment, "TMPDIR": self._own.name}
         self._process = subprocess.Popen(command, env=environment, text=True, errors="replace", bufsize=1, **pipes)
         self._lines, self._done = queue.Queue(), 0
         self._readers = [

@@ -82,7 +82,9 @@ class RayWorker:
         actor, self._actor = self._actor, None
         if actor is None:
             return
-        with suppress(Exception):  # the cluster may be gone already
+        with suppress(Exception):  # it, or the whole cluster, may be gone already
+            self._ray.get(actor.close.remote(), timeout=PLACE)
+        with suppress(Exception):
             self._ray.kill(actor)
 
     def _call(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
