@@ -128,8 +128,7 @@ class Inbox:
 
 def readable(name: str) -> str:
     """A file's name as somebody says it, for messages and as a project's name: its last part, printable, short."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(letter for letter in last if letter.isprintable())[:120] or "file"
+    return "".join(letter for letter in _path(name).name if letter.isprintable())[:120] or "file"
 
 
 def image_suffix(path: Path) -> str | None:
@@ -186,13 +185,13 @@ def _members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
         raise Problem("invalid", "The zip is encrypted; make it without a password.")
     if sum(member.file_size for member in images) > limits.file_bytes:
         raise Problem("too_large", f"The zip unpacks to more than {size(limits.file_bytes)}, the most that is taken.")
-    if len({PurePosixPath(member.filename).parent for member in images}) > 1:
+    if len({_path(member.filename).parent for member in images}) > 1:
         raise Problem("invalid", "The zip holds several folders of images; put the frames of one video in it.")
     return sorted(images, key=lambda member: api.natural_key(_stem(member.filename)))
 
 
 def _is_image(member: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(member.filename)
+    path = _path(member.filename)
     hidden = path.name.startswith(".") or "__MACOSX" in path.parts
     return not member.is_dir() and not hidden and path.suffix.lower() in _ENDS
 
@@ -230,7 +229,12 @@ def _chunks(file) -> Iterator[bytes]:
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).stem
+    return _path(name).stem
+
+
+def _path(name: str) -> PurePosixPath:
+    """For its parts; never opened."""
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def probe(path: Path, limits: Limits) -> api.FrameSource:

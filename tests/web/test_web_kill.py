@@ -1,0 +1,171 @@
+"""Killed at any moment (SIGKILL) and opened again: nothing that was done is lost, nothing is half-written."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from websockets.sync.client import connect
+
+FRAMES = 200
+
+
+def pictures_whole(folder: Path) -> int:
+    """How many PNG and JPEG files there are; each must be readable to its end."""
+    found = [path for path in folder.rglob("*") if path.suffix in (".png", ".jpg") and not path.name.startswith(".")]
+    for path in found:
+        with Image.open(path) as image:
+            image.load()
+    return len(found)
+
+
+@pytest.mark.parametrize("kind", ["video", "zip"])
+def test_killed_while_decoding(serve, make, kind):
+    first = serve()
+    if kind == "video":
+        sent = ("clip.mkv", make.clip(FRAMES, (360, 640)))
+    else:
+        images = {f"{index}.png": make.png(make.picture(index % 40, (360, 640))) for index in range(FRAMES)}
+        sent = ("clip.zip", make.archive(images))
+    id = first.ask("POST", "/api/projects", {"name": "cut"})["id"]
+    first.ask("PUT", f"/api/projects/{id}/upload?name={sent[0]}", sent[1])
+    first.ask("POST", f"/api/projects/{id}/decode")
+    if kind == "video":
+        first.wait(f"/api/projects/{id}", lambda project: project["count"] > 5)
+    else:
+        time.sleep(0.05)
+    first.kill()
+    before = pictures_whole(first.projects / id)
+    again = serve(projects=first.projects)
+    found = again.wait(f"/api/projects/{id}", lambda project: project["state"] != "decoding")
+    assert found["state"] == "ready" and found["count"] == FRAMES, found
+    assert pictures_whole(first.projects / id) >= max(before, 2 * FRAMES)
+    image = again.call("GET", f"/api/projects/{id}/frames/{FRAMES - 1}?size=full").ids
+    assert np.abs(image.astype(int) - make.picture((FRAMES - 1) % 40, (360, 640))).mean() < 4
+
+
+def test_killed_in_the_middle_of_a_propagation(serve, make):
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(FRAMES)))
+    first.ask("POST", f"/api/projects/{id}/objects", {"name": "square"})
+    first.ask("PUT", f"/api/projects/{id}/masks/0", make.png(make.square(0)))
+    asked = {"frame": 0, "direction": "forward", "until": "end"}
+    job = first.ask("POST", f"/api/projects/{id}/propagate", asked)
+    first.wait(f"/api/jobs/{job['id']}", lambda job: job["done"] > 10)
+    first.ask("PUT", f"/api/projects/{id}/masks/150", make.png(make.square(9)))  # while it runs, and then at once
+    first.kill()
+    pictures_whole(first.projects / id)
+    again = serve(projects=first.projects)
+    found = again.ask("GET", f"/api/projects/{id}")
+    assert found["state"] == "ready" and found["objects"] == [{"id": 1, "name": "square", "colour": "#e6194b"}]
+    assert found["given"] == [0, 150] and found["predicted"][0][0] == 1
+    assert np.array_equal(again.call("GET", f"/api/projects/{id}/masks/150").ids, make.square(9))
+    left = found["jobs"][0]
+    assert left["state"] == "interrupted" and left["asked"] == asked and left["frame"] == found["predicted"][-1][1]
+    values = again.ask("GET", f"/api/projects/{id}/confidence")["objects"]["1"]["confidence"]
+    assert all(value is not None for value in values[: left["frame"] + 1])
+    go_on = again.ask("POST", f"/api/projects/{id}/propagate", {**asked, "frame": left["frame"]})
+    assert again.job(go_on["id"])["state"] == "done"
+    assert again.ask("GET", f"/api/projects/{id}")["predicted"] == [[1, FRAMES - 1]]
+    assert "Traceback" not in again.stop()
+    third = serve(projects=first.projects)
+    assert third.ask("GET", f"/api/projects/{id}")["jobs"] == []  # done is done
+
+
+def test_killed_at_many_moments_of_marking(serve, make):
+    """Whatever was answered is there afterwards; the events of the next run do not pretend to be those of this one."""
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(20)))
+    with connect(f"ws://{first.host}:{first.port}/api/events") as tab:
+        run = json.loads(tab.recv(timeout=10))["run"]
+    projects, server, done = first.projects, first, []
+    for step in range(4):
+        item = server.ask("POST", f"/api/projects/{id}/objects", {})
+        server.ask("PUT", f"/api/projects/{id}/masks/{step}", make.png(make.square(step, item["id"])))
+        done.append(item["id"])
+        server.kill()
+        server = serve(projects=projects)
+        found = server.ask("GET", f"/api/projects/{id}")
+        assert [item["id"] for item in found["objects"]] == done and found["given"] == list(range(step + 1))
+        for index, item in enumerate(done):
+            shown = server.call("GET", f"/api/projects/{id}/masks/{index}").ids
+            assert np.array_equal(shown, make.square(index, item))
+    with connect(f"ws://{server.host}:{server.port}/api/events?run={run}&after=1") as tab:
+        assert json.loads(tab.recv(timeout=10))["reload"] is True
+
+
+def test_a_server_that_is_stopped_ends_soon_and_its_job_is_remembered(serve, make):
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(FRAMES)))
+    first.ask("POST", f"/api/projects/{id}/objects", {})
+    first.ask("PUT", f"/api/projects/{id}/masks/100", make.png(make.square(20)))
+    job = first.ask("POST", f"/api/projects/{id}/propagate", {"frame": 100, "direction": "backward"})
+    first.wait(f"/api/jobs/{job['id']}", lambda job: job["done"] > 3)
+    with connect(f"ws://{first.host}:{first.port}/api/events"):  # an open tab must not hold it
+        said = first.stop()
+    assert "Traceback" not in said, said
+    left = serve(projects=first.projects).ask("GET", f"/api/projects/{id}")
+    assert left["jobs"][0]["state"] == "interrupted" and left["jobs"][0]["frame"] == left["predicted"][0][0] < 100
+
+
+def test_two_servers_do_not_share_projects(serve, tiny, make):
+    first = serve()
+    with pytest.raises(AssertionError, match="another camn has these projects open"):
+        serve(projects=first.projects)
+    id = first.project(("clip.mkv", make.clip(3)))
+    done = command("segment", "--project", first.projects / id)
+    assert done.returncode == 2 and "another camn" in done.stderr
+
+
+def command(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "camn", *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_the_command_line_opens_a_project(serve, tiny, make, tmp_path):
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(5)))
+    for _ in range(2):
+        first.ask("POST", f"/api/projects/{id}/objects", {})
+    both = np.where(make.square(1)[::-1] > 0, 2, make.square(1)).astype(np.uint8)
+    first.ask("PUT", f"/api/projects/{id}/masks/1", make.png(both))
+    first.ask("DELETE", f"/api/projects/{id}/objects/2")
+    first.stop()
+    folder = first.projects / id
+    options = ("--model", tiny, "--short-side", 64, "--backend", "eager", "--device", "cpu", "--no-overlay")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    done = command("segment", "--project", copy, *options)
+    assert done.returncode == 0 and "4 frames, 1 object" in done.stdout, done.stderr
+    again = serve(projects=tmp_path)  # a project may be called anything plain, and be copied
+    found = again.ask("GET", "/api/projects/copy")
+    assert found["given"] == [1] and found["predicted"] == [[0, 0], [2, 4]]
+    done = command("segment", "--project", folder, "--out", tmp_path / "out", *options)
+    assert done.returncode == 0, done.stderr
+    masks = sorted(path.name for path in (tmp_path / "out" / "masks").iterdir())
+    assert masks == [f"{index:06d}.png" for index in range(5)]
+    assert json.loads((tmp_path / "out" / "segments.json").read_bytes())["categories"] == [
+        {"id": 1, "name": "object 1"}
+    ]
+    wrong = command("segment", "--project", tmp_path / "out")
+    assert wrong.returncode == 2 and "no project" in wrong.stderr
+
+
+def test_the_command_makes_projects_of_videos(serve, make, tmp_path):
+    (tmp_path / "walk.mkv").write_bytes(make.clip(4))
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for index in range(3):
+        (folder / f"{index}.png").write_bytes(make.png(make.picture(index)))
+    server = serve(videos=(tmp_path / "walk.mkv", folder))
+    names = {project["name"]: project["id"] for project in server.ask("GET", "/api/projects")}
+    for name, count in (("walk.mkv", 4), ("frames", 3)):
+        found = server.wait(f"/api/projects/{names[name]}", lambda project: project["state"] == "ready")
+        assert found["count"] == count
+    (tmp_path / "no.mkv").write_bytes(b"no video")
+    with pytest.raises(AssertionError, match="not a video"):
+        serve(videos=(tmp_path / "no.mkv",))
