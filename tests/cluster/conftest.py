@@ -1,12 +1,14 @@
 """Tiny clips with masks, manifests of them, and a Ray cluster of this machine for all tests that need one."""
 
 import json
+import logging
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from camn.api import SegmentOptions
 from camn.masks import write_palette_png
 
 SIZE = (64, 96)
+NODE = {"num_cpus": 1, "object_store_memory": 75 << 20}
 OPTIONS = SegmentOptions(short_side=32, device="cpu", threads=1, backend="eager", overlay=False)
 
 
@@ -121,17 +124,21 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[str]:
-    """The address of a Ray cluster with room for two workers, reached by this machine alone."""
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two machines, which are both this one, with room for a worker each; reached from here alone."""
     folder = tempfile.mkdtemp(prefix="camn-ray-", dir="/tmp")  # its sockets' names must be short
     token = Path(folder) / "token"
     token.write_text(os.urandom(16).hex())
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # stay on 127.0.0.1, as on those
     ray = pytest.importorskip("ray", reason="needs the extra cluster")  # it reads these when it is imported
-    own = {"object_store_memory": 75 << 20, "include_dashboard": False, "_temp_dir": folder}
-    ray.init("local", num_cpus=2, log_to_driver=False, **own)
-    assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
-    yield ray.get_runtime_context().gcs_address
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(True, head_node_args={**NODE, "include_dashboard": False, "temp_dir": folder})
+    cluster.add_node(**NODE)
+    ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+    assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"] * 2
+    yield cluster
     ray.shutdown()
+    cluster.shutdown()
     shutil.rmtree(folder, ignore_errors=True)

@@ -73,10 +73,15 @@ def test_urls_and_a_first_mask_alone(tmp_path, data, make_clip, make_mask, manif
     pytest.importorskip("fsspec")
     make_clip("v")
     row = {"video": f"file://{data}/v", "masks": f"file://{data}/v.png"}
+    (data / "m").mkdir()
+    for index in (0, 3):
+        write_palette_png(data / "m" / f"{index:05d}.png", make_mask(index, 5))
+    split = {"name": "split", "video": f"file://{data}/v", "masks": f"file://{data}/m", "keyframes": [0, 3]}
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    done = run_batch(manifest([row]), f"file://{tmp_path}/far", options, LOCAL)
-    assert (done.done, done.failed) == (1, {}) and run_batch(manifest([row]), tmp_path / "far", options, LOCAL).skipped
+    for wanted in ((2, 0), (0, 2)):
+        done = run_batch(manifest([row, split]), f"file://{tmp_path}/far", options, LOCAL)
+        assert (done.done, done.skipped, done.failed) == (*wanted, {})
     (tmp_path / "set" / "v" / "masks").mkdir(parents=True)
     shutil.copytree(data / "v", tmp_path / "set" / "v" / "frames")
     for index in (0, 3):
@@ -85,7 +90,8 @@ def test_urls_and_a_first_mask_alone(tmp_path, data, make_clip, make_mask, manif
     api.segment_video(data / "v", data / "v.png", tmp_path / "alone", options)
     for folder in ("far", "near"):  # the mask of frame 3 is not given: it is what is measured by
         assert pictures(tmp_path / folder / "v" / "masks") == pictures(tmp_path / "alone" / "masks")
-    assert not list((tmp_path / "tmp").iterdir())
+    assert len(pictures(tmp_path / "far" / "split" / "masks")) == 6
+    assert not list((tmp_path / "tmp").iterdir()) and not list((tmp_path / "far").glob(".*"))
 
 
 def test_what_changed_is_done_again_and_nothing_else(tmp_path, data, make_clip, manifest, options, files):

@@ -72,7 +72,7 @@ def test_a_driver_that_is_killed_loses_no_video(
     rows = [make_clip("a"), make_clip("b"), make_clip("long", 150), make_clip("c")]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "camn", "batch", str(manifest(rows)), "--out", str(out), "--engine", "ray"]
-    command += ["--address", ray_cluster, "--workers", "2", "--cpus-per-worker", "1", "--no-overlay"]
+    command += ["--address", ray_cluster.address, "--workers", "2", "--cpus-per-worker", "1", "--no-overlay"]
     command += ["--device", "cpu", "--short-side", "32", "--threads", "1", "--backend", "eager"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: len(list(out.glob("*.json"))) >= 2 and not (out / "long.json").exists())
@@ -87,3 +87,20 @@ def test_a_driver_that_is_killed_loses_no_video(
     after = files(out)
     assert all(after[name] == before[name] for name in before if name.split("/")[0].split(".")[0] in finished)
     assert not [name for name in after if ".part" in name] and len(list(out.glob("long/masks/*"))) == 150
+
+
+def test_a_machine_that_is_lost(ray_cluster, tmp_path, make_clip, manifest, options):
+    """Both work on a long clip; what one had is done by the other, or by the machine that takes its place."""
+    rows, out, lost = [make_clip("one", 100), make_clip("two", 100)], tmp_path / "out", []
+
+    def show(tally):
+        if not lost and len(tally.running) == 2 and all(frames for _, frames in tally.running.values()):
+            lost.append(next(iter(ray_cluster.worker_nodes)))
+            ray_cluster.remove_node(lost[0], allow_graceful=False)
+            ray_cluster.add_node(num_cpus=1, object_store_memory=75 << 20)
+
+    done = run_batch(manifest(rows), out, options, RAY, show=show)
+    assert lost and (done.done, done.failed) == (2, {})
+    attempts = [json.loads((out / f"{name}.json").read_text())["attempts"] for name in ("one", "two")]
+    assert sorted(attempts) == [1, 2] and "the machine it was on, was lost" in (out / "_batch/log.txt").read_text()
+    assert all(len(list((out / name / "masks").iterdir())) == 100 for name in ("one", "two"))

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from camn.api import SegmentOptions
+from camn.cluster.engines import make_workers
+from camn.cluster.guards import alone, stopped_by_signals
 from camn.cluster.jobs import Outcome
 from camn.cluster.log import Log, open_log
 from camn.cluster.manifest import OWN, read_jobs
 from camn.cluster.options import BatchOptions
 from camn.cluster.places import OutputFolder, is_url, open_folder
 from camn.cluster.plan import Plan, make_plan
-from camn.cluster.pool import Event, Pool, Worker
-from camn.cluster.process import WorkerProcess
-from camn.cluster.ray_engine import connect, ray_workers
+from camn.cluster.pool import Event, Pool
 from camn.cluster.records import write_record
-from camn.errors import CamnError, ConfigError, OutputError
-from camn.files import writing
+from camn.errors import CamnError, OutputError
 
 
 @dataclass
@@ -98,13 +92,13 @@ def run_batch(
     out = out if is_url(out) else str(Path(out).resolve())
     found = read_jobs(str(jobs), batch.split, batch.resolution)
     folder = open_folder(out)
-    with _alone(out):
+    with alone(out):
         options = _with_threads(options, batch)
         plan = make_plan(found, folder, options, batch.limit_bytes, batch.retry_failed)
         notice(_told(plan))
         tally = _tally(plan)
         if plan.tasks:
-            pool = Pool(_workers(batch, len(plan.tasks)), batch.retries)
+            pool = Pool(make_workers(batch, len(plan.tasks)), batch.retries)
             with open_log(folder, f"{OWN}/log.txt") as log:
                 log(_told(plan))
                 _run(pool, plan, folder, batch, tally, log, show)
@@ -124,7 +118,7 @@ def _run(
     log: Log,
     show: Callable[[Tally], None],
 ) -> None:
-    with _stopped_by_signals(pool), closing(pool.run(plan.tasks)) as events:
+    with stopped_by_signals(pool), closing(pool.run(plan.tasks)) as events:
         for event in events:
             if event and event.outcome:
                 tally.running.pop(event.worker, None)
@@ -186,71 +180,3 @@ def _told(plan: Plan) -> str:
 
 def _with_threads(options: SegmentOptions, batch: BatchOptions) -> SegmentOptions:
     return options if options.threads else dataclasses.replace(options, threads=batch.cpus_per_worker)
-
-
-def _workers(batch: BatchOptions, tasks: int) -> Sequence[Worker]:
-    """Not more than there are tasks. Raises CamnError where there can be none."""
-    if batch.engine == "ray":
-        ray = connect(batch)
-        return ray_workers(ray, batch)[:tasks]
-    gpus = _gpus() if batch.gpus_per_worker else []
-    share = int(1 / batch.gpus_per_worker) if gpus else 0  # workers of a GPU
-    count = batch.workers or (len(gpus) * share if gpus else max(1, (os.cpu_count() or 1) // batch.cpus_per_worker))
-    seen = [{"CUDA_VISIBLE_DEVICES": gpus[k // share % len(gpus)]} if gpus else {} for k in range(min(count, tasks))]
-    return [WorkerProcess(batch.cpus_per_worker, batch.limit_bytes, environment) for environment in seen]
-
-
-def _gpus() -> list[str]:
-    """This machine's, as CUDA_VISIBLE_DEVICES names them. Raises ConfigError if there is none."""
-    import torch
-
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
-    if not found or not torch.cuda.is_available():
-        raise ConfigError("gpus_per_worker: this machine has no CUDA device; leave it out")
-    return found
-
-
-@contextmanager
-def _alone(out: str) -> Iterator[None]:
-    """Two batches that write to one folder would do everything twice. Raises OutputError; a URL is not guarded."""
-    if is_url(out):
-        yield
-        return
-    path = Path(out) / OWN / "lock"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(f"{out}: another batch is writing here; wait for its end, or stop it") from None
-        except OSError:  # a file system without locks
-            pass
-        yield
-
-
-@contextmanager
-def _stopped_by_signals(pool: Pool) -> Iterator[None]:
-    """The first SIGINT or SIGTERM stops the pool, the next one does what it always does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, frame: object) -> None:
-        pool.stop()
-        _restore(before)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        _restore(before)
-
-
-def _restore(handlers: Mapping[int, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)

@@ -1,0 +1,62 @@
+"""What keeps a batch from being disturbed: by another one, and by signals."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from camn.cluster.manifest import OWN
+from camn.cluster.places import is_url
+from camn.cluster.pool import Pool
+from camn.errors import OutputError
+from camn.files import writing
+
+
+@contextmanager
+def alone(out: str) -> Iterator[None]:
+    """Two batches that write to one folder would do everything twice. Raises OutputError; a URL is not guarded."""
+    if is_url(out):
+        yield
+        return
+    path = Path(out) / OWN / "lock"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(f"{out}: another batch is writing here; wait for its end, or stop it") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+@contextmanager
+def stopped_by_signals(pool: Pool) -> Iterator[None]:
+    """The first SIGINT or SIGTERM stops the pool, the next one does what it always does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: object) -> None:
+        pool.stop()
+        _restore(before)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
