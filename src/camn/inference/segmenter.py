@@ -16,7 +16,7 @@ from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
-from camn.inference.result import Result, to_frame
+from camn.inference.result import Result, strongest, to_frame
 from camn.inference.upload import Uploaded, Uploader, check_frame
 from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
@@ -210,7 +210,7 @@ class Segmenter:
         with self.clock("remember"):
             masks = probabilities
             if self.network.hard_masks:
-                masks = F.one_hot(masks.argmax(0), len(masks)).permute(2, 0, 1).float()
+                masks = F.one_hot(strongest(masks), len(masks)).permute(2, 0, 1).float()
             labelled = self.network.label(embedding, masks)
             entry = None
             if self.network.memory is not None and len(objects):
@@ -219,7 +219,7 @@ class Segmenter:
         with self.clock("output"):
             at_frame = to_frame(probabilities, self._ids.shape if ids is None else ids.shape)
             if ids is None:
-                ids = objects.ids_map(at_frame.argmax(0))
+                ids = objects.ids_map(strongest(at_frame))
             result = Result.of(index, ids, objects, probabilities, at_frame, given, self.config.lost_below)
         bank.remember(index, labelled, entry, bool(given))
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
@@ -229,7 +229,7 @@ class Segmenter:
 
 def _without(probabilities: Tensor, channels: list[int]) -> Tensor:
     """(N+1, h, w) with `channels` emptied: pixels that were theirs go to the background, elsewhere the others share."""
-    theirs = torch.isin(probabilities.argmax(0), torch.tensor(channels, device=probabilities.device))
+    theirs = torch.isin(strongest(probabilities), torch.tensor(channels, device=probabilities.device))
     kept = probabilities.clone()
     kept[channels] = 0
     kept[0] += probabilities[channels].sum(0) * theirs
