@@ -232,6 +232,7 @@ PARTS = {
     "decoder of two steps": ensemble(decoder=(DecoderStep(8, 8, (8,)), DecoderStep(4, 8, (8, 8)))),
     "no stage at the last step": {
         "scales": small().scales[1:],
+        "deeplab": 0,
         **ensemble(stages=small().ensembler.stages[1:], decoder=(DecoderStep(8, 8, (8,)), DecoderStep(4, 8, (8, 8)))),
     },
     "no deeplab": {"deeplab": 0},

@@ -13,11 +13,18 @@ sides = st.tuples(st.integers(1, 6), st.integers(0, 14))
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
-@given(height=sides, width=sides, channels=st.integers(1, 4), out=st.integers(1, 4), last=st.booleans())
+@given(
+    height=sides,
+    width=sides,
+    batch=st.integers(1, 2),
+    channels=st.integers(1, 4),
+    out=st.integers(1, 4),
+    last=st.booleans(),
+)
 @settings(max_examples=25)
-def test_both_ways_are_one(mode, height, width, channels, out, last):
+def test_both_ways_are_one(mode, batch, height, width, channels, out, last):
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, channels, height[0], width[0], generator=generator, dtype=torch.double)
+    x = torch.randn(batch, channels, height[0], width[0], generator=generator, dtype=torch.double)
     weight = torch.randn(out, channels, 3, 3, generator=generator, dtype=torch.double)
     if last:
         x = x.contiguous(memory_format=torch.channels_last)

@@ -23,7 +23,9 @@ class Backbone(nn.Module):
 
 
 class FrozenBatchNorm(nn.Module):
-    """Batch norm whose statistics and scale never change: y = x * scale + shift, scale and shift folded on the fly."""
+    """Batch norm whose statistics and scale never change: y = x * scale + shift, scale and shift folded on the fly.
+
+    What it answers is not needed for its gradient, so what follows may work in place."""
 
     weight: Tensor
     bias: Tensor
@@ -64,10 +66,11 @@ class ResidualBottleneck(nn.Module):
             self.downsample = nn.Sequential(shortcut, FrozenBatchNorm(planes * 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = F.relu(self.bn2(self.conv2(y)))
+        y = F.relu_(self.bn1(self.conv1(x)))
+        y = F.relu_(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+        y += x if self.downsample is None else self.downsample(x)
+        return F.relu_(y)
 
 
 def residual_stage(inputs: int, planes: int, stride: int, dilations: tuple[int, ...]) -> nn.Sequential:
@@ -91,7 +94,7 @@ class ResNet(Backbone):
         self.layer4 = residual_stage(1024, 512, 1, (2, 4, 8))
 
     def forward(self, x: Tensor) -> Maps:
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        x = F.max_pool2d(F.relu_(self.bn1(self.conv1(x))), 3, 2, 1)
         fine = self.layer1(x)
         middle = self.layer2(fine)
         return fine, middle, self.layer4(self.layer3(middle))
@@ -106,8 +109,8 @@ class InvertedResidual(nn.Module):
         depthwise = nn.Conv2d(hidden, hidden, 3, stride, dilation, dilation, groups=hidden, bias=False)
         layers: list[nn.Module] = []
         if expand != 1:
-            layers += [nn.Conv2d(inputs, hidden, 1, bias=False), FrozenBatchNorm(hidden), nn.ReLU6()]
-        layers += [depthwise, FrozenBatchNorm(hidden), nn.ReLU6()]
+            layers += [nn.Conv2d(inputs, hidden, 1, bias=False), FrozenBatchNorm(hidden), nn.ReLU6(inplace=True)]
+        layers += [depthwise, FrozenBatchNorm(hidden), nn.ReLU6(inplace=True)]
         layers += [nn.Conv2d(hidden, outputs, 1, bias=False), FrozenBatchNorm(outputs)]
         self.conv = nn.Sequential(*layers)
         self.residual = stride == 1 and inputs == outputs
@@ -149,7 +152,7 @@ class MobileNetV2(Backbone):
     def __init__(self, block: type[InvertedResidual] = PaddedInvertedResidual):
         super().__init__()
         layers: list[nn.Module] = [
-            nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), FrozenBatchNorm(32), nn.ReLU6())
+            nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), FrozenBatchNorm(32), nn.ReLU6(inplace=True))
         ]
         inputs, reached, dilation = 32, 2, 1
         for expand, outputs, count, stride in self._stages:
@@ -186,10 +189,12 @@ class LiteBlock(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expand else x
-        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = F.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expand else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
         y = self._bn2(self._project_conv(y))
-        return x + y if self.residual else y
+        if self.residual:
+            y += x
+        return y
 
 
 class EfficientNetLite0(Backbone):
@@ -213,7 +218,7 @@ class EfficientNetLite0(Backbone):
                 inputs = outputs
 
     def forward(self, x: Tensor) -> Maps:
-        x = F.relu6(self._bn0(self._conv_stem(x)))
+        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
         maps = []
         for i, block in enumerate(self._blocks):
             x = block(x)

@@ -15,7 +15,7 @@ class ConvBatchNorm(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, dilation: int = 1):
         padding = dilation * (kernel // 2)
         convolution = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False)
-        super().__init__(convolution, FrozenBatchNorm(outputs), nn.ReLU())
+        super().__init__(convolution, FrozenBatchNorm(outputs), nn.ReLU(inplace=True))
 
 
 class AtrousPyramid(nn.Module):

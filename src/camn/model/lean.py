@@ -81,7 +81,8 @@ class LeanDeepLab(nn.Module):
     def __init__(self, deeplab: DeepLab):
         super().__init__()
         self.pyramid, self.skip = deeplab.pyramid, deeplab.skip
-        first, self.second = deeplab.decoder[0][0], deeplab.decoder[1]
+        decoder = list(deeplab.decoder)
+        first, self.second = next(decoder[0].children()), decoder[1]
         assert isinstance(first, nn.Conv2d) and first.bias is not None
         width = first.out_channels
         self.wide, self.narrow, self.bias = (

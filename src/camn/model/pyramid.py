@@ -39,7 +39,7 @@ class FeaturePyramid(nn.Module):
         merged = [lateral(x) for lateral, x in zip(self.lateral, maps, strict=True)]
         for i in reversed(range(len(merged) - 1)):
             merged[i] = merged[i] + resize(merged[i + 1], merged[i].shape[-2:])
-        return tuple(F.relu(output(x)) for output, x in zip(self.output, merged, strict=True))
+        return tuple(F.relu_(output(x)) for output, x in zip(self.output, merged, strict=True))
 
 
 class PathAggregation(nn.Module):

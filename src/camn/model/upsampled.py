@@ -10,21 +10,21 @@ from torch.nn import functional as F
 
 
 def convolve_enlarged(x: Tensor, weight: Tensor, size: Sequence[int], mode: str) -> Tensor:
-    """x (1, C, h, w) enlarged to `size` (H, W) with aligned corners, then convolved 3x3 with zeros around it.
+    """x (B, C, h, w) enlarged to `size` (H, W) with aligned corners, then convolved 3x3 with zeros around it.
 
-    weight (O, C, 3, 3), mode bilinear or bicubic -> (1, O, H, W), channels last. Each tap of the kernel is a 1x1
+    weight (O, C, 3, 3), mode bilinear or bicubic -> (B, O, H, W), channels last. Each tap of the kernel is a 1x1
     product at (h, w); enlarging and moving by the tap is a matrix for each axis. For a map enlarged fourfold that is a
     fifth of the operations of doing it in turn, and the enlarged map is never held.
     """
-    _, channels, h, w = x.shape
+    batch, channels, h, w = x.shape
     out = len(weight)
     taps = F.conv2d(x, weight.permute(2, 3, 0, 1).reshape(9 * out, channels, 1, 1))
-    taps = taps.permute(0, 2, 3, 1).reshape(h, w, 3, 3, out)  # row, column, tap's row, tap's column, channel
+    taps = taps.permute(0, 2, 3, 1).reshape(batch, h, w, 3, 3, out)  # row, column, tap's row and column, channel
     across = enlarging_taps(w, size[1], mode, x)
-    rows = torch.matmul(across, taps.permute(2, 0, 3, 1, 4).reshape(3 * h, 3 * w, out))
+    rows = torch.matmul(across, taps.permute(0, 3, 1, 4, 2, 5).reshape(batch, 3 * h, 3 * w, out))
     down = enlarging_taps(h, size[0], mode, x)
-    made = torch.mm(down, rows.reshape(3 * h, size[1] * out))
-    return made.view(1, *size, out).permute(0, 3, 1, 2)
+    made = torch.matmul(down, rows.reshape(batch, 3 * h, size[1] * out))
+    return made.view(batch, *size, out).permute(0, 3, 1, 2)
 
 
 def enlarging_taps(short: int, long: int, mode: str, like: Tensor) -> Tensor:
