@@ -25,6 +25,8 @@ Index = Annotated[int, Path(ge=0, lt=1 << 31)]
 FileName = Annotated[str, Query(max_length=1000)]
 RAW = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
+JPEG: dict[int | str, dict] = {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}}
+
 
 def studio(request: Request) -> Studio:
     return request.app.state.studio
@@ -95,7 +97,7 @@ def decode(here: Here, mine: Mine) -> schemas.Project:
     return mine.shown()
 
 
-@router.get("/projects/{project}/frames/{index}", response_class=FileResponse)
+@router.get("/projects/{project}/frames/{index}", response_class=Response, responses=JPEG)
 def frame(mine: Mine, index: Index, size: Literal["display", "full"] = "display") -> Response:
     mine.need_frame(index)
     path = mine.frame_file(index, size == "display")

@@ -26,11 +26,12 @@ FrameQuery = Annotated[int, Query(ge=0, lt=1 << 31)]
 RAW_PNG = {"requestBody": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
-class PngResponse(Response):
-    media_type = "image/png"
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+PNG: dict[int | str, dict] = {200: {"content": {"image/png": BINARY}, "description": "A PNG"}}
+FILE: dict[int | str, dict] = {200: {"content": {"application/octet-stream": BINARY}, "description": "The file"}}
 
 
-@router.get("/projects/{project}/masks/{index}", response_class=PngResponse)
+@router.get("/projects/{project}/masks/{index}", response_class=Response, responses=PNG)
 def mask(mine: Mine, request: Request, index: Index, kind: schemas.MaskKind = "shown") -> Response:
     mine.need_frame(index)
     headers = {"etag": f'"{mine.masks.etag(index)}-{hash(tuple(mine.ids)) & 0xFFFFFFFF:x}-{kind}"'}
@@ -39,7 +40,7 @@ def mask(mine: Mine, request: Request, index: Index, kind: schemas.MaskKind = "s
     found = mine.shown_mask(index, kind)
     if found is None:
         raise Problem("not_found", f"Frame {index} has no mask.")
-    return PngResponse(png_of_mask(found), headers=headers)
+    return Response(png_of_mask(found), headers=headers, media_type="image/png")
 
 
 @router.put("/projects/{project}/masks/{index}", openapi_extra=RAW_PNG)
@@ -88,7 +89,7 @@ def _load(here: Studio, mine: Project, index: int, data: bytes, resize: bool) ->
     return schemas.Loaded(frames=sorted(found.masks), objects=mine.shown().objects, notes=list(found.notes))
 
 
-@router.post("/projects/{project}/frames/{index}/grabcut", response_class=PngResponse)
+@router.post("/projects/{project}/frames/{index}/grabcut", response_class=Response, responses=PNG)
 def grabcut(mine: Mine, index: Index, body: schemas.GrabCut) -> Response:
     mine.need_frame(index)
     if body.object not in mine.ids:
@@ -99,7 +100,7 @@ def grabcut(mine: Mine, index: Index, body: schemas.GrabCut) -> Response:
     else:
         shown = mine.shown_mask(index) if body.refine else None
         found = from_strokes(image, body.strokes or [], None if shown is None else shown == body.object)
-    return PngResponse(png_of_mask(np.where(found, 255, 0).astype(np.uint8)))
+    return Response(png_of_mask(np.where(found, 255, 0).astype(np.uint8)), media_type="image/png")
 
 
 @router.get("/projects/{project}/confidence")
@@ -135,7 +136,7 @@ def cancel(here: Here, job: Jid) -> schemas.Job:
     return here.jobs.cancel(job)
 
 
-@router.get("/jobs/{job}/file", response_class=FileResponse)
+@router.get("/jobs/{job}/file", response_class=Response, responses=FILE)
 def job_file(here: Here, job: Jid) -> Response:
     work = here.jobs.get(job)
     if work.output is None or not work.output.is_file():

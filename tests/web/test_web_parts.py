@@ -1,0 +1,183 @@
+"""The parts of the server, each against an obvious twin."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camn.web.drawing import from_box, from_strokes
+from camn.web.events import Events
+from camn.web.guard import Door
+from camn.web.limits import size
+from camn.web.maskfiles import MaskFiles, Predicted
+from camn.web.problem import Problem, plain
+from camn.web.project import Project, Record, stretches
+from camn.web.propagate import REFERENCES, plan
+from camn.web.schemas import Propagate, Stroke
+from camn.web.uploads import readable
+
+COUNT = 12
+frames = st.integers(0, COUNT - 1)
+
+
+@given(st.sets(frames), frames, st.sampled_from(["forward", "backward", "both"]), st.sampled_from(["end", "given"]))
+def test_a_plan_goes_where_it_was_asked_to(marked, frame, direction, until):
+    runs = plan(sorted(marked), COUNT, Propagate(frame=frame, direction=direction, until=until))
+    steps = {"forward": [1], "backward": [-1], "both": [1, -1]}[direction]
+    assert [run.frames.step for run in runs] == steps
+    for run, step in zip(runs, steps, strict=True):
+        way, index = [], frame + step
+        while 0 <= index < COUNT and not (until == "given" and index in marked):
+            way.append(index)
+            index += step
+        assert list(run.frames) == way and run.start == frame
+        behind = sorted((i for i in marked if (i - frame) * step < 0), key=lambda i: -abs(i - frame))
+        assert list(run.seeds) == behind[-REFERENCES:]
+
+
+@given(st.sets(st.integers(0, 50)))
+def test_stretches_hold_each_number_once(numbers):
+    found = list(stretches(sorted(numbers)))
+    assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
+    assert all(b[0] - a[1] > 1 for a, b in zip(found, found[1:]))
+
+
+@pytest.mark.parametrize(
+    "door, good, bad",
+    [
+        (
+            Door("127.0.0.1", 8000),
+            ["127.0.0.1:8000", "localhost:8000", "LocalHost:8000", "[::1]:8000", "127.0.0.2:8000"],
+            ["127.0.0.1", "127.0.0.1:80", "localhost:8001", "evil:8000", "192.168.0.3:8000", "",
+             "127.0.0.1:8000:8000", "localhost:8000, x", "localhost:٨٠٠٠", "[::1", "0x7f.1:8000", "127.0.0.1@x:8000"],
+        ),
+        (
+            Door("0.0.0.0", 80, ("studio.lan",), "token"),
+            ["192.168.0.3", "192.168.0.3:80", "studio.lan", "STUDIO.lan:80", "[fe80::1]", "[fe80::1]:80", "localhost"],
+            ["evil", "evil.studio.lan", "192.168.0.3:8080", "studio.lan.", ""],
+        ),
+    ],
+)  # fmt: skip
+def test_which_hosts_a_door_knows(door, good, bad):
+    assert [host for host in good if not door.knows(host)] == [] and [host for host in bad if door.knows(host)] == []
+
+
+@given(
+    st.lists(
+        st.sampled_from(["/", "home", "me", ".", "..", "a b", ":", "x.mp4", "“q”", "'", "C:\\", "\\", "\n"]),
+        max_size=12,
+    )
+)
+def test_no_message_holds_the_way_to_a_file(parts):
+    secret = Path("/srv/secret place/projects/0123/source")
+    text = f"{secret}/video.mp4: broken ({''.join(parts)}) in /etc/passwd, file:/usr/lib/x.so and ~/.ssh/id"
+    told = plain(ValueError(text), (secret / "video.mp4", "“walk.mp4”"), (secret, "the upload"))
+    assert "“walk.mp4”: broken" in told
+    assert not any(word in told for word in ("secret", "/etc", "passwd", "/usr", "x.so", ".ssh"))
+
+
+@given(st.text(max_size=300))
+def test_readable_names(name):
+    found = readable(name)
+    assert found and found.isprintable() and "/" not in found and "\\" not in found and len(found) <= 120
+
+
+def test_sizes_in_words():
+    assert [size(count) for count in (12, 1 << 10, 3 << 20, 8 << 30)] == ["12 bytes", "1 KiB", "3 MiB", "8 GiB"]
+
+
+masks = st.lists(st.integers(0, 3), min_size=6, max_size=6).map(lambda ids: np.array(ids, np.uint8).reshape(2, 3))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["give", "predict", "clear given", "clear predicted"]), masks), max_size=8))
+def test_mask_files_are_what_was_done_last_also_when_read_again(tmp_path_factory, steps):
+    folder = tmp_path_factory.mktemp("masks")
+    files, mine, theirs, stated = MaskFiles(folder, (2, 3)), None, None, set()
+    for what, ids in steps:
+        if what == "give":
+            before = shown(mine, theirs, stated)
+            stated = (stated if mine is not None else set()) | set(np.unique(ids)) | set(np.unique(before))
+            files.give(4, ids)
+            mine = ids
+        elif what == "predict":
+            files.predict(4, ids, Predicted({1: 0.5}, frozenset({1}), "job"))
+            theirs = ids
+        else:
+            files.clear([4], what.split()[1])
+            mine, theirs = (None, theirs) if "given" in what else (mine, None)
+        for found in (files, MaskFiles(folder, (2, 3))):
+            seen = found.read_shown(4)
+            expected = shown(mine, theirs, stated)
+            assert (seen is None) == (mine is None and theirs is None)
+            assert np.array_equal(np.zeros((2, 3)) if seen is None else seen, expected)
+            certain = mine is not None and 1 in stated
+            known = 1.0 if certain else 0.5 if theirs is not None else None
+            assert found.known(4, [1]) == ({} if known is None else {1: known}, [1] if known == 0.5 else [])
+
+
+def shown(mine, theirs, stated) -> np.ndarray:
+    """Pixel by pixel: the user's id, else the network's if the user said nothing of it."""
+    ids = np.zeros((2, 3), np.uint8)
+    for at in np.ndindex(2, 3):
+        if mine is not None and mine[at]:
+            ids[at] = mine[at]
+        elif theirs is not None and not (mine is not None and theirs[at] in stated):
+            ids[at] = theirs[at]
+    return ids
+
+
+def test_files_that_do_not_belong_are_passed_over(tmp_path):
+    files = MaskFiles(tmp_path, (2, 3))
+    files.give(0, np.ones((2, 3), np.uint8))
+    (tmp_path / "given" / "000001.png").write_bytes(b"broken")
+    (tmp_path / "given" / "7.png").write_bytes((tmp_path / "given" / "000000.png").read_bytes())
+    other = MaskFiles(tmp_path, (2, 3))
+    assert list(other.given) == [0]
+    assert list(MaskFiles(tmp_path, (3, 3)).given) == []
+
+
+def test_a_record_that_is_none_is_told_apart(tmp_path):
+    project = Project(tmp_path / "p", Record("name", "2025"))
+    project.set_object(7, "seven", "#ABCDEF", 5)
+    assert Project(tmp_path / "p").record == project.record and project.record.objects[0].colour == "#abcdef"
+    assert project.add_object(None, None, 5).id == 8
+    with pytest.raises(Problem, match="at most 2"):
+        project.add_object(None, None, 2)
+    for text in ("", "{}", "[]", json.dumps({"program": "other", "version": 1, "objects": [], "notes": []})):
+        (tmp_path / "p" / "project.json").write_text(text)
+        with pytest.raises(Exception, match="project.json: no record"):
+            Project(tmp_path / "p")
+
+
+def test_grabcut_keeps_to_what_was_drawn(rng):
+    image = rng.integers(0, 255, (50, 70, 3), np.uint8)  # nothing to go by
+    inside = from_box(image, (10.4, 5, 40, 30))
+    box = np.zeros((50, 70), bool)
+    box[5:30, 10:40] = True
+    assert not (inside & ~box).any()
+    fore = Stroke(points=[(20, 20), (30, 20)], radius=2)
+    back = Stroke(points=[(24, 26)], radius=3, foreground=False)
+    found = from_strokes(image, [fore, back])
+    assert found[20, 20:31].all() and not found[24:29, 22:27].any()
+    with pytest.raises(Problem, match="on the object"):
+        from_strokes(image, [back])
+
+
+def test_events_keep_their_order_from_many_threads():
+    async def listen() -> list[int]:
+        events = Events()
+        listeners = [events.listen(), events.listen()]
+        await asyncio.gather(*(asyncio.to_thread(tell, events) for _ in range(4)))
+        heard = [[json.loads(await one.get() or "{}")["seq"] for _ in range(401)] for one in listeners]
+        assert heard[0] == heard[1]
+        return heard[0]
+
+    def tell(events: Events) -> None:
+        for index in range(100):
+            events.project_deleted(str(index))
+
+    assert asyncio.run(listen()) == list(range(401))
