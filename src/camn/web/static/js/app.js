@@ -3,8 +3,8 @@
 import { api } from "./api.js";
 import { find, say } from "./dom.js";
 import { Exports } from "./exports.js";
-import { attempt, fail, note } from "./messages.js";
-import { loadMask } from "./maskfile.js";
+import { attempt, note } from "./messages.js";
+import { loadMask, maskChooser } from "./maskfile.js";
 import { showObjects } from "./objects.js";
 import { Player } from "./player.js";
 import { Propagation } from "./propagate.js";
@@ -31,7 +31,8 @@ export class App {
     this.timeline = new Timeline(store, session);
     this.propagation = new Propagation(store, session);
     this.exports = new Exports(store, session);
-    showToolbar(store, () => this.chooseMask());
+    this.chooseMask = maskChooser((file) => this.loadMask(file));
+    showToolbar(store, this.chooseMask);
     showObjects(store, session);
     showTransport(store, this.player, session);
     this.historyChanged = showViews(store, { undo: () => this.undo(), redo: () => this.redo(), fit: () => this.fit(), history: () => this.session?.history });
@@ -52,8 +53,10 @@ export class App {
     session.show(frame);
     session.history.changed.watch(this.historyChanged);
     session.trackChanged.watch(() => this.trackChanged());
+    session.savedChanged.watch((saved) => this.showSaved(saved));
     await session.reload();
     this.historyChanged();
+    this.showSaved(true);
     this.takeTool();
     this.stage.open(session);
     this.timeline.lay();
@@ -68,6 +71,12 @@ export class App {
     this.store.set({ projectId: null, playing: false });
     this.stage.tool = null;
     this.stage.open(null);
+  }
+
+  /** @param {boolean} saved */
+  showSaved(saved) {
+    say(find("#saved", HTMLElement), saved ? "Saved" : "Saving…");
+    this.stage.canvas.dataset.saved = String(saved);
   }
 
   trackChanged() {
@@ -131,19 +140,31 @@ export class App {
   /** @param {"undo" | "redo"} way @param {string} word */
   rewind(way, word) {
     return attempt(async () => {
-      if (this.session?.edits.open) return;
-      const action = await this.session?.history[way]();
-      if (action) say(find("#spoken", HTMLElement), `${word}: ${action.label}`);
+      const { session } = this;
+      if (!session || session.edits.open) return;
+      await session.act(async () => {
+        const action = await session.history[way]();
+        if (action) say(find("#spoken", HTMLElement), `${word}: ${action.label}`);
+      });
     });
   }
 
   clearFrame() {
     const { session } = this;
-    if (session?.track.given.has(this.store.state.frame)) attempt(() => session.edits.clear());
+    if (session?.track.given.has(this.store.state.frame)) attempt(() => session.act(() => session.edits.clear()));
   }
 
-  chooseMask() {
-    if (this.session) loadMask(this.session).catch(fail);
+  eraseObject() {
+    const { session } = this;
+    const { object } = this.store.state;
+    if (session && object) attempt(() => session.act(() => session.edits.erase(object)));
+  }
+
+
+  /** @param {File} file */
+  loadMask(file) {
+    const { session } = this;
+    if (session) attempt(() => session.act(() => loadMask(session, file)));
   }
 
   fit() {

@@ -50,7 +50,8 @@ export class Exports {
       const wish = kind === "overlay" ? { kind, opacity: this.store.state.opacity } : { kind };
       const job = await api.export(session.id, wish);
       this.mine.add(job.id);
-      this.store.putJob(job);
+      this.store.addJob(job);
+      this.show(); // it may have ended before the answer came
     });
   }
 
@@ -58,7 +59,7 @@ export class Exports {
   stop(kind) {
     return attempt(async () => {
       const job = this.active(kind);
-      if (job) this.store.putJob(await api.cancel(job.id));
+      if (job) await api.cancel(job.id);
     });
   }
 

@@ -73,7 +73,7 @@ function dropZone(store, open) {
       sending.hidden = false;
       say(text, `Sending ${running.name}…`);
       const project = await running.run(() => (bar.value = running?.part ?? 0));
-      store.putProject(project);
+      store.addProject(project);
       open(project.id);
     } catch (error) {
       fail(error);
@@ -129,5 +129,5 @@ function card(project, store, open) {
 /** @param {Project} project @param {Store} store */
 export async function renameProject(project, store) {
   const name = await askName("Rename the project", "Name", project.name, store.state.server?.limits.name_length ?? 120);
-  if (name) store.putProject(await api.rename(project.id, name));
+  if (name) await api.rename(project.id, name);
 }

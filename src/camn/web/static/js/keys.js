@@ -36,7 +36,7 @@ function bindings(app) {
     "[": resize(1 / 1.2),
     "]": resize(1.2),
     n: () => attempt(() => app.session?.addObject()),
-    delete: () => store.state.object && attempt(() => app.session?.edits.erase(Number(store.state.object))),
+    delete: () => app.eraseObject(),
     "shift+delete": () => app.clearFrame(),
     l: () => app.chooseMask(),
     v: view,

@@ -56,7 +56,7 @@ function showTitle() {
   const name = button("pencil", "Rename the project", () => attempt(() => store.project && renameProject(store.project, store)), { class: "quiet" });
   const words = el("span", { class: "project" });
   const about = el("span", { class: "soft about" });
-  box.append(words, about, name);
+  box.append(words, name, about, el("span", { id: "saved", class: "soft" }));
   store.watch(["projects", "projectId"], () => {
     const { project } = store;
     box.hidden = !project;

@@ -10,26 +10,21 @@ import { note } from "./messages.js";
 /** @import {IdMap} from "./png.js" */
 /** @import {Session} from "./session.js" */
 
-/** @returns {Promise<File | undefined>} */
-function chooseFile() {
-  const input = el("input", { type: "file", id: "mask-file", accept: "image/*,.json", class: "unseen", "aria-label": "Mask file", tabindex: -1 });
-  document.body.append(input);
-  return new Promise((resolve) => {
-    for (const end of ["change", "cancel"]) {
-      input.addEventListener(end, () => {
-        input.remove();
-        resolve(input.files?.[0]);
-      });
-    }
-    input.click();
+/** @param {(file: File) => void} chosen @returns {() => void} opens the dialog */
+export function maskChooser(chosen) {
+  const input = el("input", { type: "file", accept: "image/*,.json", class: "unseen", "aria-label": "Mask file", tabindex: -1 });
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    if (file) chosen(file);
+    input.value = ""; // the same file may be chosen again
   });
+  document.body.append(input);
+  return () => input.click();
 }
 
-/** @param {Session} session */
-export async function loadMask(session) {
+/** @param {Session} session @param {File} file */
+export async function loadMask(session, file) {
   const { frame } = session.store.state;
-  const file = await chooseFile();
-  if (!file) return;
   await session.masks.queue;
   const before = await givenMasks(session, frame);
   const loaded = await send(session, frame, file);
@@ -37,7 +32,7 @@ export async function loadMask(session) {
   loaded.notes.forEach(note);
   note(`Loaded for ${loaded.frames.length === 1 ? `frame ${loaded.frames[0] + 1}` : count(loaded.frames.length, "frame")}.`);
   await session.reload();
-  remember(session, loaded.frames, before);
+  await remember(session, loaded.frames, before);
 }
 
 /** @param {Session} session @param {number} frame @param {File} file */

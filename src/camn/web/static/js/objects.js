@@ -34,9 +34,9 @@ function row(object, index, store, session) {
   const colour = el("input", { type: "color", id: `colour-${id}`, value: object.colour, "aria-label": `Colour of ${name}`, title: "Change the colour" });
   colour.addEventListener("change", () => attempt(() => session()?.changeObject(object, { ...object, colour: colour.value })));
   const item = el("li", { class: selected ? "selected" : "" });
-  const select = el("button", { type: "button", id: `object-${id}`, class: "name", "aria-pressed": String(selected), title: "Select; double-click or F2 renames", onclick: () => store.set({ object: id }) }, name);
   const rename = () => edit(item, select, object, store, session);
-  select.addEventListener("dblclick", rename);
+  const pressed = (/** @type {MouseEvent} */ event) => (event.detail === 2 ? rename() : store.set({ object: id }));
+  const select = el("button", { type: "button", id: `object-${id}`, class: "name", "aria-pressed": String(selected), title: "Select; double-click or F2 renames", onclick: pressed }, name);
   select.addEventListener("keydown", (event) => event.key === "F2" && rename());
   const key = index < 9 ? el("kbd", { title: `Press ${index + 1} to select` }, String(index + 1)) : "";
   const hide = button(hidden ? "hidden" : "eye", hidden ? `Show ${name}` : `Hide ${name}`, () => toggle(store, id), { class: "quiet small" });
@@ -75,5 +75,6 @@ function edit(item, label, object, store, session) {
   input.addEventListener("blur", () => end(true));
   item.classList.add("editing");
   label.replaceWith(input);
+  input.focus();
   input.select();
 }

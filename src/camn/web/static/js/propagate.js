@@ -67,12 +67,12 @@ export class Propagation {
       if (!session) return;
       this.store.set({ follow: true, playing: false });
       await session.masks.queue; // what was painted is there before
-      this.store.putJob(await api.propagate(session.id, { frame, direction, until: this.store.state.until }));
+      this.store.addJob(await api.propagate(session.id, { frame, direction, until: this.store.state.until }));
     });
   }
 
   stop() {
-    return attempt(() => Promise.all(this.active.map(async (job) => this.store.putJob(await api.cancel(job.id)))));
+    return attempt(() => Promise.all(this.active.map((job) => api.cancel(job.id))));
   }
 
   async clearAll() {
@@ -96,9 +96,9 @@ export class Propagation {
   showRunning(job) {
     this.old.hidden = true;
     this.bar.value = job.total ? job.done / job.total : 0;
-    const rest = job.left === null ? "" : `, ${duration(job.left)} left`;
+    const rest = job.left === null ? "" : ` · ${duration(job.left)} left`;
     if (job.state === "queued") say(this.text, job.place > 1 ? `Waiting: ${count(job.place - 1, "job")} before it` : "Starting…");
-    else say(this.text, `${job.done} of ${count(job.total, "frame")}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
+    else say(this.text, `${job.done} of ${job.total}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
   }
 
   /** @param {Session} session */

@@ -24,11 +24,20 @@ export class Session {
     this.painted = new Signal();
     /** @type {Signal<void>} */
     this.trackChanged = new Signal();
+    /** @type {Signal<boolean>} is all that was done with the server? */
+    this.savedChanged = new Signal();
+    this.pending = 0; // actions that are not
+    /** @type {ServerEvent[]} heard since what is known was asked for: they are newer than the answer */
+    this.late = [];
+    this.reloading = false;
     this.frames = new Frames(id);
     this.masks = new Masks(id, this.track, (frame) => this.maskChanged.tell(frame));
     this.history = new History();
     this.edits = new Edits(this);
-    this.maskChanged.watch(() => this.trackChanged.tell());
+    this.maskChanged.watch(() => {
+      this.trackChanged.tell();
+      this.savedChanged.tell(this.saved);
+    });
     this.ended = new AbortController();
   }
 
@@ -42,20 +51,41 @@ export class Session {
     return this.project.objects.find((object) => object.id === this.store.state.object);
   }
 
+  get saved() {
+    return this.pending === 0 && this.edits.open === null;
+  }
+
+  /** Does what ends with a change on the server. @param {() => Promise<unknown>} action */
+  async act(action) {
+    this.pending++;
+    this.savedChanged.tell(false);
+    try {
+      await action();
+    } finally {
+      this.pending--;
+      this.savedChanged.tell(this.saved);
+    }
+  }
+
   /** Fetches what is known anew. */
   async reload() {
-    const [detail, confidence] = await Promise.all([api.detail(this.id), api.confidence(this.id)]);
+    const before = this.project;
+    this.reloading = true;
+    const answers = Promise.all([api.detail(this.id), api.confidence(this.id)]);
+    const [detail, confidence] = await answers.finally(() => (this.reloading = false));
     const { given: _given, predicted: _predicted, jobs, ...project } = detail;
-    this.store.putProject(project);
-    jobs.forEach((job) => this.store.putJob(job));
+    if (this.project === before) this.store.putProject(project);
+    jobs.forEach((job) => this.store.addJob(job));
     const known = [...this.masks.loader.kept.keys()].map(Number);
     this.track.fill(detail, confidence);
+    this.late.splice(0).forEach((event) => this.heard(event));
     known.forEach((frame) => this.masks.told(frame));
     this.maskChanged.tell(this.store.state.frame);
   }
 
   /** @param {ServerEvent} event of this project */
   heard(event) {
+    if (this.reloading) this.late.push(event);
     if (event.type === "mask") {
       this.track.put(event.mask);
       this.masks.told(event.mask.frame);

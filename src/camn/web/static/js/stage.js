@@ -56,6 +56,7 @@ export class Stage {
   open(session) {
     this.session = session;
     this.shown = this.drawn = null;
+    delete this.canvas.dataset.shown;
     this.viewport.fitted = true;
     session?.maskChanged.watch((frame) => frame === this.shown?.frame && this.refresh());
     session?.painted.watch((rect) => this.painted(rect));
@@ -115,6 +116,7 @@ export class Stage {
   /** @param {number} frame @param {ImageBitmap} picture */
   show(frame, picture) {
     this.shown = { frame, picture };
+    this.canvas.dataset.shown = String(frame);
     this.redraw();
   }
 

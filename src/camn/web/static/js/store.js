@@ -105,6 +105,16 @@ export class Store {
     });
   }
 
+  /** The answer to a request: what an event has told of it meanwhile is newer. @param {Project} project */
+  addProject(project) {
+    if (!this.state.projects.some((other) => other.id === project.id)) this.putProject(project);
+  }
+
+  /** The same. @param {Job} job */
+  addJob(job) {
+    if (!this.state.jobs.some((other) => other.id === job.id)) this.putJob(job);
+  }
+
   /** @param {Job} job */
   putJob(job) {
     const known = this.state.jobs.some((other) => other.id === job.id);

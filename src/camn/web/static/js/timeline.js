@@ -102,7 +102,7 @@ export class Timeline {
     lane.marks.replaceChildren(
       ...stretches.map(({ kind, first, last }) => {
         const label = `${lane.object.name} is ${kind} on ${frames(first, last)}`;
-        const mark = el("button", { type: "button", class: `mark ${kind}`, "aria-label": label, title: label, onclick: () => session.seek(first) });
+        const mark = el("button", { type: "button", class: `stretch ${kind}`, "aria-label": label, title: label, onclick: () => session.seek(first) });
         mark.style.left = `${(100 * first) / all}%`;
         mark.style.width = `${(100 * (last + 1 - first)) / all}%`;
         return mark;

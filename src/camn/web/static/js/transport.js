@@ -27,6 +27,7 @@ export function showTransport(store, player, session) {
     el("span", { class: "gap" }),
     legend(),
     button("backward", "Previous doubtful or lost stretch", () => jump(session(), -1), { key: "Shift+D", class: "quiet trouble" }),
+    el("span", { class: "soft", title: "Doubtful and lost stretches" }, icon("warning")),
     button("forward", "Next doubtful or lost stretch", () => jump(session(), 1), { key: "D", class: "quiet trouble" }),
   );
 }
@@ -36,7 +37,13 @@ function frameField(store, session) {
   const input = el("input", { type: "number", id: "frame", min: 1, value: 1 });
   const total = el("span", { class: "soft" });
   const time = el("span", { class: "time", title: "Time" });
-  input.addEventListener("change", () => session()?.seek(Number(input.value) - 1));
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === "Escape") find("#stage", HTMLElement).focus(); // the keys are its again
+  });
+  input.addEventListener("change", () => {
+    if (input.value) session()?.seek(Number(input.value) - 1);
+    input.value = String(store.state.frame + 1);
+  });
   store.watch(["frame", "projects", "projectId"], () => {
     const { project } = store;
     if (!project) return;

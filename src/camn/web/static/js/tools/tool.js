@@ -45,7 +45,7 @@ export class Tool {
     if (busy) this.store.set({ busy });
     try {
       if (!this.store.state.connected) throw new ApiError("silent", "Marking has to wait until the server is back.", 0);
-      await work();
+      await this.session.act(work);
     } catch (error) {
       fail(error);
     } finally {

@@ -1,0 +1,161 @@
+"""The page in a real Chromium, before real servers with the shipped network, on the demo clip made small."""
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+import camn
+
+expect.set_options(timeout=30_000)
+DEMO = Path(camn.__file__).parent / "assets" / "demo" / "bigbuckbunny.mp4"
+FIRST, FRAMES, SIZE = 100, 20, (180, 320)
+MARGIN = 12  # around the frame that is fitted into the stage, in CSS pixels
+NETWORK = ("--model", "camn-mobile", "--short-side", "96", "--threads", "1")
+
+
+def small() -> bytes:
+    """A part of the demo clip in a quarter of its size."""
+    buffer = io.BytesIO()
+    with av.open(str(DEMO)) as source, av.open(buffer, "w", format="matroska") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = SIZE
+        stream.pix_fmt = "yuvj420p"
+        for frame in islice(source.decode(video=0), FIRST, FIRST + FRAMES):
+            picture = frame.reformat(SIZE[1], SIZE[0]).to_ndarray(format="rgb24")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))  # its time begins at 0
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+class Editor:
+    """One tab, and what a test does in it. Points are in pixels of the frame."""
+
+    def __init__(self, page: Page, server: Any):
+        self.page, self.server = page, server
+        self.stage = page.locator("#stage")
+        self.frame = page.get_by_label("Frame", exact=True).and_(page.locator("input"))
+
+    def home(self) -> None:
+        self.page.goto(f"http://127.0.0.1:{self.server.port}/")
+        expect(self.page.get_by_role("heading", name="Drop a video here")).to_be_visible()
+
+    def open(self, project: str, frame: int = 0) -> None:
+        self.page.goto(f"http://127.0.0.1:{self.server.port}/#/p/{project}/{frame + 1}")
+        expect(self.page.locator("#editor")).to_be_visible()
+        self.at(frame)
+
+    def at(self, frame: int) -> None:
+        """The frame is the one that is shown."""
+        expect(self.page.locator(f"#stage[data-shown='{frame}']")).to_be_visible()
+        expect(self.frame).to_have_value(str(frame + 1))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        box = self.stage.bounding_box()
+        assert box
+        (height, width), (room, tall) = SIZE, (box["width"], box["height"])
+        scale = min((room - 2 * MARGIN) / width, (tall - 2 * MARGIN) / height)
+        return box["x"] + (room - width * scale) / 2 + x * scale, box["y"] + (tall - height * scale) / 2 + y * scale
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.point(*points[0]))
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*self.point(*point), steps=4)
+        mouse.up()
+
+    def click(self, *points: tuple[float, float]) -> None:
+        for point in points:
+            self.page.mouse.click(*self.point(*point))
+
+    def mark(self) -> None:
+        """The bunny of the first frame, roughly, by a polygon."""
+        self.press("p")
+        self.click((95, 50), (130, 50), (140, 140), (90, 140))
+        self.press("Enter")
+        expect(self.page.get_by_role("button", name="Forward")).to_be_enabled()
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def saved(self) -> None:
+        """What was done has come to the server: the page sends one thing after the other."""
+        expect(self.page.locator("#stage[data-saved='true']")).to_be_visible()
+
+    def ids(self, project: str, frame: int, kind: str = "shown") -> np.ndarray:
+        self.saved()
+        return self.server.call("GET", f"/api/projects/{project}/masks/{frame}?kind={kind}").ids
+
+    def given(self, project: str) -> list[int]:
+        self.saved()
+        return self.server.ask("GET", f"/api/projects/{project}")["given"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium here: `make setup` as root installs it, or `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(serve):
+    return serve(*NETWORK)
+
+
+@pytest.fixture(scope="session")
+def clip() -> bytes:
+    return small()
+
+
+@pytest.fixture
+def project(server, clip) -> str:
+    return server.project(("bunny.mkv", clip))
+
+
+@pytest.fixture
+def context(browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context, server) -> Iterator[Callable[..., Editor]]:
+    """Opens tabs. Nothing that they ask for may leave the machine, and none of their scripts may fail."""
+    asked: list[str] = []
+    failed: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+
+    def open(of: Any = server) -> Editor:
+        page = context.new_page()
+        page.on("websocket", lambda socket: asked.append(socket.url))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("console", lambda said: failed.append(said.text) if "Content Security" in said.text else None)
+        return Editor(page, of)
+
+    yield open
+    foreign = [url for url in asked if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "blob:", "data:"))]
+    assert asked and not foreign and not failed
+
+
+@pytest.fixture
+def editor(tab) -> Editor:
+    return tab()

@@ -1,0 +1,204 @@
+"""The whole way in the browser: load, mark, propagate, correct, propagate again, export each format and open it."""
+
+import json
+import re
+import zipfile
+
+import av
+import numpy as np
+from PIL import Image
+from playwright.sync_api import expect
+
+FRAMES, HEIGHT, WIDTH = 20, 180, 320
+
+
+def upload(editor, clip: bytes) -> str:
+    """By the file chooser; the id of the project."""
+    editor.home()
+    file = {"name": "bunny.mkv", "mimeType": "video/x-matroska", "buffer": clip}
+    editor.page.get_by_label("Choose a video, zip or images").set_input_files(file)
+    expect(editor.page.locator("#editor")).to_be_visible()
+    expect(editor.page.locator("#transport")).to_contain_text(f"/ {FRAMES}")
+    editor.at(0)
+    return editor.page.url.split("/")[-2]
+
+
+def name_object(editor, old: str, new: str) -> None:
+    editor.page.get_by_role("button", name=old, exact=True).dblclick()
+    editor.page.get_by_label(f"Name of {old}").fill(new)
+    editor.press("Enter")
+    expect(editor.button(new)).to_be_visible()
+
+
+def mark(editor, project: str) -> None:
+    """The bunny by a box, the rock by a polygon and the brush."""
+    editor.press("x")
+    editor.drag((68, 8), (156, 166))
+    expect(editor.button("Object 1")).to_be_visible()
+    expect(editor.button("Forward")).to_be_enabled()
+    bunny = editor.ids(project, 0) == 1
+    assert bunny[80:130, 100:130].mean() > 0.8 and not bunny[:, :68].any() and not bunny[:, 156:].any()
+
+    editor.press("n")
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    editor.press("p")
+    editor.click((210, 78), (250, 76), (250, 100), (214, 100))
+    editor.press("Enter")
+    editor.press("b")
+    editor.drag((255, 90), (290, 95))
+    ids = editor.ids(project, 0)
+    assert (ids[82:96, 216:248] == 2).all() and ids[90, 256] == ids[95, 289] == 2 and ids[60, 230] == 0
+    assert ((ids == 1) == bunny).all()
+    name_object(editor, "Object 2", "Rock")
+
+
+def propagate(editor, project: str) -> None:
+    editor.press("f")
+    numbers = editor.page.locator("#propagate .numbers")
+    expect(numbers).to_have_text(re.compile(r"\d+ of 19 · [\d.]+ frames/s · \d:\d\d left"))
+    expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
+    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    editor.at(FRAMES - 1)  # the view went along
+    assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[1, FRAMES - 1]]
+
+
+def correct(editor, project: str) -> None:
+    """Rubs the bunny's upper part out on frame 10, and propagates from there."""
+    editor.frame.fill("11")
+    editor.press("Enter", "e")
+    editor.at(10)
+    before = editor.ids(project, 19)
+    for _ in range(6):
+        editor.press("]")
+    for y in range(40, 100, 12):
+        editor.drag((50, y), (160, y))
+    assert not (editor.ids(project, 10, "given")[40:95, 60:150] == 1).any()
+    editor.button("Forward").click()
+    expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
+    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    assert editor.given(project) == [0, 10]
+    assert (editor.ids(project, 19) != before).any()
+
+
+def save(editor, kind: str, folder):
+    with editor.page.expect_download() as waiting:
+        editor.page.locator(f"#export-{kind}").click()
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def pictures(path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def test_the_whole_way(editor, clip, tmp_path):
+    project = upload(editor, clip)
+    mark(editor, project)
+    propagate(editor, project)
+    correct(editor, project)
+
+    masks = save(editor, "masks", tmp_path)
+    with zipfile.ZipFile(masks) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".png"))
+        assert len(names) == FRAMES
+        with Image.open(archive.open(names[10])) as image:
+            assert image.mode == "P"
+            assert (np.array(image) == editor.ids(project, 10)).all()
+    coco = json.loads(save(editor, "coco", tmp_path).read_text())
+    assert {category["name"] for category in coco["categories"]} == {"Object 1", "Rock"}
+    overlay = pictures(save(editor, "overlay", tmp_path))
+    assert len(overlay) == FRAMES and (overlay[0].height, overlay[0].width) == (HEIGHT, WIDTH)
+    prores = pictures(save(editor, "prores", tmp_path))
+    assert len(prores) == FRAMES and prores[0].format.name.startswith("yuva444")
+    alpha = prores[0].to_ndarray(format="rgba")[..., 3]
+    assert ((alpha > 128) == (editor.ids(project, 0) > 0)).mean() > 0.99
+    vp9 = save(editor, "vp9", tmp_path)
+    assert vp9.suffix == ".webm" and len(pictures(vp9)) == FRAMES
+
+
+def test_undo_redo_and_keys(editor, project):
+    editor.open(project)
+    for key, name in (("e", "Eraser"), ("p", "Polygon"), ("x", "Box"), ("s", "Scribble"), ("b", "Brush")):
+        editor.press(key)
+        expect(editor.button(name)).to_have_attribute("aria-pressed", "true")
+    editor.drag((100, 90), (140, 90))
+    assert (editor.ids(project, 0)[90, 102:138] == 1).all()
+    editor.drag((100, 120), (140, 120))
+    assert (editor.ids(project, 0)[120, 102:138] == 1).all()
+    editor.press("z")
+    ids = editor.ids(project, 0)
+    assert ids[90, 120] == 1 and ids[120, 120] == 0
+    editor.press("z")
+    assert editor.given(project) == []
+    editor.press("Shift+Z", "Shift+Z")
+    ids = editor.ids(project, 0)
+    assert ids[90, 120] == ids[120, 120] == 1
+
+    editor.press("n")
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    editor.press("1")
+    expect(editor.button("Object 1")).to_have_attribute("aria-pressed", "true")
+    editor.press("Delete")
+    assert not editor.ids(project, 0).any()
+    editor.press("z")
+    editor.button("Delete Object 1").click()
+    expect(editor.button("Object 1")).to_be_hidden()
+    editor.press("z")
+    expect(editor.button("Object 1")).to_be_visible()
+    assert (editor.ids(project, 0)[90, 102:138] == 1).all()
+
+
+def test_the_player(editor, project):
+    editor.open(project)
+    editor.press("ArrowRight", "ArrowRight", "ArrowLeft")
+    editor.at(1)
+    editor.press("End")
+    editor.at(FRAMES - 1)
+    editor.press("Shift+ArrowLeft")
+    editor.at(FRAMES - 11)
+    editor.press("Space")
+    expect(editor.button("Pause")).to_be_visible()
+    editor.at(FRAMES - 1)
+    expect(editor.button("Play")).to_be_visible()
+    slider = editor.page.get_by_role("slider", name="Frame")
+    box = slider.bounding_box()
+    editor.page.mouse.click(box["x"] + box["width"] * 5.5 / FRAMES, box["y"] + 10)
+    editor.at(5)
+    expect(slider).to_have_attribute("aria-valuetext", f"Frame 6 of {FRAMES}, no mask")
+    editor.press("?")
+    expect(editor.page.get_by_role("dialog")).to_contain_text("Play, pause")
+    editor.press("Escape")
+    expect(editor.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_scribbles_and_views(editor, project):
+    editor.open(project)
+    editor.press("s")
+    editor.drag((110, 70), (115, 100), (112, 130))
+    expect(editor.button("Forward")).to_be_enabled()
+    expect(editor.page.locator("#busy")).to_be_hidden()
+    ids = editor.ids(project, 0)
+    assert (ids[75:125, 112:114] == 1).all() and ids.mean() < 0.6
+    seen = []
+    for name in ("Overlay", "Outline", "Cut-out", "Frame"):
+        editor.button(name).click()
+        expect(editor.button(name)).to_have_attribute("aria-pressed", "true")
+        editor.page.mouse.move(1, 1)
+        seen.append(editor.stage.screenshot())
+    assert len(set(seen)) == 4
+
+
+def test_a_mask_file(editor, project, make):
+    editor.open(project, 3)
+    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ids[50:100, 60:130] = 7
+    with editor.page.expect_file_chooser() as waiting:
+        editor.press("l")
+    waiting.value.set_files({"name": "mask.png", "mimeType": "image/png", "buffer": make.png(ids)})
+    expect(editor.page.get_by_role("status").filter(has_text="Loaded for frame 4.")).to_be_visible()
+    assert (editor.ids(project, 3) == ids).all()
+    editor.press("z")
+    expect(editor.page.get_by_text("Mark the objects on this frame first")).to_be_visible()
+    assert editor.given(project) == []

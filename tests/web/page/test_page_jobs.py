@@ -1,0 +1,133 @@
+"""Jobs in the browser: cancelled, reloaded, killed with the server, seen from a second tab; files that are no video."""
+
+import re
+
+from playwright.sync_api import expect
+
+NETWORK = ("--model", "camn-mobile", "--short-side", "96", "--threads", "1")
+SOME = re.compile(r"^[1-9]\d* of \d+ · ")  # frames are done
+
+
+def begin(editor, project: str) -> None:
+    """A propagation that is under way."""
+    editor.open(project)
+    editor.mark()
+    editor.button("Forward").click()
+    running(editor)
+
+
+def running(editor) -> None:
+    expect(editor.page.locator("#propagate .numbers")).to_have_text(SOME)
+    expect(editor.button("Cancel")).to_be_visible()
+
+
+def done(editor) -> None:
+    expect(editor.button("Cancel")).to_be_hidden()
+    expect(editor.page.locator("#propagate .notice")).to_be_hidden()
+
+
+def predicted(editor, project: str) -> list:
+    return editor.server.ask("GET", f"/api/projects/{project}")["predicted"]
+
+
+def test_cancel_and_continue(editor, project):
+    begin(editor, project)
+    editor.button("Cancel").click()
+    expect(editor.page.locator("#propagate .notice")).to_contain_text(re.compile(r"Cancelled at frame \d+"))
+    [[first, last]] = predicted(editor, project)
+    assert first == 1 and last < 19
+    editor.button("Continue").click()
+    done(editor)
+    assert predicted(editor, project) == [[1, 19]]
+
+
+def test_reload(editor, project):
+    begin(editor, project)
+    editor.page.reload()
+    running(editor)
+    done(editor)
+    assert predicted(editor, project) == [[1, 19]]
+
+
+def test_two_tabs(tab, project):
+    one, two = tab(), tab()
+    two.open(project)
+    begin(one, project)
+    running(two)
+    expect(two.button("Object 1")).to_be_visible()
+    two.button("Cancel").click()
+    expect(one.page.locator("#propagate .notice")).to_contain_text("Cancelled")
+    two.open(project)
+    two.press("End", "b")
+    two.at(19)
+    two.drag((100, 90), (140, 90))
+    two.saved()
+    one.press("End")
+    expect(one.page.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuetext", re.compile("your mask"))
+
+
+def test_the_server_is_killed(serve, tab, clip, tmp_path):
+    """And started again: the page finds it, nothing is lost, the propagation goes on."""
+    folder = tmp_path / "projects"
+    server = serve(*NETWORK, projects=folder)
+    project = server.project(("bunny.mkv", clip))
+    editor = tab(server)
+    begin(editor, project)
+    before = editor.ids(project, 0)
+    server.kill()
+    banner = editor.page.get_by_text("The server does not answer.")
+    expect(banner).to_be_visible()
+    editor.drag((10, 10), (60, 10))
+    expect(editor.page.get_by_role("alert")).to_contain_text("wait until the server is back")
+
+    editor.server = serve(*NETWORK, "--port", str(server.port), projects=folder)
+    expect(banner).to_be_hidden()
+    expect(editor.page.locator("#propagate .notice")).to_contain_text("Interrupted at frame")
+    assert (editor.ids(project, 0) == before).all()
+    [[first, last]] = predicted(editor, project)
+    assert first == 1 and last < 19
+    editor.button("Continue").click()
+    running(editor)
+    done(editor)
+    assert predicted(editor, project) == [[1, 19]]
+
+
+def test_projects_are_renamed_and_deleted(editor, project):
+    editor.home()
+    card = editor.page.get_by_role("listitem").filter(has_text="test").first
+    expect(card).to_contain_text("20 frames")
+    card.get_by_role("button", name="Rename test").click()
+    editor.page.get_by_label("Name", exact=True).fill("Bunny in the grass")
+    editor.press("Enter")
+    expect(editor.page.get_by_role("link", name="Bunny in the grass")).to_be_visible()
+    assert editor.server.ask("GET", f"/api/projects/{project}")["name"] == "Bunny in the grass"
+    editor.button("Delete Bunny in the grass").click()
+    editor.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(editor.page.get_by_role("link", name="Bunny in the grass")).to_have_count(0)
+    assert editor.server.call("GET", f"/api/projects/{project}").status == 404
+
+
+def test_what_is_no_video(editor):
+    before = editor.server.ask("GET", "/api/projects")
+    editor.home()
+    file = {"name": "letter.mp4", "mimeType": "video/mp4", "buffer": b"Dear reader" * 100}
+    editor.page.get_by_label("Choose a video, zip or images").set_input_files(file)
+    expect(editor.page.get_by_role("alert")).to_be_visible()
+    expect(editor.page.locator("#home")).to_be_visible()
+    assert editor.server.ask("GET", "/api/projects") == before
+
+
+def test_images_dropped(editor, make):
+    """Dropped on the page as a file manager does it; they are put in order of their names."""
+    editor.home()
+    images = [[f"frame{n}.png", list(make.png(make.picture(n)))] for n in (2, 10, 1)]
+    editor.page.evaluate(
+        """(images) => {
+          const data = new DataTransfer();
+          for (const [name, bytes] of images) data.items.add(new File([new Uint8Array(bytes)], name));
+          document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+        }""",
+        images,
+    )
+    expect(editor.page.locator("#transport")).to_contain_text("/ 3")
+    editor.at(0)
