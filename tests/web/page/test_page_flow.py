@@ -194,9 +194,8 @@ def test_a_mask_file(editor, project, make):
     editor.open(project, 3)
     ids = np.zeros((HEIGHT, WIDTH), np.uint8)
     ids[50:100, 60:130] = 7
-    with editor.page.expect_file_chooser() as waiting:
-        editor.press("l")
-    waiting.value.set_files({"name": "mask.png", "mimeType": "image/png", "buffer": make.png(ids)})
+    file = {"name": "mask.png", "mimeType": "image/png", "buffer": make.png(ids)}
+    editor.page.get_by_label("Mask file", exact=True).set_input_files(file)
     expect(editor.page.get_by_role("status").filter(has_text="Loaded for frame 4.")).to_be_visible()
     assert (editor.ids(project, 3) == ids).all()
     editor.press("z")

@@ -2,10 +2,16 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
-NETWORK = ("--model", "camn-mobile", "--short-side", "96", "--threads", "1")
+NETWORK = ("--model", "camn-mobile", "--short-side", "240", "--threads", "1")  # slow enough to be watched
 SOME = re.compile(r"^[1-9]\d* of \d+ · ")  # frames are done
+
+
+@pytest.fixture(scope="module")
+def server(serve):
+    return serve(*NETWORK)
 
 
 def begin(editor, project: str) -> None:
@@ -66,6 +72,29 @@ def test_two_tabs(tab, project):
     expect(one.page.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuetext", re.compile("your mask"))
 
 
+def test_doubtful_and_lost_stretches(serve, tab, make):
+    """Of a network that knows nothing: each stretch of the server is a button, which goes there; so does D."""
+    server = serve()
+    project = server.project(("clip.mkv", make.clip(12)))
+    server.ask("POST", f"/api/projects/{project}/objects", {"name": "square"})
+    server.ask("PUT", f"/api/projects/{project}/masks/0", make.png(make.square()))
+    server.job(server.ask("POST", f"/api/projects/{project}/propagate", {"frame": 0})["id"])
+    strip = server.ask("GET", f"/api/projects/{project}/confidence")["objects"]["1"]
+    troubles = sorted((first, last, kind) for kind in ("lost", "doubtful") for first, last in strip[kind])
+    assert troubles
+    editor = tab(server)
+    editor.open(project)
+    marks = editor.page.locator(".stretch")
+    expect(marks).to_have_count(len(troubles))
+    for mark, (first, last, kind) in zip(marks.all(), troubles):
+        frames = f"frame {first + 1}" if first == last else f"frames {first + 1} to {last + 1}"
+        expect(mark).to_have_accessible_name(f"square is {kind} on {frames}")
+    marks.last.click()
+    editor.at(troubles[-1][0])
+    editor.press("Home", "d")
+    editor.at(troubles[0][0] or troubles[1][0])
+
+
 def test_the_server_is_killed(serve, tab, clip, tmp_path):
     """And started again: the page finds it, nothing is lost, the propagation goes on."""
     folder = tmp_path / "projects"
@@ -77,6 +106,7 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     server.kill()
     banner = editor.page.get_by_text("The server does not answer.")
     expect(banner).to_be_visible()
+    editor.press("b")
     editor.drag((10, 10), (60, 10))
     expect(editor.page.get_by_role("alert")).to_contain_text("wait until the server is back")
 

@@ -69,7 +69,7 @@ function dropZone(store, open) {
   const take = async (source) => {
     if (running) return fail(new Error("Something is being sent already. Wait for it or cancel it."));
     try {
-      running = new Upload(await source, store.state.server?.limits.name_length ?? 120);
+      running = new Upload(await source, store.state.server?.limits);
       sending.hidden = false;
       say(text, `Sending ${running.name}…`);
       const project = await running.run(() => (bar.value = running?.part ?? 0));

@@ -76,11 +76,16 @@ export class Masks {
 
   /** Somebody changed this frame's mask; an echo of ours is of no interest. @param {number} frame */
   told(frame) {
+    this.outdate(frame);
+    this.changed(frame);
+  }
+
+  /** What is here of a frame's mask is old. @param {number} frame */
+  outdate(frame) {
     if (this.sending.has(frame)) return;
     this.versions.set(frame, this.version(frame) + 1);
     if (!this.track.has(frame)) this.loader.forget(String(frame));
     else if (this.loader.kept.has(String(frame))) this.stale.add(frame);
-    this.changed(frame);
   }
 
   /** Keeps the user's mask of a frame and sends it, after all that was sent before. @param {number} frame @param {IdMap} map */

@@ -79,7 +79,7 @@ export class Session {
     const known = [...this.masks.loader.kept.keys()].map(Number);
     this.track.fill(detail, confidence);
     this.late.splice(0).forEach((event) => this.heard(event));
-    known.forEach((frame) => this.masks.told(frame));
+    known.forEach((frame) => this.masks.outdate(frame));
     this.maskChanged.tell(this.store.state.frame);
   }
 
@@ -92,7 +92,8 @@ export class Session {
       this.trackChanged.tell();
     } else if (event.type === "masks_cleared") {
       this.track.clear(event);
-      for (let n = event.first; n <= event.last; n++) this.masks.told(n);
+      for (let n = event.first; n <= event.last; n++) this.masks.outdate(n);
+      this.maskChanged.tell(this.store.state.frame);
     }
   }
 

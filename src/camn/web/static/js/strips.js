@@ -6,6 +6,7 @@ import { onFrame } from "./signal.js";
 /** @import {Trouble} from "./track.js" */
 /** @import {Obj} from "./types.js" */
 
+const RETRY = 1000; // milliseconds
 const HATCH = 5; // CSS pixels between the lines of a hatch
 
 /** Frames that the timeline has room for. @param {Session} session */
@@ -91,6 +92,8 @@ export class Filmstrip {
     this.session = session;
     /** @type {Map<number, ImageBitmap>} */
     this.small = new Map();
+    /** @type {Set<number>} */
+    this.asked = new Set();
     /** @type {Session | null} */
     this.of = null;
     this.draw = onFrame(() => this.drawNow());
@@ -110,19 +113,22 @@ export class Filmstrip {
       if (frame >= count) break;
       const picture = this.small.get(frame);
       if (picture) context.drawImage(picture, x, 0, step, height);
-      else this.fetch(session, frame, height);
+      else if (!this.asked.has(frame)) this.fetch(session, frame, height);
     }
   }
 
   /** @param {Session} session @param {number} frame @param {number} height */
   async fetch(session, frame, height) {
+    this.asked.add(frame);
     try {
       const picture = await session.frames.load(frame, "display");
       const resizeHeight = Math.ceil(height * devicePixelRatio);
       this.small.set(frame, await createImageBitmap(picture, { resizeHeight, resizeQuality: "medium" }));
       this.draw();
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
+    } catch {
+      if (session === this.of && !session.ended.signal.aborted) setTimeout(this.draw, RETRY);
+    } finally {
+      this.asked.delete(frame);
     }
   }
 }

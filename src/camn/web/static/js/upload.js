@@ -1,8 +1,9 @@
 /** What the user drops or chooses becomes a project: sent to the server file by file, then decoded. */
 
 import { api } from "./api.js";
+import { size } from "./format.js";
 
-/** @import {Project} from "./types.js" */
+/** @import {Limits, Project} from "./types.js" */
 /** @typedef {{name: string, files: File[]}} Source */
 
 const IMAGE = /\.(jpe?g|png|bmp|webp|tiff?)$/i;
@@ -56,11 +57,13 @@ async function filesOf(folder) {
 }
 
 export class Upload {
-  /** @param {Source} source @param {number} longest name */
-  constructor(source, longest) {
-    this.name = plainName(source.name, longest);
+  /** @param {Source} source @param {Limits} [limits] of the server, which has the last word */
+  constructor(source, limits) {
+    this.name = plainName(source.name, limits?.name_length ?? 120);
     this.files = source.files;
     this.total = source.files.reduce((sum, file) => sum + file.size, 0);
+    const most = limits?.file_bytes ?? Infinity;
+    if (this.total > most) throw new Error(`This is ${size(this.total)}; at most ${size(most)} are taken.`);
     this.finished = 0; // bytes of whole files
     /** @type {Map<File, number>} */
     this.partial = new Map();

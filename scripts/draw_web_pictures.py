@@ -1,0 +1,181 @@
+"""Goes the whole way on the page of `camn serve` with the demo clip; pictures of each step come into docs/images/web.
+
+    python scripts/draw_web_pictures.py [OUT]
+
+Takes some minutes. Chromium is needed, see `make chromium`.
+"""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "src" / "camn" / "assets" / "demo" / "bigbuckbunny.mp4"
+SIZE, MARGIN = (1280, 720), 12
+WIDTH, COLOURS = 1040, 160  # of the pictures: small enough for a repository
+
+
+class Tour:
+    def __init__(self, page: Page, out: Path):
+        self.page, self.out, self.taken = page, out, 0
+
+    def shot(self, name: str) -> None:
+        self.taken += 1
+        with Image.open(io.BytesIO(self.page.screenshot())) as image:
+            picture = image.convert("RGB")
+        if picture.width > WIDTH:
+            picture = picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS)
+        picture = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+        picture.save(self.out / f"{self.taken:02}-{name}.png", optimize=True)
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Of the frame, on the screen."""
+        box = self.page.locator("#stage").bounding_box()
+        assert box
+        scale = min((box["width"] - 2 * MARGIN) / SIZE[0], (box["height"] - 2 * MARGIN) / SIZE[1])
+        left, top = (box["width"] - SIZE[0] * scale) / 2, (box["height"] - SIZE[1] * scale) / 2
+        return box["x"] + left + x * scale, box["y"] + top + y * scale
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.page.wait_for_timeout(250)
+
+    def drag(self, *points: tuple[float, float], release: bool = True) -> None:
+        self.page.mouse.move(*self.point(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.point(*point), steps=12)
+        if release:
+            self.release()
+
+    def release(self) -> None:
+        self.page.mouse.up()
+        expect(self.page.locator("#stage[data-saved=true]")).to_be_visible(timeout=60_000)
+        self.page.wait_for_timeout(300)
+
+    def seek(self, frame: int) -> None:
+        self.page.get_by_label("Frame", exact=True).and_(self.page.locator("input")).fill(str(frame + 1))
+        self.press("Enter")
+        expect(self.page.locator(f"#stage[data-shown='{frame}']")).to_be_visible()
+        self.page.wait_for_timeout(600)
+
+    def name(self, old: str, new: str) -> None:
+        self.page.get_by_role("button", name=old, exact=True).dblclick()
+        self.page.get_by_label(f"Name of {old}").fill(new)
+        self.press("Enter")
+
+    def propagated(self) -> None:
+        expect(self.page.get_by_label("Propagated so far")).to_be_hidden(timeout=300_000)
+        self.page.wait_for_timeout(500)
+
+
+def load(tour: Tour, address: str) -> None:
+    tour.page.goto(address)
+    tour.shot("open")
+    tour.page.get_by_label("Choose a video, zip or images").set_input_files(DEMO)
+    expect(tour.page.locator("#transport")).to_contain_text(re.compile(r"/ [2-9]\d of 132"))
+    tour.page.wait_for_timeout(300)
+    tour.shot("read")
+    expect(tour.page.locator("#transport")).to_contain_text(re.compile(r"/ 132$|/ 132\D"), timeout=60_000)
+    tour.seek(110)
+
+
+def mark(tour: Tour) -> None:
+    tour.press("x")
+    tour.drag((280, 60), (612, 652), release=False)
+    tour.shot("box")
+    tour.release()
+    tour.name("Object 1", "Rabbit")
+    tour.shot("cut-out-by-box")
+    tour.press("n", "p")
+    for x, y in ((872, 318), (1010, 316), (1160, 330), (1190, 368), (1196, 440), (990, 470), (870, 452), (810, 390)):
+        tour.page.mouse.click(*tour.point(x, y))
+        tour.page.wait_for_timeout(60)
+    tour.shot("polygon")
+    tour.press("Enter")
+    tour.name("Object 2", "Rocks")
+    tour.press("1", "b")
+    tour.drag((290, 225), (250, 215), (205, 210), (180, 205), release=False)
+    tour.shot("brush")
+    tour.release()
+
+
+def propagate(tour: Tour) -> None:
+    tour.page.get_by_role("button", name="Both").click()
+    expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^5\d of"), timeout=120_000)
+    tour.shot("propagate")
+    tour.propagated()
+    tour.press("End", "Shift+D")
+    tour.page.wait_for_timeout(900)
+    tour.shot("doubtful")
+
+
+def correct(tour: Tour) -> None:
+    tour.seek(30)
+    tour.press("1", "s")
+    tour.drag((330, 330), (420, 420), (480, 560))
+    tour.shot("correct-by-scribble")
+    tour.press("Escape", "r")
+    expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^1\d of"), timeout=120_000)
+    tour.shot("propagate-again")
+    tour.propagated()
+
+
+def look(tour: Tour) -> None:
+    tour.seek(100)
+    tour.press("v")
+    tour.shot("outline")
+    tour.press("v")
+    tour.shot("cut-out")
+    with tour.page.expect_download(timeout=120_000):
+        tour.page.locator("#export-prores").click()
+        tour.page.locator("#export-overlay").click()
+        expect(tour.page.locator("#exports")).to_contain_text(re.compile(r"[1-9]\d? %"))
+        tour.shot("export")
+    tour.page.wait_for_timeout(3000)
+    tour.press("v", "v", "?")
+    tour.shot("keys")
+    tour.press("Escape")
+    tour.page.emulate_media(color_scheme="light")
+    tour.page.set_viewport_size({"width": 800, "height": 700})
+    tour.page.wait_for_timeout(800)
+    tour.shot("light-800")
+    tour.page.set_viewport_size({"width": 1280, "height": 800})
+    tour.page.locator(".brand").click()
+    tour.page.wait_for_timeout(800)
+    tour.shot("projects")
+
+
+def main() -> None:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images" / "web"
+    out.mkdir(parents=True, exist_ok=True)
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        command = [sys.executable, "-m", "camn", "serve", "--projects", folder, "--no-browser", "--short-side", "192"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout
+            address = next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            tour = Tour(browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark"), out)
+            load(tour, address)
+            mark(tour)
+            propagate(tour)
+            correct(tour)
+            look(tour)
+            browser.close()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
