@@ -76,7 +76,9 @@ def load(
     if unknown := [name for name in options if name not in InferenceConfig.__dataclass_fields__]:
         known = ", ".join(InferenceConfig.__dataclass_fields__)
         raise ConfigError(f"load: unknown option {unknown[0]!r}; the options are {known}")
-    config = config or InferenceConfig(**{"backend": "auto"} | options)
+    if config is None:
+        options.setdefault("backend", "auto")
+        config = InferenceConfig(**options)
     return segmenter_of(weights.read(model), resolve_device(device), config, notice)
 
 

@@ -33,10 +33,9 @@ class Choice:
     failed: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        said = [f"{self.part} at {self.size[0]}x{self.size[1]}: {self.backend}"]
-        said += [f"{name} {s:.3f} s" for name, s in sorted(self.seconds.items(), key=lambda item: item[1])]
+        said = [f"{name} {s:.3f} s" for name, s in sorted(self.seconds.items(), key=lambda item: item[1])]
         said += [f"{name} failed ({why})" for name, why in self.failed.items()]
-        return ", ".join(said)
+        return f"{self.part} at {self.size[0]}x{self.size[1]} by {self.backend}: {', '.join(said)}"
 
 
 class PartRunner:
