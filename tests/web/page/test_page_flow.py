@@ -201,3 +201,14 @@ def test_a_mask_file(editor, project, make):
     editor.press("z")
     expect(editor.page.get_by_text("Mark the objects on this frame first")).to_be_visible()
     assert editor.given(project) == []
+
+
+def test_a_mask_file_of_another_size(editor, project, make):
+    editor.open(project)
+    ids = np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
+    ids[20:50, 30:60] = 2
+    file = {"name": "mask.png", "mimeType": "image/png", "buffer": make.png(ids)}
+    editor.page.get_by_label("Mask file", exact=True).set_input_files(file)
+    editor.page.get_by_role("dialog", name="Scale the mask?").get_by_role("button", name="Scale it").click()
+    expect(editor.button("Forward")).to_be_enabled()
+    assert (editor.ids(project, 0) == ids.repeat(2, 0).repeat(2, 1)).all()

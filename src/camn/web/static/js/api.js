@@ -1,6 +1,9 @@
 /** The routes of docs/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
 
-/** @import {Confidence, ClearKind, Detail, Export, GrabCut, Job, Mask, Obj, Project, Propagate, Server} from "./types.js" */
+/**
+ * @import {Confidence, ClearKind, Detail, Export, GrabCut, Job} from "./types.js"
+ * @import {Mask, Obj, Project, Propagate, Server} from "./types.js"
+ */
 
 const SILENT = "The server does not answer. Is “camn serve” still running?";
 
@@ -40,7 +43,9 @@ async function send(method, path, { json, body, signal } = {}) {
   return response;
 }
 
-/** @param {string} method @param {string} path @param {{json?: unknown, body?: Blob, signal?: AbortSignal}} [options] */
+/**
+ * @param {string} method @param {string} path @param {{json?: unknown, body?: Blob, signal?: AbortSignal}} [options]
+ */
 const ask = async (method, path, options) => (await send(method, path, options)).json();
 
 /** @param {string} id @param {string} [rest] */
@@ -74,7 +79,10 @@ export const api = {
 
   /** @param {string} name @returns {Promise<Project>} */
   create: (name) => ask("POST", "/api/projects", { json: { name } }),
-  /** @param {string} id @param {string} name @param {Blob} file @param {(b: number) => void} progress @param {AbortSignal} signal */
+  /**
+   * @param {string} id @param {string} name @param {Blob} file @param {(b: number) => void} progress
+   * @param {AbortSignal} signal
+   */
   upload: (id, name, file, progress, signal) =>
     sendFile(of(id, `/upload?name=${encodeURIComponent(name)}`), file, progress, signal),
   /** @param {string} id @returns {Promise<Project>} */
@@ -98,7 +106,10 @@ export const api = {
   /** @param {string} id @param {number} object */
   removeObject: (id, object) => send("DELETE", of(id, `/objects/${object}`)),
 
-  /** The PNG of a mask. @param {string} id @param {number} frame @param {"shown" | "given"} kind @param {AbortSignal} [signal] */
+  /**
+   * The PNG of a mask.
+   * @param {string} id @param {number} frame @param {"shown" | "given"} kind @param {AbortSignal} [signal]
+   */
   mask: async (id, frame, kind, signal) =>
     (await send("GET", of(id, `/masks/${frame}?kind=${kind}`), { signal })).arrayBuffer(),
   /** @param {string} id @param {number} frame @param {Blob} png @returns {Promise<Mask>} */

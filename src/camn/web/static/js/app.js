@@ -35,7 +35,12 @@ export class App {
     showToolbar(store, this.chooseMask);
     showObjects(store, session);
     showTransport(store, this.player, session);
-    this.historyChanged = showViews(store, { undo: () => this.undo(), redo: () => this.redo(), fit: () => this.fit(), history: () => this.session?.history });
+    this.historyChanged = showViews(store, {
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+      fit: () => this.fit(),
+      history: () => this.session?.history,
+    });
     listenToPointer(this.stage);
     store.watch(["tool"], () => this.takeTool());
     store.watch(["frame", "projectId"], () => this.moved());
@@ -49,7 +54,13 @@ export class App {
     this.store.putProject(detail);
     const session = new Session(this.store, id);
     this.session = session;
-    this.store.set({ projectId: id, frame: 0, object: detail.objects[0]?.id ?? null, hidden: new Set(), playing: false });
+    this.store.set({
+      projectId: id,
+      frame: 0,
+      object: detail.objects[0]?.id ?? null,
+      hidden: new Set(),
+      playing: false,
+    });
     session.show(frame);
     session.history.changed.watch(this.historyChanged);
     session.trackChanged.watch(() => this.trackChanged());
@@ -97,7 +108,8 @@ export class App {
   heardJob(job) {
     this.store.putJob(job);
     const { follow, playing, projectId } = this.store.state;
-    const shown = job.kind === "propagate" && job.project === projectId && job.state === "running" && job.frame !== null;
+    const shown =
+      job.kind === "propagate" && job.project === projectId && job.state === "running" && job.frame !== null;
     if (shown && follow && !playing && !this.session?.edits.open) this.session?.show(Number(job.frame));
   }
 
@@ -159,7 +171,6 @@ export class App {
     const { object } = this.store.state;
     if (session && object) attempt(() => session.act(() => session.edits.erase(object)));
   }
-
 
   /** @param {File} file */
   loadMask(file) {

@@ -27,9 +27,19 @@ function ask(content, title, action, danger) {
 /** @param {string} title @param {string} text @param {string} action @returns {Promise<boolean>} */
 export const confirm = (title, text, action) => ask([el("p", {}, text)], title, action, true);
 
-/** @param {string} title @param {string} label @param {string} value @param {number} longest @returns {Promise<string | null>} */
+/**
+ * @param {string} title @param {string} label @param {string} value @param {number} longest
+ * @returns {Promise<string | null>}
+ */
 export async function askName(title, label, value, longest) {
-  const input = el("input", { id: "dialog-name", value, maxlength: longest, required: true, autofocus: true, autocomplete: "off" });
+  const input = el("input", {
+    id: "dialog-name",
+    value,
+    maxlength: longest,
+    required: true,
+    autofocus: true,
+    autocomplete: "off",
+  });
   const field = el("div", { class: "field" }, el("label", { for: "dialog-name" }, label), input);
   const yes = await ask([field], title, "Rename", false);
   const name = input.value.trim();

@@ -4,7 +4,10 @@ import { icon } from "./icons.js";
 
 /** @import {IconName} from "./icons.js" */
 /** @typedef {Node | string | null | false} Child */
-/** @typedef {{[name: string]: string | number | boolean | null | ((event: any) => void)}} Props on...: a listener; null, false: left out */
+/**
+ * @typedef {string | number | boolean | null | ((event: any) => void)} Value
+ * @typedef {{[name: string]: Value}} Props on...: a listener; null, false: left out
+ */
 
 /**
  * @template {keyof HTMLElementTagNameMap} K
@@ -27,7 +30,14 @@ export function el(tag, props = {}, ...children) {
  */
 export function button(name, label, onclick, { text, key, class: kind = "" } = {}) {
   const title = key ? `${label} (${key})` : label;
-  const props = { type: "button", class: `button ${kind}`, title, onclick, "aria-label": text ? null : label, "aria-keyshortcuts": key ?? null };
+  const props = {
+    type: "button",
+    class: `button ${kind}`,
+    title,
+    onclick,
+    "aria-label": text ? null : label,
+    "aria-keyshortcuts": key ?? null,
+  };
   return el("button", props, icon(name), text ? el("span", {}, label) : "");
 }
 

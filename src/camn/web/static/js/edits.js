@@ -14,7 +14,10 @@ import { copy, cut, paste, union } from "./ids.js";
  * @property {Rect | null} rect what was painted
  */
 
-/** The smallest part of `rect` in which the maps differ; null: nowhere. @param {IdMap} a @param {IdMap} b @param {Rect} rect @returns {Rect | null} */
+/**
+ * The smallest part of `rect` in which the maps differ; null: nowhere.
+ * @param {IdMap} a @param {IdMap} b @param {Rect} rect @returns {Rect | null}
+ */
 function difference(a, b, rect) {
   let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
   for (let y = rect.y; y < rect.y + rect.height; y++) {

@@ -9,7 +9,15 @@ import { attempt, fail, note } from "./messages.js";
 /** @import {Session} from "./session.js" */
 /** @import {Store} from "./store.js" */
 /** @import {ExportKind, Job} from "./types.js" */
-/** @typedef {{kind: ExportKind, main: HTMLButtonElement, state: HTMLElement, bar: HTMLElement, cancel: HTMLButtonElement, link: HTMLAnchorElement}} Row */
+/**
+ * @typedef {object} Row
+ * @property {ExportKind} kind
+ * @property {HTMLButtonElement} main
+ * @property {HTMLElement} state
+ * @property {HTMLElement} bar
+ * @property {HTMLButtonElement} cancel
+ * @property {HTMLAnchorElement} link
+ */
 
 /** @type {[ExportKind, string, string][]} */
 const KINDS = [
@@ -28,17 +36,47 @@ export class Exports {
     /** @type {Set<string>} jobs that this tab asked for and has not saved yet */
     this.mine = new Set();
     this.rows = KINDS.map(([kind, name, format]) => this.row(kind, name, format));
-    const list = el("ul", { class: "exports" }, ...this.rows.map(({ main, state, bar, cancel, link }) => el("li", {}, bar, main, state, cancel, link)));
-    find("#exports", HTMLElement).append(el("div", { class: "heading" }, el("h2", { id: "exports-title" }, "Export")), list);
+    const list = el(
+      "ul",
+      { class: "exports" },
+      ...this.rows.map(({ main, state, bar, cancel, link }) => el("li", {}, bar, main, state, cancel, link)),
+    );
+    find("#exports", HTMLElement).append(
+      el("div", { class: "heading" }, el("h2", { id: "exports-title" }, "Export")),
+      list,
+    );
     store.watch(["jobs", "projectId"], () => this.show());
   }
 
   /** @param {ExportKind} kind @param {string} name @param {string} format @returns {Row} */
   row(kind, name, format) {
-    const main = el("button", { type: "button", class: "button quiet export", id: `export-${kind}`, onclick: () => this.start(kind) }, icon("save"), el("span", {}, name, " ", el("small", { class: "soft" }, format)));
-    const cancel = button("close", `Cancel the export: ${name}, ${format}`, () => this.stop(kind), { class: "quiet small" });
-    const link = el("a", { class: "button quiet small", title: "Save the last one again", "aria-label": `Save the last export again: ${name}, ${format}`, download: true }, icon("done"));
-    return { kind, main, cancel, link, state: el("span", { class: "soft numbers", role: "status" }), bar: el("span", { class: "bar", "aria-hidden": "true" }) };
+    const main = el(
+      "button",
+      { type: "button", class: "button quiet export", id: `export-${kind}`, onclick: () => this.start(kind) },
+      icon("save"),
+      el("span", {}, name, " ", el("small", { class: "soft" }, format)),
+    );
+    const cancel = button("close", `Cancel the export: ${name}, ${format}`, () => this.stop(kind), {
+      class: "quiet small",
+    });
+    const link = el(
+      "a",
+      {
+        class: "button quiet small",
+        title: "Save the last one again",
+        "aria-label": `Save the last export again: ${name}, ${format}`,
+        download: true,
+      },
+      icon("done"),
+    );
+    return {
+      kind,
+      main,
+      cancel,
+      link,
+      state: el("span", { class: "soft numbers", role: "status" }),
+      bar: el("span", { class: "bar", "aria-hidden": "true" }),
+    };
   }
 
   /** @param {ExportKind} kind */
@@ -66,7 +104,14 @@ export class Exports {
   /** @param {ExportKind} kind @returns {Job[]} of the open project, oldest first */
   of(kind) {
     const { jobs, projectId } = this.store.state;
-    return jobs.filter((job) => job.kind === "export" && job.project === projectId && job.asked && "kind" in job.asked && job.asked.kind === kind);
+    return jobs.filter(
+      (job) =>
+        job.kind === "export" &&
+        job.project === projectId &&
+        job.asked &&
+        "kind" in job.asked &&
+        job.asked.kind === kind,
+    );
   }
 
   /** @param {ExportKind} kind @returns {Job | undefined} */
@@ -85,7 +130,14 @@ export class Exports {
     const file = this.of(kind).findLast((one) => one.state === "done" && one.file)?.file;
     const part = job?.total ? job.done / job.total : 0;
     bar.style.width = `${100 * part}%`;
-    say(state, !job ? "" : job.state === "queued" ? "waiting" : `${Math.round(100 * part)} %${job.left ? `, ${duration(job.left)}` : ""}`);
+    say(
+      state,
+      !job
+        ? ""
+        : job.state === "queued"
+          ? "waiting"
+          : `${Math.round(100 * part)} %${job.left ? `, ${duration(job.left)}` : ""}`,
+    );
     main.setAttribute("aria-disabled", String(job !== undefined));
     cancel.hidden = job === undefined;
     link.hidden = job !== undefined || !file;

@@ -17,7 +17,11 @@ export function timecode(frame, fps) {
 
 /** @param {number} bytes */
 export function size(bytes) {
-  for (const [unit, power] of /** @type {const} */ ([["GB", 30], ["MB", 20], ["KB", 10]])) {
+  for (const [unit, power] of /** @type {const} */ ([
+    ["GB", 30],
+    ["MB", 20],
+    ["KB", 10],
+  ])) {
     if (bytes >= 2 ** power) return `${(bytes / 2 ** power).toPrecision(3)} ${unit}`;
   }
   return `${bytes} bytes`;

@@ -4,11 +4,59 @@ import { button, el } from "./dom.js";
 
 /** @type {[string, [string, string][]][]} */
 const KEYS = [
-  ["Go", [["Space", "Play, pause"], ["← →", "One frame"], ["Shift ← →", "Ten frames"], ["Home End", "First, last frame"], ["↑ ↓", "Previous, next mask of yours"], ["D, Shift D", "Next, previous doubtful stretch"]]],
-  ["Mark", [["B", "Brush"], ["E", "Eraser"], ["P", "Polygon"], ["X", "Box"], ["S", "Scribble"], ["L", "Load a mask file"], ["[ ]", "Smaller, larger brush"], ["Shift", "Held: the tool's opposite"]]],
-  ["Objects", [["1 … 9", "Select"], ["N", "New one"], ["Delete", "Not on this frame"], ["Shift Delete", "Drop my mask of this frame"]]],
-  ["See", [["V", "Next view"], ["0", "Fit the frame"], ["+ −", "Zoom; also the wheel"], ["Alt drag", "Move the frame"]]],
-  ["Do", [["Z", "Undo"], ["Shift Z", "Redo"], ["F", "Propagate forward"], ["R", "Propagate backward"], ["Esc", "Stop what is begun"], ["?", "This page"]]],
+  [
+    "Go",
+    [
+      ["Space", "Play, pause"],
+      ["← →", "One frame"],
+      ["Shift ← →", "Ten frames"],
+      ["Home End", "First, last frame"],
+      ["↑ ↓", "Previous, next mask of yours"],
+      ["D, Shift D", "Next, previous doubtful stretch"],
+    ],
+  ],
+  [
+    "Mark",
+    [
+      ["B", "Brush"],
+      ["E", "Eraser"],
+      ["P", "Polygon"],
+      ["X", "Box"],
+      ["S", "Scribble"],
+      ["L", "Load a mask file"],
+      ["[ ]", "Smaller, larger brush"],
+      ["Shift", "Held: the tool's opposite"],
+    ],
+  ],
+  [
+    "Objects",
+    [
+      ["1 … 9", "Select"],
+      ["N", "New one"],
+      ["Delete", "Not on this frame"],
+      ["Shift Delete", "Drop my mask of this frame"],
+    ],
+  ],
+  [
+    "See",
+    [
+      ["V", "Next view"],
+      ["0", "Fit the frame"],
+      ["+ −", "Zoom; also the wheel"],
+      ["Alt drag", "Move the frame"],
+    ],
+  ],
+  [
+    "Do",
+    [
+      ["Z", "Undo"],
+      ["Shift Z", "Redo"],
+      ["F", "Propagate forward"],
+      ["R", "Propagate backward"],
+      ["Esc", "Stop what is begun"],
+      ["?", "This page"],
+    ],
+  ],
 ];
 
 const STEPS = [
@@ -23,7 +71,12 @@ export function showHelp() {
   if (document.querySelector("dialog[open]")) return;
   const close = button("close", "Close", () => dialog.close(), { class: "quiet" });
   const groups = KEYS.map(([title, keys]) =>
-    el("section", {}, el("h3", {}, title), el("dl", {}, ...keys.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]))),
+    el(
+      "section",
+      {},
+      el("h3", {}, title),
+      el("dl", {}, ...keys.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
+    ),
   );
   const dialog = el(
     "dialog",

@@ -20,13 +20,16 @@ export function showHome(store, open) {
   let shown = "";
   store.watch(["projects", "projectId"], () => {
     if (store.state.projectId) return;
-    const key = JSON.stringify(store.state.projects.map(({ id, name, state, count, total }) => [id, name, state, count, total]));
+    const key = JSON.stringify(
+      store.state.projects.map(({ id, name, state, count, total }) => [id, name, state, count, total]),
+    );
     if (key === shown) return;
     shown = key;
     const focused = document.activeElement?.id;
     const { projects } = store.state;
     list.replaceChildren(...projects.map((project) => card(project, store, open)));
-    if (!projects.length) list.append(el("li", { class: "none" }, "None yet. What you open is kept here until you delete it."));
+    if (!projects.length)
+      list.append(el("li", { class: "none" }, "None yet. What you open is kept here until you delete it."));
     if (focused) document.getElementById(focused)?.focus();
   });
 }
@@ -46,14 +49,25 @@ function listenToDrops(take) {
   });
 }
 
-/** @param {string} id @param {string} label @param {{[name: string]: string | boolean}} props @param {(files: File[]) => void} take */
+/**
+ * @param {string} id @param {string} label @param {{[name: string]: string | boolean}} props
+ * @param {(files: File[]) => void} take
+ */
 function chooser(id, label, props, take) {
   const input = el("input", { type: "file", id, class: "unseen", ...props });
   input.addEventListener("change", () => {
     if (input.files?.length) take([...input.files]);
     input.value = "";
   });
-  return [input, el("label", { for: id, class: `button ${id === "choose-files" ? "primary" : ""}` }, icon(id === "choose-files" ? "film" : "folder"), label)];
+  return [
+    input,
+    el(
+      "label",
+      { for: id, class: `button ${id === "choose-files" ? "primary" : ""}` },
+      icon(id === "choose-files" ? "film" : "folder"),
+      label,
+    ),
+  ];
 }
 
 /** @param {Store} store @param {(id: string) => void} open @returns {(source: Promise<Source>) => void} */
@@ -83,8 +97,15 @@ function dropZone(store, open) {
       bar.value = 0;
     }
   };
-  const files = chooser("choose-files", "Choose a video, zip or images", { multiple: true, accept: "video/*,image/*,.zip,.mkv,.avi,.mov" }, (chosen) => take(Promise.resolve().then(() => sourceOf(chosen, ""))));
-  const folder = chooser("choose-folder", "Choose a folder of frames", { webkitdirectory: true }, (chosen) => take(Promise.resolve().then(() => chosenFolder(chosen))));
+  const files = chooser(
+    "choose-files",
+    "Choose a video, zip or images",
+    { multiple: true, accept: "video/*,image/*,.zip,.mkv,.avi,.mov" },
+    (chosen) => take(Promise.resolve().then(() => sourceOf(chosen, ""))),
+  );
+  const folder = chooser("choose-folder", "Choose a folder of frames", { webkitdirectory: true }, (chosen) =>
+    take(Promise.resolve().then(() => chosenFolder(chosen))),
+  );
   find("#drop", HTMLElement).append(
     icon("film"),
     el("h1", { id: "drop-title" }, "Drop a video here"),
@@ -101,7 +122,8 @@ function stateOf(project) {
   if (project.state === "new") return "Nothing was sent yet.";
   if (project.state === "decoding") return `Reading, ${count(project.count, "frame")} so far`;
   const { width, height, fps } = project;
-  return `${count(project.count, "frame")}, ${duration(project.count / (fps || 25))} · ${width} × ${height} · ${count(project.objects.length, "object")}`;
+  const long = `${count(project.count, "frame")}, ${duration(project.count / (fps || 25))}`;
+  return `${long} · ${width} × ${height} · ${count(project.objects.length, "object")}`;
 }
 
 /** @param {Project} project @param {Store} store @param {(id: string) => void} open */
@@ -111,19 +133,32 @@ function card(project, store, open) {
     ? el("img", { src: api.frameUrl(id, 0, "display"), alt: "", loading: "lazy" })
     : icon(project.state === "failed" ? "warning" : "film");
   const rename = () => attempt(() => renameProject(project, store));
-  const remove = () => attempt(async () => {
-    if (await confirm(`Delete ${name}?`, "Its frames, masks and exports are removed from this machine.", "Delete")) await api.remove(id);
-  });
-  const actions = [button("pencil", `Rename ${name}`, rename, { class: "quiet" }), button("trash", `Delete ${name}`, remove, { class: "quiet" })];
+  const remove = () =>
+    attempt(async () => {
+      if (await confirm(`Delete ${name}?`, "Its frames, masks and exports are removed from this machine.", "Delete"))
+        await api.remove(id);
+    });
+  const actions = [
+    button("pencil", `Rename ${name}`, rename, { class: "quiet" }),
+    button("trash", `Delete ${name}`, remove, { class: "quiet" }),
+  ];
   actions.forEach((action, i) => (action.id = `${i ? "delete" : "rename"}-${id}`));
   const opens = project.count > 0 || project.state === "decoding";
-  const title = opens ? el("a", { id: `open-${id}`, href: `#/p/${id}`, class: "open" }, name) : el("span", { class: "open" }, name);
+  const title = opens
+    ? el("a", { id: `open-${id}`, href: `#/p/${id}`, class: "open" }, name)
+    : el("span", { class: "open" }, name);
   title.addEventListener("click", (event) => {
     event.preventDefault();
     if (opens) open(id);
   });
   const about = el("p", { class: `soft ${project.state === "failed" ? "bad" : ""}` }, stateOf(project));
-  return el("li", { class: "card" }, el("div", { class: "thumb" }, picture), el("div", { class: "about" }, title, about), el("div", { class: "row" }, ...actions));
+  return el(
+    "li",
+    { class: "card" },
+    el("div", { class: "thumb" }, picture),
+    el("div", { class: "about" }, title, about),
+    el("div", { class: "row" }, ...actions),
+  );
 }
 
 /** @param {Project} project @param {Store} store */

@@ -23,7 +23,10 @@ export function paintTable(id, object, protect) {
   return table;
 }
 
-/** @param {IdMap} map @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1 @returns {Rect} clipped */
+/**
+ * @param {IdMap} map @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1
+ * @returns {Rect} clipped
+ */
 export function clip(map, x0, y0, x1, y1) {
   const [left, top] = [Math.max(0, Math.floor(x0)), Math.max(0, Math.floor(y0))];
   const [right, bottom] = [Math.min(map.width, Math.ceil(x1)), Math.min(map.height, Math.ceil(y1))];
@@ -69,7 +72,10 @@ export function paintSegment(map, a, b, radius, table) {
   return rect;
 }
 
-/** All pixels whose centre is inside, by the even-odd rule. @param {IdMap} map @param {Point[]} points @param {Uint8Array} table */
+/**
+ * All pixels whose centre is inside, by the even-odd rule.
+ * @param {IdMap} map @param {Point[]} points @param {Uint8Array} table
+ */
 export function paintPolygon(map, points, table) {
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
   const rect = clip(map, Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys));
@@ -124,7 +130,10 @@ export function paste(map, { x, y, width, height }, pixels) {
   }
 }
 
-/** The nearest pixel's id for each pixel of a smaller map. @param {IdMap} map @param {number} width @param {number} height @returns {IdMap} */
+/**
+ * The nearest pixel's id for each pixel of a smaller map.
+ * @param {IdMap} map @param {number} width @param {number} height @returns {IdMap}
+ */
 export function shrink(map, width, height) {
   const small = blank(width, height);
   const columns = Uint32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * map.width) / width));

@@ -19,7 +19,8 @@ function bindings(app) {
     const wanted = clampRadius(radius * factor);
     store.set({ radius: clampRadius(wanted === radius ? radius + Math.sign(factor - 1) : wanted) });
   };
-  const view = () => store.set({ view: VIEWS[(VIEWS.findIndex(([name]) => name === store.state.view) + 1) % VIEWS.length][0] });
+  const view = () =>
+    store.set({ view: VIEWS[(VIEWS.findIndex(([name]) => name === store.state.view) + 1) % VIEWS.length][0] });
   return {
     ...Object.fromEntries(TOOLS.map((tool) => [tool.key.toLowerCase(), () => store.set({ tool: tool.id })])),
     " ": () => app.player.toggle(),

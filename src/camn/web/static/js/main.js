@@ -53,7 +53,12 @@ function heard(event) {
 
 function showTitle() {
   const box = find("#title", HTMLElement);
-  const name = button("pencil", "Rename the project", () => attempt(() => store.project && renameProject(store.project, store)), { class: "quiet" });
+  const name = button(
+    "pencil",
+    "Rename the project",
+    () => attempt(() => store.project && renameProject(store.project, store)),
+    { class: "quiet" },
+  );
   const words = el("span", { class: "project" });
   const about = el("span", { class: "soft about" });
   box.append(words, name, about, el("span", { id: "saved", class: "soft" }));
@@ -62,7 +67,8 @@ function showTitle() {
     box.hidden = !project;
     document.title = project ? `${project.name} · camn` : "camn";
     say(words, project?.name ?? "");
-    if (project) say(about, project.width ? `${project.width} × ${project.height} · ${Number(project.fps.toFixed(2))} fps` : "");
+    if (project)
+      say(about, project.width ? `${project.width} × ${project.height} · ${Number(project.fps.toFixed(2))} fps` : "");
     showEmpty();
   });
 }
@@ -74,7 +80,10 @@ function showEmpty() {
   empty.hidden = !project || project.count > 0;
   if (!project) return;
   say(empty, project.state === "failed" ? (project.error ?? "This could not be read.") : "Reading the first frames…");
-  const decoding = project.state === "decoding" && project.total ? `Reading: ${Math.round((100 * project.count) / project.total)} %` : "";
+  const decoding =
+    project.state === "decoding" && project.total
+      ? `Reading: ${Math.round((100 * project.count) / project.total)} %`
+      : "";
   say(find("#busy", HTMLElement), store.state.busy ?? decoding);
   find("#busy", HTMLElement).hidden = !store.state.busy && !decoding;
 }
@@ -83,7 +92,12 @@ function showConnection() {
   const bar = find("#connection", HTMLElement);
   store.watch(["connected"], () => {
     bar.hidden = store.state.connected;
-    say(bar, store.state.connected ? "" : `The server does not answer. If it was stopped, start “camn serve” again; this page tries on by itself.`);
+    say(
+      bar,
+      store.state.connected
+        ? ""
+        : `The server does not answer. If it was stopped, start “camn serve” again; this page tries on by itself.`,
+    );
   });
 }
 
@@ -105,7 +119,12 @@ function returnFocus() {
   const editor = find("#editor", HTMLElement);
   const back = (/** @type {Element} */ target) => {
     const typed = target.closest("input:not([type=range], [type=checkbox]), select, dialog");
-    if (!editor.hidden && !typed && target.closest("#editor, #top") && !document.querySelector("dialog[open], .editing")) {
+    if (
+      !editor.hidden &&
+      !typed &&
+      target.closest("#editor, #top") &&
+      !document.querySelector("dialog[open], .editing")
+    ) {
       find("#stage", HTMLElement).focus({ preventScroll: true });
     }
   };
@@ -113,7 +132,10 @@ function returnFocus() {
 }
 
 async function start() {
-  find("#general", HTMLElement).append(button("theme", "Light or dark", toggleTheme, { class: "quiet" }), button("help", "Help", showHelp, { key: "?", class: "quiet" }));
+  find("#general", HTMLElement).append(
+    button("theme", "Light or dark", toggleTheme, { class: "quiet" }),
+    button("help", "Help", showHelp, { key: "?", class: "quiet" }),
+  );
   showTitle();
   showConnection();
   store.watch(["busy"], showEmpty);

@@ -10,9 +10,17 @@ import { note } from "./messages.js";
 /** @import {IdMap} from "./png.js" */
 /** @import {Session} from "./session.js" */
 
+const OTHER_SIZE = "It has another size than the video. Thin parts may get lost when it is scaled.";
+
 /** @param {(file: File) => void} chosen @returns {() => void} opens the dialog */
 export function maskChooser(chosen) {
-  const input = el("input", { type: "file", accept: "image/*,.json", class: "unseen", "aria-label": "Mask file", tabindex: -1 });
+  const input = el("input", {
+    type: "file",
+    accept: "image/*,.json",
+    class: "unseen",
+    "aria-label": "Mask file",
+    tabindex: -1,
+  });
   input.addEventListener("change", () => {
     const file = input.files?.[0];
     if (file) chosen(file);
@@ -30,7 +38,8 @@ export async function loadMask(session, file) {
   const loaded = await send(session, frame, file);
   if (!loaded) return;
   loaded.notes.forEach(note);
-  note(`Loaded for ${loaded.frames.length === 1 ? `frame ${loaded.frames[0] + 1}` : count(loaded.frames.length, "frame")}.`);
+  const [first, ...more] = loaded.frames;
+  note(`Loaded for ${more.length ? count(loaded.frames.length, "frame") : `frame ${first + 1}`}.`);
   await session.reload();
   await remember(session, loaded.frames, before);
 }
@@ -41,12 +50,15 @@ async function send(session, frame, file) {
     return await api.loadMask(session.id, frame, file, false);
   } catch (error) {
     const other = error instanceof ApiError && error.status === 422 && / size|×|pixels/.test(error.message);
-    if (!other || !(await confirm("Scale the mask?", error.message, "Scale it"))) throw error;
+    if (!other || !(await confirm("Scale the mask?", OTHER_SIZE, "Scale it"))) throw error;
     return api.loadMask(session.id, frame, file, true);
   }
 }
 
-/** The user's masks as they are, to go back to. @param {Session} session @param {number} frame @returns {Promise<Map<number, IdMap>>} */
+/**
+ * The user's masks as they are, to go back to.
+ * @param {Session} session @param {number} frame @returns {Promise<Map<number, IdMap>>}
+ */
 async function givenMasks(session, frame) {
   const { width, height } = session.project;
   const kept = new Map();

@@ -11,7 +11,10 @@ import { decode, encode } from "./png.js";
 const MOST_BYTES = 192 << 20;
 
 export class Masks {
-  /** @param {string} project @param {Track} track @param {(frame: number) => void} changed a frame's ids have come or changed */
+  /**
+   * @param {string} project @param {Track} track
+   * @param {(frame: number) => void} changed a frame's ids have come or changed
+   */
   constructor(project, track, changed) {
     this.project = project;
     this.track = track;
@@ -23,7 +26,11 @@ export class Masks {
     /** @type {Promise<unknown>} */
     this.queue = Promise.resolve();
     /** @type {Loader<IdMap>} */
-    this.loader = new Loader((key, signal) => this.fetch(Number(key), signal), (map) => map.ids.length, MOST_BYTES);
+    this.loader = new Loader(
+      (key, signal) => this.fetch(Number(key), signal),
+      (map) => map.ids.length,
+      MOST_BYTES,
+    );
     /** @type {Set<number>} shown until the new one is here */
     this.stale = new Set();
   }
@@ -68,7 +75,10 @@ export class Masks {
     if (!this.sending.has(frame)) this.loader.keep(String(frame), map);
   }
 
-  /** The mask of a frame, to begin an edit from. @param {number} frame @param {number} width @param {number} height @returns {Promise<IdMap>} */
+  /**
+   * The mask of a frame, to begin an edit from.
+   * @param {number} frame @param {number} width @param {number} height @returns {Promise<IdMap>}
+   */
   async load(frame, width, height) {
     await this.want(frame);
     return this.get(frame) ?? blank(width, height);
@@ -88,7 +98,10 @@ export class Masks {
     else if (this.loader.kept.has(String(frame))) this.stale.add(frame);
   }
 
-  /** Keeps the user's mask of a frame and sends it, after all that was sent before. @param {number} frame @param {IdMap} map */
+  /**
+   * Keeps the user's mask of a frame and sends it, after all that was sent before.
+   * @param {number} frame @param {IdMap} map
+   */
   put(frame, map) {
     this.versions.set(frame, this.version(frame) + 1);
     this.stale.delete(frame);
@@ -112,12 +125,18 @@ export class Masks {
   /** @param {number} frame @param {() => Promise<void>} change */
   send(frame, change) {
     this.sending.set(frame, (this.sending.get(frame) ?? 0) + 1);
-    const sent = this.queue.then(change).catch((error) => this.refused(frame, error)).finally(() => this.sent(frame));
+    const sent = this.queue
+      .then(change)
+      .catch((error) => this.refused(frame, error))
+      .finally(() => this.sent(frame));
     this.queue = sent.catch(() => {});
     return sent;
   }
 
-  /** What the server did not take is not shown any longer. @param {number} frame @param {unknown} error @returns {never} */
+  /**
+   * What the server did not take is not shown any longer.
+   * @param {number} frame @param {unknown} error @returns {never}
+   */
   refused(frame, error) {
     this.track.has(frame) ? this.stale.add(frame) : this.loader.forget(String(frame));
     throw error;

@@ -10,8 +10,14 @@ import { attempt } from "./messages.js";
 /** @param {Store} store @param {() => Session | null} session the open one */
 export function showObjects(store, session) {
   const list = el("ul", { class: "objects", "aria-labelledby": "objects-title" });
-  const add = button("plus", "Add an object", () => attempt(() => session()?.addObject()), { key: "N", class: "quiet" });
-  find("#objects", HTMLElement).append(el("div", { class: "heading" }, el("h2", { id: "objects-title" }, "Objects"), add), list);
+  const add = button("plus", "Add an object", () => attempt(() => session()?.addObject()), {
+    key: "N",
+    class: "quiet",
+  });
+  find("#objects", HTMLElement).append(
+    el("div", { class: "heading" }, el("h2", { id: "objects-title" }, "Objects"), add),
+    list,
+  );
   let shown = "";
   store.watch(["projects", "projectId", "object", "hidden"], () => {
     const objects = store.project?.objects ?? [];
@@ -21,7 +27,8 @@ export function showObjects(store, session) {
     shown = key;
     const focused = document.activeElement?.id;
     list.replaceChildren(...objects.map((one, i) => row(one, i, store, session)));
-    if (!objects.length) list.append(el("li", { class: "none soft" }, "None yet. Choose a tool and mark something, or press N."));
+    if (!objects.length)
+      list.append(el("li", { class: "none soft" }, "None yet. Choose a tool and mark something, or press N."));
     if (focused) document.getElementById(focused)?.focus();
   });
 }
@@ -31,18 +38,46 @@ function row(object, index, store, session) {
   const { id, name } = object;
   const selected = store.state.object === id;
   const hidden = store.state.hidden.has(id);
-  const colour = el("input", { type: "color", id: `colour-${id}`, value: object.colour, "aria-label": `Colour of ${name}`, title: "Change the colour" });
-  colour.addEventListener("change", () => attempt(() => session()?.changeObject(object, { ...object, colour: colour.value })));
+  const colour = el("input", {
+    type: "color",
+    id: `colour-${id}`,
+    value: object.colour,
+    "aria-label": `Colour of ${name}`,
+    title: "Change the colour",
+  });
+  colour.addEventListener("change", () =>
+    attempt(() => session()?.changeObject(object, { ...object, colour: colour.value })),
+  );
   const item = el("li", { class: selected ? "selected" : "" });
   const rename = () => edit(item, select, object, store, session);
   const pressed = (/** @type {MouseEvent} */ event) => (event.detail === 2 ? rename() : store.set({ object: id }));
-  const select = el("button", { type: "button", id: `object-${id}`, class: "name", "aria-pressed": String(selected), title: "Select; double-click or F2 renames", onclick: pressed }, name);
+  const select = el(
+    "button",
+    {
+      type: "button",
+      id: `object-${id}`,
+      class: "name",
+      "aria-pressed": String(selected),
+      title: "Select; double-click or F2 renames",
+      onclick: pressed,
+    },
+    name,
+  );
   select.addEventListener("keydown", (event) => event.key === "F2" && rename());
   const key = index < 9 ? el("kbd", { title: `Press ${index + 1} to select` }, String(index + 1)) : "";
-  const hide = button(hidden ? "hidden" : "eye", hidden ? `Show ${name}` : `Hide ${name}`, () => toggle(store, id), { class: "quiet small" });
+  const hide = button(hidden ? "hidden" : "eye", hidden ? `Show ${name}` : `Hide ${name}`, () => toggle(store, id), {
+    class: "quiet small",
+  });
   const pencil = button("pencil", `Rename ${name}`, rename, { class: "quiet small" });
-  const remove = button("trash", `Delete ${name}`, () => attempt(() => session()?.removeObject(object)), { class: "quiet small" });
-  for (const [element, word] of /** @type {const} */ ([[hide, "hide"], [pencil, "rename"], [remove, "remove"]])) element.id = `${word}-object-${id}`;
+  const remove = button("trash", `Delete ${name}`, () => attempt(() => session()?.removeObject(object)), {
+    class: "quiet small",
+  });
+  for (const [element, word] of /** @type {const} */ ([
+    [hide, "hide"],
+    [pencil, "rename"],
+    [remove, "remove"],
+  ]))
+    element.id = `${word}-object-${id}`;
   item.append(colour, select, key, pencil, hide, remove);
   return item;
 }
@@ -54,9 +89,18 @@ function toggle(store, id) {
   store.set({ hidden });
 }
 
-/** The name becomes a field until Enter, Escape, or the focus goes. @param {HTMLElement} item @param {HTMLElement} label @param {Obj} object @param {Store} store @param {() => Session | null} session */
+/**
+ * The name becomes a field until Enter, Escape, or the focus goes.
+ * @param {HTMLElement} item @param {HTMLElement} label @param {Obj} object @param {Store} store
+ * @param {() => Session | null} session
+ */
 function edit(item, label, object, store, session) {
-  const input = el("input", { value: object.name, maxlength: store.state.server?.limits.name_length ?? 120, "aria-label": `Name of ${object.name}`, class: "name" });
+  const input = el("input", {
+    value: object.name,
+    maxlength: store.state.server?.limits.name_length ?? 120,
+    "aria-label": `Name of ${object.name}`,
+    class: "name",
+  });
   let over = false;
   /** @param {boolean} keep */
   const end = (keep) => {

@@ -6,7 +6,10 @@ import { clip } from "./ids.js";
 /** @import {Rect} from "./ids.js" */
 /** @import {View} from "./store.js" */
 /** @import {Obj} from "./types.js" */
-/** @typedef {{fill: Uint32Array, edge: Uint32Array | null, thickness: number}} Look RGBA of each id; edge: of its outline */
+/**
+ * RGBA of each id; edge: of its outline.
+ * @typedef {{fill: Uint32Array, edge: Uint32Array | null, thickness: number}} Look
+ */
 
 /** @param {string} colour "#rrggbb" @param {number} alpha 0..1 @returns {number} as the bytes of ImageData */
 export function rgba(colour, alpha) {
@@ -15,7 +18,10 @@ export function rgba(colour, alpha) {
   return ((Math.round(alpha * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-/** @param {Obj[]} objects @param {ReadonlySet<number>} hidden @param {View} view @param {number} opacity @param {number} height of the map @returns {Look} */
+/**
+ * @param {Obj[]} objects @param {ReadonlySet<number>} hidden @param {View} view @param {number} opacity
+ * @param {number} height of the map @returns {Look}
+ */
 export function lookOf(objects, hidden, view, opacity, height) {
   const [fill, edge] = [new Uint32Array(256), new Uint32Array(256)];
   for (const { id, colour } of objects) {

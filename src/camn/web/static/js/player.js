@@ -49,7 +49,10 @@ export class Player {
     session.show(frame + 1);
   }
 
-  /** Farthest first, as the loader takes the newest wish first. @param {Session} session @param {number} frame @param {number} count */
+  /**
+   * Farthest first, as the loader takes the newest wish first.
+   * @param {Session} session @param {number} frame @param {number} count
+   */
   fetch(session, frame, count) {
     for (let n = Math.min(count - 1, frame + AHEAD); n > frame; n--) {
       if (!session.frames.get(n, "display")) session.frames.load(n, "display");

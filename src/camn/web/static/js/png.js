@@ -48,7 +48,12 @@ export async function encode({ ids, width, height }) {
   view.setUint32(4, height);
   header.set([8, GREY, 0, 0, 0], 8);
   const data = await pipe(rows, new CompressionStream("deflate"));
-  const parts = [new Uint8Array(SIGNATURE), chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))];
+  const parts = [
+    new Uint8Array(SIGNATURE),
+    chunk("IHDR", header),
+    chunk("IDAT", data),
+    chunk("IEND", new Uint8Array(0)),
+  ];
   return new Blob(parts, { type: "image/png" });
 }
 
@@ -85,7 +90,10 @@ function paeth(left, up, corner) {
   return a <= b && a <= c ? left : b <= c ? up : corner;
 }
 
-/** Takes the rows' filters back (PNG specification, section 9). @param {Uint8Array} rows @param {number} width @param {number} height */
+/**
+ * Takes the rows' filters back (PNG specification, section 9).
+ * @param {Uint8Array} rows @param {number} width @param {number} height
+ */
 function unfilter(rows, width, height) {
   const ids = new Uint8Array(width * height);
   let above = new Uint8Array(width);

@@ -12,7 +12,11 @@ import { attempt } from "./messages.js";
 /** @import {Job, Propagate} from "./types.js" */
 
 /** @type {[Propagate["direction"], string, IconName][]} */
-const DIRECTIONS = [["backward", "Backward", "backward"], ["both", "Both", "both"], ["forward", "Forward", "forward"]];
+const DIRECTIONS = [
+  ["backward", "Backward", "backward"],
+  ["both", "Both", "both"],
+  ["forward", "Forward", "forward"],
+];
 
 export class Propagation {
   /** @param {Store} store @param {() => Session | null} session */
@@ -20,14 +24,30 @@ export class Propagation {
     this.store = store;
     this.session = session;
     this.from = el("p", { class: "soft" });
-    this.buttons = DIRECTIONS.map(([direction, name, icon]) => button(icon, name, () => this.start(direction), { text: true, class: direction === "forward" ? "primary" : "" }));
-    this.idle = el("div", { class: "stack" }, this.from, el("div", { class: "row thirds" }, ...this.buttons), this.untilField());
+    this.buttons = DIRECTIONS.map(([direction, name, icon]) =>
+      button(icon, name, () => this.start(direction), { text: true, class: direction === "forward" ? "primary" : "" }),
+    );
+    this.idle = el(
+      "div",
+      { class: "stack" },
+      this.from,
+      el("div", { class: "row thirds" }, ...this.buttons),
+      this.untilField(),
+    );
     this.bar = el("progress", { max: 1, value: 0, "aria-label": "Propagated so far" });
     this.text = el("p", { class: "numbers" });
     this.cancel = button("close", "Cancel", () => this.stop(), { text: true });
-    this.running = el("div", { class: "stack" }, this.bar, this.text, el("div", { class: "row" }, this.cancel, this.followField()));
+    this.running = el(
+      "div",
+      { class: "stack" },
+      this.bar,
+      this.text,
+      el("div", { class: "row" }, this.cancel, this.followField()),
+    );
     this.old = el("div", { class: "notice", role: "status" });
-    this.clear = button("trash", "Clear all predicted masks", () => attempt(() => this.clearAll()), { class: "quiet small" });
+    this.clear = button("trash", "Clear all predicted masks", () => attempt(() => this.clearAll()), {
+      class: "quiet small",
+    });
     find("#propagate", HTMLElement).append(
       el("div", { class: "heading" }, el("h2", { id: "propagate-title" }, "Propagate"), this.clear),
       this.idle,
@@ -38,7 +58,12 @@ export class Propagation {
   }
 
   untilField() {
-    const select = el("select", { id: "until" }, el("option", { value: "end" }, "to the end"), el("option", { value: "given" }, "to the next mask of mine"));
+    const select = el(
+      "select",
+      { id: "until" },
+      el("option", { value: "end" }, "to the end"),
+      el("option", { value: "given" }, "to the next mask of mine"),
+    );
     select.addEventListener("change", () => this.store.set({ until: select.value === "given" ? "given" : "end" }));
     return el("div", { class: "inline" }, el("label", { for: "until" }, "How far"), select);
   }
@@ -47,7 +72,12 @@ export class Propagation {
     const input = el("input", { type: "checkbox", id: "follow" });
     input.addEventListener("change", () => this.store.set({ follow: input.checked }));
     this.store.watch(["follow"], () => (input.checked = this.store.state.follow));
-    return el("div", { class: "inline", title: "Show each frame as it is done" }, input, el("label", { for: "follow" }, "Follow"));
+    return el(
+      "div",
+      { class: "inline", title: "Show each frame as it is done" },
+      input,
+      el("label", { for: "follow" }, "Follow"),
+    );
   }
 
   /** @returns {Job | undefined} the last one of this project */
@@ -77,7 +107,15 @@ export class Propagation {
 
   async clearAll() {
     const session = this.session();
-    if (!session || !(await confirm("Clear all predicted masks?", "Masks that you made or corrected stay. This cannot be undone.", "Clear"))) return;
+    if (
+      !session ||
+      !(await confirm(
+        "Clear all predicted masks?",
+        "Masks that you made or corrected stay. This cannot be undone.",
+        "Clear",
+      ))
+    )
+      return;
     await api.clearMasks(session.id, "predicted", 0, Math.max(0, session.project.count - 1));
   }
 
@@ -97,7 +135,8 @@ export class Propagation {
     this.old.hidden = true;
     this.bar.value = job.total ? job.done / job.total : 0;
     const rest = job.left === null ? "" : ` · ${duration(job.left)} left`;
-    if (job.state === "queued") say(this.text, job.place > 1 ? `Waiting: ${count(job.place - 1, "job")} before it` : "Starting…");
+    if (job.state === "queued")
+      say(this.text, job.place > 1 ? `Waiting: ${count(job.place - 1, "job")} before it` : "Starting…");
     else say(this.text, `${job.done} of ${job.total}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
   }
 
@@ -106,7 +145,11 @@ export class Propagation {
     const { frame } = this.store.state;
     const has = session.track.has(frame);
     const ready = session.project.state === "ready";
-    const why = !ready ? "The video is still being read." : has ? `From frame ${frame + 1}, whose mask it starts with.` : "Mark the objects on this frame first, or go to one with a mask.";
+    const why = !ready
+      ? "The video is still being read."
+      : has
+        ? `From frame ${frame + 1}, whose mask it starts with.`
+        : "Mark the objects on this frame first, or go to one with a mask.";
     say(this.from, why);
     const last = session.project.count - 1;
     this.buttons.forEach((one, i) => {
@@ -122,12 +165,19 @@ export class Propagation {
     this.old.hidden = !short;
     if (!short) return;
     const at = job.frame === null ? "" : ` at frame ${job.frame + 1}`;
-    const words = { interrupted: `Interrupted${at}: the server was stopped.`, failed: job.error ?? "It failed.", cancelled: `Cancelled${at}. What was done stays.` };
+    const words = {
+      interrupted: `Interrupted${at}: the server was stopped.`,
+      failed: job.error ?? "It failed.",
+      cancelled: `Cancelled${at}. What was done stays.`,
+    };
     const text = words[/** @type {keyof typeof words} */ (job.state)];
     if (this.old.dataset.text === job.id + text) return;
     this.old.dataset.text = job.id + text;
     this.old.className = `notice ${job.state}`;
-    this.old.replaceChildren(el("p", {}, text), job.frame === null ? "" : button("play", "Continue", () => this.resume(job), { text: true, class: "small" }));
+    this.old.replaceChildren(
+      el("p", {}, text),
+      job.frame === null ? "" : button("play", "Continue", () => this.resume(job), { text: true, class: "small" }),
+    );
   }
 
   /** Both directions go forward first. @param {Job} job */

@@ -117,7 +117,10 @@ export class Session {
   /** @returns {Promise<Obj>} */
   async addObject() {
     const object = await api.addObject(this.id, {});
-    this.store.putProject({ ...this.project, objects: [...this.project.objects.filter((o) => o.id !== object.id), object] });
+    this.store.putProject({
+      ...this.project,
+      objects: [...this.project.objects.filter((o) => o.id !== object.id), object],
+    });
     this.store.set({ object: object.id });
     this.history.push({
       label: `Add ${object.name}`,

@@ -18,7 +18,10 @@ export class Signal {
   }
 }
 
-/** Calls `work` once in the next animation frame, however often it is asked. @param {() => void} work @returns {() => void} */
+/**
+ * Calls `work` once in the next animation frame, however often it is asked.
+ * @param {() => void} work @returns {() => void}
+ */
 export function onFrame(work) {
   let asked = false;
   return () => {

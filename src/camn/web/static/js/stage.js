@@ -100,7 +100,11 @@ export class Stage {
   /** Is there more to be seen than the display size holds? @param {Session} session */
   sharp(session) {
     const { display_width, width } = session.project;
-    return !this.store.state.playing && width > display_width && this.viewport.scale * width * devicePixelRatio > display_width;
+    return (
+      !this.store.state.playing &&
+      width > display_width &&
+      this.viewport.scale * width * devicePixelRatio > display_width
+    );
   }
 
   /** @param {Session} session @param {number} frame */
@@ -162,7 +166,12 @@ export class Stage {
 
   /** @param {CanvasRenderingContext2D} context @param {CanvasImageSource} image */
   place(context, image) {
-    const { x, y, scale, image: { width, height } } = this.viewport;
+    const {
+      x,
+      y,
+      scale,
+      image: { width, height },
+    } = this.viewport;
     context.imageSmoothingEnabled = scale < 6; // from here on pixels are looked at
     context.drawImage(image, x, y, width * scale, height * scale);
   }
@@ -176,7 +185,12 @@ export class Stage {
   /** @param {ImageBitmap} picture @param {boolean} masked */
   drawCutout(picture, masked) {
     const { canvas, context, scratch, viewport } = this;
-    const { x, y, scale, image: { width, height } } = viewport;
+    const {
+      x,
+      y,
+      scale,
+      image: { width, height },
+    } = viewport;
     context.fillStyle = this.checker;
     context.fillRect(x, y, width * scale, height * scale);
     if (!masked) return;

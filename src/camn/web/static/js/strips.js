@@ -12,7 +12,10 @@ const HATCH = 5; // CSS pixels between the lines of a hatch
 /** Frames that the timeline has room for. @param {Session} session */
 export const span = ({ project }) => Math.max(1, project.count, project.total ?? 0);
 
-/** @param {HTMLCanvasElement} canvas sized as it is laid out @returns {{context: CanvasRenderingContext2D, width: number, height: number}} in CSS pixels */
+/**
+ * @param {HTMLCanvasElement} canvas sized as it is laid out
+ * @returns {{context: CanvasRenderingContext2D, width: number, height: number}} in CSS pixels
+ */
 export function prepare(canvas) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const ratio = devicePixelRatio;
@@ -40,12 +43,21 @@ export function drawMasks(canvas, session) {
   for (const n of track.given) {
     const [x, y, r] = [((n + 0.5) / all) * width, (height - 3) / 2, (height - 4) / 2];
     context.beginPath();
-    for (const [dx, dy] of [[0, -r], [r, 0], [0, r], [-r, 0]]) context.lineTo(x + dx, y + dy);
+    for (const [dx, dy] of [
+      [0, -r],
+      [r, 0],
+      [0, r],
+      [-r, 0],
+    ])
+      context.lineTo(x + dx, y + dy);
     context.fill();
   }
 }
 
-/** One object's confidence: the higher, the surer; hatched where doubtful, crossed where lost. @param {HTMLCanvasElement} canvas @param {Session} session @param {Obj} object */
+/**
+ * One object's confidence: the higher, the surer; hatched where doubtful, crossed where lost.
+ * @param {HTMLCanvasElement} canvas @param {Session} session @param {Obj} object
+ */
 export function drawStrip(canvas, session, { id, colour }) {
   const { context, width, height } = prepare(canvas);
   const { track, project } = session;

@@ -21,10 +21,19 @@ export class Timeline {
     this.film = el("canvas", { class: "film", "aria-hidden": "true" });
     this.masks = el("canvas", { class: "masks", "aria-hidden": "true" });
     this.playhead = el("div", { class: "playhead", "aria-hidden": "true" });
-    this.slider = el("div", { class: "lane slider", role: "slider", tabindex: 0, "aria-label": "Frame", "aria-valuemin": 1 }, this.film, this.masks);
+    this.slider = el(
+      "div",
+      { class: "lane slider", role: "slider", tabindex: 0, "aria-label": "Frame", "aria-valuemin": 1 },
+      this.film,
+      this.masks,
+    );
     this.strips = el("div", { class: "strips" });
     this.heads = el("div", { class: "heads" }, this.playhead);
-    this.box.append(el("div", { class: "track frames" }, el("span", { class: "label soft" }, "Frames"), this.slider), this.strips, this.heads);
+    this.box.append(
+      el("div", { class: "track frames" }, el("span", { class: "label soft" }, "Frames"), this.slider),
+      this.strips,
+      this.heads,
+    );
     this.filmstrip = new Filmstrip(this.film, session);
     /** @type {Lane[]} */
     this.lanes = [];
@@ -77,7 +86,12 @@ export class Timeline {
     dot.style.setProperty("--colour", object.colour);
     const label = el("span", { class: "label", title: object.name }, dot, object.name);
     const selected = this.store.state.object === object.id;
-    const row = el("div", { class: `track ${selected ? "selected" : ""}` }, label, el("div", { class: "lane" }, canvas, marks));
+    const row = el(
+      "div",
+      { class: `track ${selected ? "selected" : ""}` },
+      label,
+      el("div", { class: "lane" }, canvas, marks),
+    );
     return { object, row, canvas, marks, shown: "" };
   }
 
@@ -102,7 +116,13 @@ export class Timeline {
     lane.marks.replaceChildren(
       ...stretches.map(({ kind, first, last }) => {
         const label = `${lane.object.name} is ${kind} on ${frames(first, last)}`;
-        const mark = el("button", { type: "button", class: `stretch ${kind}`, "aria-label": label, title: label, onclick: () => session.seek(first) });
+        const mark = el("button", {
+          type: "button",
+          class: `stretch ${kind}`,
+          "aria-label": label,
+          title: label,
+          onclick: () => session.seek(first),
+        });
         mark.style.left = `${(100 * first) / all}%`;
         mark.style.width = `${(100 * (last + 1 - first)) / all}%`;
         return mark;

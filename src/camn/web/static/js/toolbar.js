@@ -9,15 +9,64 @@ import { Scribble } from "./tools/scribble.js";
 /** @import {IconName} from "./icons.js" */
 /** @import {Store} from "./store.js" */
 /** @import {Context, Tool} from "./tools/tool.js" */
-/** @typedef {{id: string, icon: IconName, name: string, key: string, hint: string, sized: boolean, make: (context: Context) => Tool}} Kind */
+/**
+ * @typedef {object} Kind
+ * @property {string} id
+ * @property {IconName} icon
+ * @property {string} name
+ * @property {string} key
+ * @property {string} hint
+ * @property {boolean} sized has it a radius?
+ * @property {(context: Context) => Tool} make
+ */
 
 /** @type {Kind[]} */
 export const TOOLS = [
-  { id: "brush", icon: "brush", name: "Brush", key: "B", sized: true, hint: "Paint the object. Shift erases.", make: (context) => new Brush(context, false) },
-  { id: "eraser", icon: "eraser", name: "Eraser", key: "E", sized: true, hint: "Erase. Shift paints.", make: (context) => new Brush(context, true) },
-  { id: "polygon", icon: "polygon", name: "Polygon", key: "P", sized: false, hint: "Click corners; Enter or the first corner closes. Shift cuts out.", make: (context) => new Polygon(context) },
-  { id: "box", icon: "box", name: "Box", key: "X", sized: false, hint: "Drag a box around the object: it is cut out. Shift adds.", make: (context) => new Box(context) },
-  { id: "scribble", icon: "scribble", name: "Scribble", key: "S", sized: true, hint: "Scribble on the object; with Shift on what is not it. Esc starts over.", make: (context) => new Scribble(context) },
+  {
+    id: "brush",
+    icon: "brush",
+    name: "Brush",
+    key: "B",
+    sized: true,
+    hint: "Paint the object. Shift erases.",
+    make: (context) => new Brush(context, false),
+  },
+  {
+    id: "eraser",
+    icon: "eraser",
+    name: "Eraser",
+    key: "E",
+    sized: true,
+    hint: "Erase. Shift paints.",
+    make: (context) => new Brush(context, true),
+  },
+  {
+    id: "polygon",
+    icon: "polygon",
+    name: "Polygon",
+    key: "P",
+    sized: false,
+    hint: "Click corners; Enter or the first corner closes. Shift cuts out.",
+    make: (context) => new Polygon(context),
+  },
+  {
+    id: "box",
+    icon: "box",
+    name: "Box",
+    key: "X",
+    sized: false,
+    hint: "Drag a box around the object: it is cut out. Shift adds.",
+    make: (context) => new Box(context),
+  },
+  {
+    id: "scribble",
+    icon: "scribble",
+    name: "Scribble",
+    key: "S",
+    sized: true,
+    hint: "Scribble on the object; with Shift on what is not it. Esc starts over.",
+    make: (context) => new Scribble(context),
+  },
 ];
 
 export const RADIUS = { least: 1, most: 200 };
@@ -28,10 +77,14 @@ export const clampRadius = (radius) => Math.min(RADIUS.most, Math.max(RADIUS.lea
 /** @param {Store} store @param {() => void} load a mask file */
 export function showToolbar(store, load) {
   const strip = find("#tools", HTMLElement);
-  const buttons = TOOLS.map((tool) => button(tool.icon, tool.name, () => store.set({ tool: tool.id }), { key: tool.key, class: "tool" }));
+  const buttons = TOOLS.map((tool) =>
+    button(tool.icon, tool.name, () => store.set({ tool: tool.id }), { key: tool.key, class: "tool" }),
+  );
   const loader = button("load", "Load a mask file for this frame", load, { key: "L", class: "tool" });
   strip.append(...buttons, el("hr"), loader);
-  store.watch(["tool"], () => TOOLS.forEach((tool, i) => buttons[i].setAttribute("aria-pressed", String(tool.id === store.state.tool))));
+  store.watch(["tool"], () =>
+    TOOLS.forEach((tool, i) => buttons[i].setAttribute("aria-pressed", String(tool.id === store.state.tool))),
+  );
   find("#options", HTMLElement).append(sizeField(store), protectField(store), hint(store));
 }
 
@@ -47,7 +100,9 @@ function sizeField(store) {
   const top = Math.log(RADIUS.most);
   const input = el("input", { type: "range", id: "radius", min: 0, max: 100, title: "Size of the brush ( [ and ] )" });
   const value = el("output", { for: "radius" });
-  input.addEventListener("input", () => store.set({ radius: clampRadius(Math.exp((Number(input.value) / 100) * top)) }));
+  input.addEventListener("input", () =>
+    store.set({ radius: clampRadius(Math.exp((Number(input.value) / 100) * top)) }),
+  );
   store.watch(["radius"], () => {
     const at = String(Math.round((Math.log(store.state.radius) / top) * 100));
     if (document.activeElement !== input) input.value = at;
@@ -63,5 +118,10 @@ function sizeField(store) {
 function protectField(store) {
   const input = el("input", { type: "checkbox", id: "protect" });
   input.addEventListener("change", () => store.set({ protect: input.checked }));
-  return el("div", { class: "inline", title: "Paint and erase only the selected object" }, input, el("label", { for: "protect" }, "Keep other objects"));
+  return el(
+    "div",
+    { class: "inline", title: "Paint and erase only the selected object" },
+    input,
+    el("label", { for: "protect" }, "Keep other objects"),
+  );
 }

@@ -65,13 +65,17 @@ export class Track {
     given ? this.given.add(frame) : this.given.delete(frame);
     predicted ? this.predicted.add(frame) : this.predicted.delete(frame);
     for (const sureness of this.objects.values()) sureness.put(frame, NONE, false);
-    for (const [id, value] of Object.entries(confidence)) this.of(Number(id)).put(frame, value, lost.includes(Number(id)));
+    for (const [id, value] of Object.entries(confidence))
+      this.of(Number(id)).put(frame, value, lost.includes(Number(id)));
     for (const id of lost) if (!(id in confidence)) this.of(id).put(frame, 0, true);
   }
 
   /** @param {Pick<ClearedEvent, "first" | "last" | "kind">} cleared */
   clear({ first, last, kind }) {
-    for (const [name, frames] of /** @type {const} */ ([["given", this.given], ["predicted", this.predicted]])) {
+    for (const [name, frames] of /** @type {const} */ ([
+      ["given", this.given],
+      ["predicted", this.predicted],
+    ])) {
       if (kind !== name && kind !== "both") continue;
       for (const n of [...frames]) if (n >= first && n <= last) frames.delete(n);
     }

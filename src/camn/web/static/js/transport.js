@@ -26,7 +26,10 @@ export function showTransport(store, player, session) {
     frameField(store, session),
     el("span", { class: "gap" }),
     legend(),
-    button("backward", "Previous doubtful or lost stretch", () => jump(session(), -1), { key: "Shift+D", class: "quiet trouble" }),
+    button("backward", "Previous doubtful or lost stretch", () => jump(session(), -1), {
+      key: "Shift+D",
+      class: "quiet trouble",
+    }),
     el("span", { class: "soft", title: "Doubtful and lost stretches" }, icon("warning")),
     button("forward", "Next doubtful or lost stretch", () => jump(session(), 1), { key: "D", class: "quiet trouble" }),
   );
@@ -49,15 +52,27 @@ function frameField(store, session) {
     if (!project) return;
     if (document.activeElement !== input) input.value = String(store.state.frame + 1);
     input.max = String(project.count);
-    say(total, `/ ${project.state === "decoding" && project.total ? `${project.count} of ${project.total}` : project.count}`);
+    say(
+      total,
+      `/ ${project.state === "decoding" && project.total ? `${project.count} of ${project.total}` : project.count}`,
+    );
     say(time, timecode(store.state.frame, project.fps));
   });
   return el("div", { class: "inline" }, el("label", { for: "frame" }, "Frame"), input, total, time);
 }
 
 function legend() {
-  const names = /** @type {const} */ ([["given", "Yours"], ["predicted", "Predicted"], ["doubtful", "Doubtful"], ["lost", "Lost"]]);
-  return el("ul", { class: "legend", "aria-label": "Legend" }, ...names.map(([kind, name]) => el("li", {}, el("i", { class: kind }), name)));
+  const names = /** @type {const} */ ([
+    ["given", "Yours"],
+    ["predicted", "Predicted"],
+    ["doubtful", "Doubtful"],
+    ["lost", "Lost"],
+  ]);
+  return el(
+    "ul",
+    { class: "legend", "aria-label": "Legend" },
+    ...names.map(([kind, name]) => el("li", {}, el("i", { class: kind }), name)),
+  );
 }
 
 /** To the begin of the next stretch, of any object. @param {Session | null} session @param {1 | -1} direction */
@@ -74,6 +89,8 @@ export function jump(session, direction) {
 export function jumpGiven(session, direction) {
   if (!session) return;
   const { frame } = session.store.state;
-  const there = [...session.track.given].filter((n) => (n - frame) * direction > 0).sort((a, b) => (a - b) * direction)[0];
+  const there = [...session.track.given]
+    .filter((n) => (n - frame) * direction > 0)
+    .sort((a, b) => (a - b) * direction)[0];
   if (there !== undefined) session.seek(there);
 }

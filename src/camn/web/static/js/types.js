@@ -75,7 +75,8 @@
  * @typedef {{type: "project", seq: number, project: Project}} ProjectEvent
  * @typedef {{type: "project_deleted", seq: number, id: string}} DeletedEvent
  * @typedef {{type: "mask", seq: number, project: string, mask: Mask}} MaskEvent
- * @typedef {{type: "masks_cleared", seq: number, project: string, first: number, last: number, kind: ClearKind}} ClearedEvent
+ * @typedef {{first: number, last: number, kind: ClearKind}} Cleared
+ * @typedef {{type: "masks_cleared", seq: number, project: string} & Cleared} ClearedEvent
  * @typedef {{type: "job", seq: number, job: Job}} JobEvent
  * @typedef {HelloEvent | ProjectEvent | DeletedEvent | MaskEvent | ClearedEvent | JobEvent} ServerEvent
  */

@@ -15,7 +15,8 @@ export function sourceOf(files, name) {
   const images = seen.filter((file) => IMAGE.test(file.name));
   if (!seen.length) throw new Error("There are no files in it. Drop a video, a zip of images, or a folder of images.");
   if (images.length) return { name: name || stem(images[0].name), files: images };
-  if (seen.length > 1) throw new Error("These are several files that are no images. Drop one video or one zip at a time.");
+  if (seen.length > 1)
+    throw new Error("These are several files that are no images. Drop one video or one zip at a time.");
   return { name: stem(seen[0].name), files: seen };
 }
 
@@ -23,9 +24,16 @@ export function sourceOf(files, name) {
 const stem = (name) => name.replace(/\.[^.]+$/, "") || name;
 
 /** A name as the server takes it. @param {string} name @param {number} longest */
-const plainName = (name, longest) => name.replace(/[\u0000-\u001f\u007f/\\]+/g, " ").trim().slice(0, longest) || "Untitled";
+const plainName = (name, longest) =>
+  name
+    .replace(/[\u0000-\u001f\u007f/\\]+/g, " ")
+    .trim()
+    .slice(0, longest) || "Untitled";
 
-/** Files of what was dropped; of a folder, those that lie in it. @param {DataTransfer} data @returns {Promise<Source>} */
+/**
+ * Files of what was dropped; of a folder, those that lie in it.
+ * @param {DataTransfer} data @returns {Promise<Source>}
+ */
 export async function dropped(data) {
   const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const folder = entries.find((entry) => entry.isDirectory);
@@ -45,13 +53,17 @@ async function filesOf(folder) {
   const reader = folder.createReader();
   const files = [];
   for (;;) {
-    const entries = await new Promise((/** @type {(found: FileSystemEntry[]) => void} */ done, failed) => reader.readEntries(done, failed));
+    const entries = await new Promise((/** @type {(found: FileSystemEntry[]) => void} */ done, failed) =>
+      reader.readEntries(done, failed),
+    );
     if (!entries.length) return files;
     for (const entry of entries) {
       if (!entry.isFile) continue;
-      files.push(await new Promise((/** @type {(file: File) => void} */ done, failed) => {
-        /** @type {FileSystemFileEntry} */ (entry).file(done, failed);
-      }));
+      files.push(
+        await new Promise((/** @type {(file: File) => void} */ done, failed) => {
+          /** @type {FileSystemFileEntry} */ (entry).file(done, failed);
+        }),
+      );
     }
   }
 }

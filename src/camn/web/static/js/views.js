@@ -6,17 +6,36 @@ import { button, el, find } from "./dom.js";
 /** @import {Store, View} from "./store.js" */
 
 /** @type {[View, string][]} */
-export const VIEWS = [["overlay", "Overlay"], ["outline", "Outline"], ["cutout", "Cut-out"], ["frame", "Frame"]];
+export const VIEWS = [
+  ["overlay", "Overlay"],
+  ["outline", "Outline"],
+  ["cutout", "Cut-out"],
+  ["frame", "Frame"],
+];
 
-/** @param {Store} store @param {{undo: () => void, redo: () => void, fit: () => void, history: () => History | undefined}} actions @returns {() => void} to be called after a change of the history */
+/**
+ * @param {Store} store
+ * @param {{undo: () => void, redo: () => void, fit: () => void, history: () => History | undefined}} actions
+ * @returns {() => void} to be called after a change of the history
+ */
 export function showViews(store, actions) {
   const undo = button("undo", "Undo", actions.undo, { key: "Z", class: "quiet" });
   const redo = button("redo", "Redo", actions.redo, { key: "Shift+Z", class: "quiet" });
   const fit = button("fit", "Fit the frame into the window", actions.fit, { key: "0", class: "quiet" });
-  find("#actions", HTMLElement).append(undo, redo, el("span", { class: "gap" }), choice(store), opacityField(store), fit);
+  find("#actions", HTMLElement).append(
+    undo,
+    redo,
+    el("span", { class: "gap" }),
+    choice(store),
+    opacityField(store),
+    fit,
+  );
   return () => {
     const history = actions.history();
-    for (const [element, list, word] of /** @type {const} */ ([[undo, history?.done, "Undo"], [redo, history?.undone, "Redo"]])) {
+    for (const [element, list, word] of /** @type {const} */ ([
+      [undo, history?.done, "Undo"],
+      [redo, history?.undone, "Redo"],
+    ])) {
       const last = list?.at(-1);
       element.setAttribute("aria-disabled", String(!last));
       element.title = last ? `${word}: ${last.label}` : `Nothing to ${word.toLowerCase()}`;
@@ -27,9 +46,17 @@ export function showViews(store, actions) {
 /** @param {Store} store */
 function choice(store) {
   const group = el("div", { class: "segments", role: "group", "aria-label": "Show masks as" });
-  const buttons = VIEWS.map(([view, name]) => el("button", { type: "button", title: `${name} (V goes on to the next)`, onclick: () => store.set({ view }) }, name));
+  const buttons = VIEWS.map(([view, name]) =>
+    el(
+      "button",
+      { type: "button", title: `${name} (V goes on to the next)`, onclick: () => store.set({ view }) },
+      name,
+    ),
+  );
   group.append(...buttons);
-  store.watch(["view"], () => VIEWS.forEach(([view], i) => buttons[i].setAttribute("aria-pressed", String(view === store.state.view))));
+  store.watch(["view"], () =>
+    VIEWS.forEach(([view], i) => buttons[i].setAttribute("aria-pressed", String(view === store.state.view))),
+  );
   return group;
 }
 

@@ -12,7 +12,10 @@ import { stroke, Tool } from "./tool.js";
 
 const LEAST = 4; // pixels of the frame
 
-/** Asks the server for an object's mask and edits it in. @param {Tool} tool @param {Omit<GrabCut, "object">} wish @param {boolean} keep @param {string} label */
+/**
+ * Asks the server for an object's mask and edits it in.
+ * @param {Tool} tool @param {Omit<GrabCut, "object">} wish @param {boolean} keep @param {string} label
+ */
 export async function grab(tool, wish, keep, label) {
   const { session, store } = tool;
   const object = await session.needObject();
@@ -65,7 +68,10 @@ export class Box extends Tool {
   /** Within the frame. @param {Point} a @param {Point} b @returns {[number, number, number, number]} */
   corners(a, b) {
     const { width, height } = this.session.project;
-    const [x, y] = [(/** @type {number} */ v) => Math.min(width, Math.max(0, v)), (/** @type {number} */ v) => Math.min(height, Math.max(0, v))];
+    const [x, y] = [
+      (/** @type {number} */ v) => Math.min(width, Math.max(0, v)),
+      (/** @type {number} */ v) => Math.min(height, Math.max(0, v)),
+    ];
     return [x(Math.min(a[0], b[0])), y(Math.min(a[1], b[1])), x(Math.max(a[0], b[0])), y(Math.max(a[1], b[1]))];
   }
 
@@ -85,7 +91,10 @@ export class Box extends Tool {
   draw(context, viewport) {
     const corners = this.asked ?? (this.box && this.corners(this.box.from, this.box.to));
     if (!corners) return;
-    const [[x0, y0], [x1, y1]] = [viewport.toCanvas([corners[0], corners[1]]), viewport.toCanvas([corners[2], corners[3]])];
+    const [[x0, y0], [x1, y1]] = [
+      viewport.toCanvas([corners[0], corners[1]]),
+      viewport.toCanvas([corners[2], corners[3]]),
+    ];
     context.setLineDash(this.asked ? [6, 4] : []);
     stroke(context, () => context.rect(x0, y0, x1 - x0, y1 - y0), this.session.object?.colour);
     context.setLineDash([]);

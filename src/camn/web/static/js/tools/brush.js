@@ -7,7 +7,10 @@ import { stroke, Tool } from "./tool.js";
 /** @import {Point} from "../ids.js" */
 /** @import {Viewport} from "../viewport.js" */
 /** @import {Context, Held} from "./tool.js" */
-/** @typedef {{points: Point[], painted: number, edit: Edit | null, table: Uint8Array, erases: boolean, over: boolean}} Stroke */
+/**
+ * @typedef {{edit: Edit | null, table: Uint8Array, points: Point[], painted: number}} Painting painted: points that are
+ * @typedef {Painting & {erases: boolean, over: boolean}} Stroke
+ */
 
 export class Brush extends Tool {
   /** @param {Context} context @param {boolean} erases */
@@ -86,6 +89,10 @@ export class Brush extends Tool {
     if (!this.at) return;
     const [x, y] = viewport.toCanvas(this.at);
     const radius = Math.max(2, this.store.state.radius * viewport.scale);
-    stroke(context, () => context.arc(x, y, radius, 0, 2 * Math.PI), this.erases ? "#fff" : this.session.object?.colour);
+    stroke(
+      context,
+      () => context.arc(x, y, radius, 0, 2 * Math.PI),
+      this.erases ? "#fff" : this.session.object?.colour,
+    );
   }
 }

@@ -1,4 +1,7 @@
-/** Corners by clicks; a click on the first one, a double click or Enter closes it. Shift or the secondary button cuts out. */
+/**
+ * Corners by clicks; a click on the first one, a double click or Enter closes it.
+ * Shift or the secondary button cuts out.
+ */
 
 import { paintPolygon, paintTable } from "../ids.js";
 import { stroke, Tool } from "./tool.js";
@@ -79,7 +82,11 @@ export class Polygon extends Tool {
     if (!this.points.length) return;
     const corners = this.points.map((point) => viewport.toCanvas(point));
     const line = this.at ? [...corners, viewport.toCanvas(this.at)] : corners;
-    stroke(context, () => line.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y))), this.session.object?.colour);
+    stroke(
+      context,
+      () => line.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y))),
+      this.session.object?.colour,
+    );
     corners.forEach(([x, y], i) => stroke(context, () => context.arc(x, y, i ? 3 : 6, 0, 2 * Math.PI)));
   }
 }

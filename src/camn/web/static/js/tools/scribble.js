@@ -89,11 +89,14 @@ export class Scribble extends Tool {
       context.lineWidth = Math.max(2, 2 * radius * viewport.scale);
       context.strokeStyle = foreground ? (this.session.object?.colour ?? "#fff") : "#111";
       context.beginPath();
-      points.forEach((point, i) => (i ? context.lineTo(...viewport.toCanvas(point)) : context.moveTo(...viewport.toCanvas(point))));
+      points.forEach((point, i) =>
+        i ? context.lineTo(...viewport.toCanvas(point)) : context.moveTo(...viewport.toCanvas(point)),
+      );
       if (points.length === 1) context.lineTo(...viewport.toCanvas(points[0]));
       context.stroke();
       context.globalAlpha = 1;
     }
-    if (this.drawn) stroke(context, () => context.arc(...viewport.toCanvas(this.drawn?.points.at(-1) ?? [0, 0]), 4, 0, 7));
+    if (this.drawn)
+      stroke(context, () => context.arc(...viewport.toCanvas(this.drawn?.points.at(-1) ?? [0, 0]), 4, 0, 7));
   }
 }

@@ -37,7 +37,10 @@ export class Tool {
     return false;
   }
 
-  /** Draws its feedback over the frame, in CSS pixels. @param {CanvasRenderingContext2D} _context @param {Viewport} _viewport */
+  /**
+   * Draws its feedback over the frame, in CSS pixels.
+   * @param {CanvasRenderingContext2D} _context @param {Viewport} _viewport
+   */
   draw(_context, _viewport) {}
 
   /** Runs an edit, tells what went wrong. @param {string | null} busy @param {() => Promise<unknown>} work */
@@ -55,7 +58,10 @@ export class Tool {
   }
 }
 
-/** A line that is seen on any picture. @param {CanvasRenderingContext2D} context @param {() => void} path @param {string} [colour] */
+/**
+ * A line that is seen on any picture.
+ * @param {CanvasRenderingContext2D} context @param {() => void} path @param {string} [colour]
+ */
 export function stroke(context, path, colour = "#fff") {
   context.beginPath();
   path();
