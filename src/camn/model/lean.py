@@ -21,8 +21,8 @@ from camn.model.upsampled import convolve_enlarged
 class LeanCamn(InParts, Camn):
     """A trained network made lean. It gives no gradients, and its weights are not those of the network's file.
 
-    parts: `encode`, images (1, 3, H, W) -> see `LeanEncoder`; `decode`, `Matched.tensors` of one object -> its
-    foreground and its background logits, (1, h, w) each.
+    parts: `encode`, images (1, 3, H, W) -> see `LeanEncoder`; `decode`, `Matched.tensors` of one object and its
+    `energies` of each scale -> its foreground and its background logits, (1, h, w) each.
     """
 
     def __init__(self, network: Camn):
