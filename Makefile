@@ -49,6 +49,7 @@ format: setup
 bench: setup
 	$(BIN)/camn benchmark
 	$(BIN)/python bench/loader.py
+	$(BIN)/python bench/batch.py
 
 docs: .venv/.installed-docs
 	$(BIN)/mkdocs build --strict

@@ -1,6 +1,6 @@
 """Throughput of camn batch by number of workers and by engine, and what each video costs beside segmenting.
 
-python bench/batch.py [--videos 8] [--frames 24] [--height 480 --width 854] [--workers 1 2] [--engines local ray]
+python bench/batch.py [--videos 8] [--frames 20] [--height 240 --width 426] [--workers 1 2] [--engines local ray]
 """
 
 import argparse
@@ -49,9 +49,10 @@ def measure(jobs: Path, out: Path, options: SegmentOptions, batch: BatchOptions)
     began = time.monotonic()
     done = run_batch(jobs, out, options, batch)
     wall = time.monotonic() - began
+    if done.failed:
+        raise SystemExit(f"failed: {done.failed}")
     records = {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
     alone = {name: json.loads((out / name / "run.json").read_text())["seconds"] for name in records}
-    done.raise_failed()
     start = wall - sum(record["seconds"] for record in records.values()) / (batch.workers or 1)
     # The median leaves out the first video of each worker, in which the model is loaded.
     beside = statistics.median(records[name]["seconds"] - alone[name] for name in records)
@@ -61,14 +62,14 @@ def measure(jobs: Path, out: Path, options: SegmentOptions, batch: BatchOptions)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--height", type=int, default=480)
-    parser.add_argument("--width", type=int, default=854)
+    parser.add_argument("--frames", type=int, default=20)
+    parser.add_argument("--height", type=int, default=240)
+    parser.add_argument("--width", type=int, default=426)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--engines", nargs="+", default=["local", "ray"], choices=["local", "ray"])
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    options = SegmentOptions(threads=1, backend="eager", overlay=False)
+    options = SegmentOptions(short_side=args.height, threads=1, backend="eager", overlay=False)
     print(describe_machine())
     print(f"{args.videos} videos of {args.frames} frames, {args.height}x{args.width}, 2 objects; one thread per worker")
     print("engine   workers  seconds  videos/s  frames/s   gain   start  per video")

@@ -62,8 +62,9 @@ def _table(tally: Tally) -> Any:
     from rich.table import Table
 
     table = Table(title=describe(tally), title_justify="left", title_style="bold", box=None)
-    for name, justify in (("worker", "right"), ("video", "left"), ("frames", "right")):
-        table.add_column(name, justify=justify)
+    table.add_column("worker", justify="right")
+    table.add_column("video")
+    table.add_column("frames", justify="right")
     working = sorted(tally.running.items())
     for worker, (name, frames) in working[:ROWS]:
         table.add_row(str(worker), escape(name), str(frames))

@@ -43,9 +43,9 @@ class Task:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Task:
-        found = dict(content)
+        found: dict[str, Any] = dict(content)
         options = {key: tuple(v) if isinstance(v, list) else v for key, v in found.pop("options").items()}
-        lists = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
+        lists: dict[str, Any] = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
         return cls(options=options, **(found | lists))
 
 

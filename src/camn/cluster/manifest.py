@@ -84,7 +84,7 @@ def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
 
 def _read_parquet(data: bytes) -> list[Mapping[str, Any]]:
     try:
-        from pyarrow import parquet
+        from pyarrow import parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise DataError("a Parquet manifest needs pyarrow; pip install pyarrow, or write it as CSV or JSONL") from error
     rows = parquet.read_table(io.BytesIO(data)).to_pylist()
@@ -121,8 +121,8 @@ def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     given = json.loads(given) if isinstance(given, str) else given
     if unknown := [key for key in given if key not in _OPTIONS]:
         raise ConfigError(f"unknown option {unknown[0]!r}; the options are {', '.join(_OPTIONS)}")
-    options = {**given, **{key: row[key] for key in row if key in _OPTIONS}}
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    given = {**given, **{key: row[key] for key in row if key in _OPTIONS}}
+    options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     SegmentOptions(**options)
     if vague := [key for key in options if key in _FLAGS and not isinstance(options[key], bool)]:
         raise ConfigError(f"{vague[0]} is {options[vague[0]]!r}: it must be true or false")

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -58,7 +58,7 @@ class Pool:
         self._inboxes: list[queue.Queue[tuple[Task, int] | None]] = [queue.Queue() for _ in self.workers]
         self._threads: list[threading.Thread] = []
 
-    def run(self, tasks: Sequence[Task], pause: float = 0.5) -> Iterator[Event | None]:
+    def run(self, tasks: Sequence[Task], pause: float = 0.5) -> Generator[Event | None, None, None]:
         """Yields what happens, None after each `pause` in which nothing does, until all tasks have ended. A task whose
         outcome is not final is tried again, behind the others."""
         agenda = _Agenda(tasks, self.retries)
