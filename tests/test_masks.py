@@ -44,6 +44,7 @@ def test_channels_and_back(mask, random):
     for id in ids:  # the slow twin
         assert np.array_equal(one_hot[ids.channel(id)].numpy(), mask == id)
     assert np.array_equal(one_hot[0].numpy(), mask == 0)
+    assert np.array_equal(ids.channels(mask), one_hot.argmax(0).numpy())
     back = ids.ids_map(one_hot.argmax(0))
     assert back.dtype == np.uint8 and np.array_equal(back, mask)
     assert np.array_equal(ids.ids_map(one_hot.argmax(0).numpy()), mask)

@@ -603,12 +603,15 @@ def bytes_held(segmenter: Segmenter) -> tuple[int, int]:
 def test_memory_is_flat(network):
     segmenter = started(network, 1, 2, config=InferenceConfig(short_side=32, memory_every=3, memory_frames=4))
     length = 400 if network.config.name == "camn-mobile" else 100
+    sizes = []
     for t in range(1, length + 1):
         segmenter.step(frame(t))
         assert len(segmenter.remembered) <= 1 + 4 + 1
-        if t == 40:
-            early = bytes_held(segmenter)
-    assert bytes_held(segmenter) == early
+        sizes.append(bytes_held(segmenter))
+    early, late = sizes[20:60], sizes[-40:]
+    assert {count for count, _ in early} == {count for count, _ in late}
+    # Of an object's edge a memory keeps as much as the object has of it, which differs a little from frame to frame.
+    assert max(size for _, size in late) <= 1.05 * max(size for _, size in early)
 
 
 def test_memory_is_flat_while_objects_come_and_go(mobile):

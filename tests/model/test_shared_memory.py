@@ -34,7 +34,7 @@ def blobs(count, h, w, seed):
         y, x, height, width = (int(torch.randint(-1, n + 1, (), generator=draw)) for n in (h, w, h, w))
         mask[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = 1
         soft = torch.rand(h, w, generator=draw, dtype=torch.double)
-        mask.copy_(torch.where(soft < 0.05, soft * 20, mask))
+        mask.copy_(torch.where(soft < 0.05, (soft * 20).clamp(0.01, 0.99), mask))
     return masks
 
 

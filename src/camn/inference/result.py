@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,29 +34,50 @@ class Result:
     def of(
         cls,
         index: int,
-        ids: np.ndarray,
         objects: ObjectIds,
         probabilities: Tensor,
-        at_frame: Tensor,
-        given: frozenset[int],
-        lost_below: float,
+        size: tuple[int, ...],
+        ids: np.ndarray | None = None,
+        given: frozenset[int] = frozenset(),
+        lost_below: float = 0.0,
     ) -> Result:
-        """ids (H, W) uint8, copied. probabilities (N+1, h, w), any size; at_frame: the same at (H, W), see `to_frame`.
+        """probabilities (N+1, h, w), any size; size: (H, W). ids: the frame's, where the user has said them; copied.
         given: objects whose masks are the user's."""
+        stated = None if ids is None else torch.from_numpy(objects.channels(ids)).to(probabilities.device)
+        labels, share, peaks = _settled(probabilities, size, stated)
+        ids, at_pixel = objects.ids_map(labels) if ids is None else ids.copy(), share.cpu().numpy()
         confidence, lost = {}, set()
         for id in objects:
-            mine = at_frame[objects.channel(id)].cpu().numpy()
-            inside, best = ids == id, float(mine.max())
-            confidence[id] = float(mine[inside].mean(dtype=np.float64)) if inside.any() else best
-            if not inside.any() or (best < lost_below and id not in given):
+            inside, best = at_pixel[ids == id], peaks[objects.channel(id)]
+            confidence[id] = float(inside.mean(dtype=np.float64)) if inside.size else best
+            if not inside.size or (best < lost_below and id not in given):
                 lost.add(id)
-        return cls(index, ids.copy(), confidence, frozenset(lost), probabilities, objects)
+        return cls(index, ids, confidence, frozenset(lost), probabilities, objects)
 
     def probability(self, id: int) -> np.ndarray:
         """(H, W) float32 in 0..1 of one object. MaskError for an id that is not followed."""
         channel = self._objects.channel(id)
         at_frame = to_frame(self._probabilities[channel : channel + 1], self.ids.shape)[0]
         return at_frame.cpu().numpy().copy()  # a copy: at equal sizes it would be the segmenter's own memory
+
+
+def _settled(probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None) -> tuple[Tensor, Tensor, list[float]]:
+    """Each pixel's channel, (H, W) uint8, the most probable one where `labels` does not say it; that channel's
+    probability there, (H, W); and the highest probability of each channel.
+
+    One channel at a time: all of them at the frame's size would not fit where frames are large and objects many.
+    """
+    found = probabilities.new_zeros(size, dtype=torch.uint8) if labels is None else labels
+    share, peaks = probabilities.new_full(size, -1.0), []
+    for channel, one in enumerate(probabilities):
+        plane = to_frame(one[None], size)[0]
+        peaks.append(plane.amax())
+        if labels is None:
+            found.masked_fill_(plane > share, channel)
+            torch.maximum(share, plane, out=share)
+        else:
+            share = torch.where(labels == channel, plane, share)
+    return found, share, torch.stack(peaks).tolist()
 
 
 def to_frame(probabilities: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -16,7 +16,7 @@ from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
-from camn.inference.result import Result, strongest, to_frame
+from camn.inference.result import Result, strongest
 from camn.inference.upload import Uploaded, Uploader, check_frame
 from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
@@ -210,20 +210,19 @@ class Segmenter:
         with self.clock("remember"):
             masks = probabilities
             if self.network.hard_masks:
-                masks = F.one_hot(strongest(masks), len(masks)).permute(2, 0, 1).float()
+                channels = torch.arange(len(masks), device=masks.device).view(-1, 1, 1)
+                masks = (strongest(masks) == channels).float()
             labelled = self.network.label(embedding, masks)
             entry = None
             if self.network.memory is not None and len(objects):
                 entry = self.network.remember(labelled)
         given = frozenset(given)
         with self.clock("output"):
-            at_frame = to_frame(probabilities, self._ids.shape if ids is None else ids.shape)
-            if ids is None:
-                ids = objects.ids_map(strongest(at_frame))
-            result = Result.of(index, ids, objects, probabilities, at_frame, given, self.config.lost_below)
+            size = self._ids.shape if ids is None else ids.shape
+            result = Result.of(index, objects, probabilities, size, ids, given, self.config.lost_below)
         bank.remember(index, labelled, entry, bool(given))
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
-        self._probabilities, self._ids = probabilities, ids.copy()  # may be the caller's own array
+        self._probabilities, self._ids = probabilities, result.ids.copy()  # the result is the caller's own
         return result
 
 

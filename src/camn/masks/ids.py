@@ -88,12 +88,18 @@ class ObjectIds:
         """
         import torch
 
+        own = np.arange(len(self) + 1, dtype=np.uint8)
+        return torch.from_numpy((self.channels(mask)[None] == own[:, None, None]).astype(np.float32))
+
+    def channels(self, mask: np.ndarray) -> np.ndarray:
+        """Mask (H, W) of ids -> each pixel's channel (H, W) uint8, the inverse of `ids_map`. MaskError as `one_hot`."""
         mask = check_mask(mask)
         unknown = [i for i in ObjectIds.of(mask) if i not in self.ids]
         if unknown:
             raise MaskError(f"the mask holds objects {unknown}; the objects known are {list(self.ids)}")
-        owners = np.array((0, *self.ids), dtype=np.uint8)
-        return torch.from_numpy((mask[None] == owners[:, None, None]).astype(np.float32))
+        table = np.zeros(MAX_ID + 1, np.uint8)
+        table[[0, *self.ids]] = np.arange(len(self) + 1)
+        return table[mask]
 
     def ids_map(self, channels: np.ndarray | torch.Tensor) -> np.ndarray:
         """Channels (H, W), whole numbers in 0..N, array or tensor on any device -> ids (H, W) uint8 array."""

@@ -83,7 +83,7 @@ class SharedMemory(nn.Module):
         both = torch.stack([front, whole[at] - front + nothing])
         counts = torch.bincount(objects, minlength=len(masks)).tolist()
         edges = zip(*(x.split(counts, 1) for x in self._split(both)), strict=True)
-        return SharedEntry(*self._split(whole), place, tuple(Own(k, v) for k, v in edges))
+        return SharedEntry(*self._split(whole), place, tuple(Own(k.contiguous(), v.contiguous()) for k, v in edges))
 
     def recall(self, query_embedding: Tensor, entries: Sequence[SharedEntry]) -> Tensor:
         """See `SpaceTimeMemory.recall`."""

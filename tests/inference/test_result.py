@@ -1,0 +1,44 @@
+"""What is answered, channel by channel, against all channels at once."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camn.inference.result import Result, to_frame
+from camn.masks import ObjectIds
+
+torch.set_num_threads(1)
+sides = st.integers(1, 9)
+
+
+@given(
+    size=st.tuples(sides, sides), work=st.tuples(sides, sides), objects=st.integers(0, 4), said=st.booleans(),
+    levels=st.integers(1, 5), seed=st.integers(0, 1000),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_channels_one_by_one_are_all_channels_at_once(size, work, objects, said, levels, seed):
+    """Few levels make many ties: the first of the most probable channels has the pixel."""
+    draw = torch.Generator().manual_seed(seed)
+    probabilities = torch.randint(levels, (objects + 1, *work), generator=draw) / max(levels - 1, 1)
+    ids = ObjectIds(tuple(range(7, 7 + objects)))
+    every = to_frame(probabilities, size)
+    channels = every.numpy().argmax(0)
+    if said:
+        channels = torch.randint(objects + 1, size, generator=draw).numpy()
+    got = Result.of(3, ids, probabilities, size, ids.ids_map(channels) if said else None, frozenset({7}), 0.6)
+    assert got.index == 3 and np.array_equal(got.ids, ids.ids_map(channels))
+    for id in ids:
+        share = every[ids.channel(id)].numpy()
+        mine = got.ids == id
+        wanted = share[mine].mean() if mine.any() else share.max()
+        assert got.confidence[id] == pytest.approx(float(wanted), abs=1e-6)
+        assert (id in got.lost) == (not mine.any() or (share.max() < 0.6 and id != 7))
+        assert np.array_equal(got.probability(id), share)
+
+
+def test_the_ids_given_are_copied():
+    mask = np.full((2, 3), 5, np.uint8)
+    got = Result.of(0, ObjectIds((5,)), torch.ones(2, 2, 3), mask.shape, mask)
+    assert np.array_equal(got.ids, mask) and not np.shares_memory(got.ids, mask)
