@@ -84,7 +84,7 @@ def load(tour: Tour, address: str) -> None:
     expect(tour.page.locator("#transport")).to_contain_text(re.compile(r"/ [2-9]\d of 132"))
     tour.page.wait_for_timeout(300)
     tour.shot("read")
-    expect(tour.page.locator("#transport")).to_contain_text(re.compile(r"/ 132$|/ 132\D"), timeout=60_000)
+    expect(tour.page.get_by_text("/ 132", exact=True)).to_be_visible(timeout=60_000)
     tour.seek(110)
 
 

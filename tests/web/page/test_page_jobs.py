@@ -28,8 +28,8 @@ def running(editor) -> None:
 
 
 def done(editor) -> None:
-    expect(editor.button("Cancel")).to_be_hidden()
     expect(editor.page.locator("#propagate .notice")).to_be_hidden()
+    expect(editor.button("Cancel")).to_be_hidden()
 
 
 def predicted(editor, project: str) -> list:
@@ -45,6 +45,9 @@ def test_cancel_and_continue(editor, project):
     editor.button("Continue").click()
     done(editor)
     assert predicted(editor, project) == [[1, 19]]
+    editor.page.reload()
+    expect(editor.button("Object 1")).to_be_visible()
+    done(editor)  # it is the newest job that is spoken of
 
 
 def test_reload(editor, project):

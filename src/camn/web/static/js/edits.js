@@ -19,11 +19,17 @@ import { copy, cut, paste, union } from "./ids.js";
  * @param {IdMap} a @param {IdMap} b @param {Rect} rect @returns {Rect | null}
  */
 function difference(a, b, rect) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
+  let left = Infinity;
+  let right = -1;
+  let top = -1;
+  let bottom = -1;
   for (let y = rect.y; y < rect.y + rect.height; y++) {
     for (let x = rect.x; x < rect.x + rect.width; x++) {
       if (a.ids[y * a.width + x] === b.ids[y * a.width + x]) continue;
-      [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), y];
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (top < 0) top = y;
+      bottom = y;
     }
   }
   return bottom < 0 ? null : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };

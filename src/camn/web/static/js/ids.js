@@ -63,9 +63,11 @@ export function paintSegment(map, a, b, radius, table) {
   );
   for (let y = rect.y; y < rect.y + rect.height; y++) {
     for (let x = rect.x; x < rect.x + rect.width; x++) {
-      const [px, py] = [x + 0.5 - a[0], y + 0.5 - a[1]];
+      const px = x + 0.5 - a[0];
+      const py = y + 0.5 - a[1];
       const along = long ? Math.min(1, Math.max(0, (px * dx + py * dy) / long)) : 0;
-      const [ex, ey] = [px - along * dx, py - along * dy];
+      const ex = px - along * dx;
+      const ey = py - along * dy;
       if (ex * ex + ey * ey <= reach * reach) map.ids[y * map.width + x] = table[map.ids[y * map.width + x]];
     }
   }

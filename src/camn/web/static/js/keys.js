@@ -47,8 +47,8 @@ function bindings(app) {
     "-": () => app.zoom(0.8),
     z: () => app.undo(),
     "shift+z": () => app.redo(),
-    f: () => app.propagation.start("forward"),
-    r: () => app.propagation.start("backward"),
+    f: () => app.propagation.press("forward"),
+    r: () => app.propagation.press("backward"),
   };
 }
 

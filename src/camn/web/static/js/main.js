@@ -18,7 +18,7 @@ const app = new App(store);
 /** Fetches the lists anew, and the open project. */
 async function reload() {
   const [server, projects, jobs] = await Promise.all([api.server(), api.projects(), api.jobs()]);
-  store.set({ server, projects, jobs });
+  store.set({ server, projects, jobs: jobs.reverse() }); // the newest last
   if (app.session && !projects.some((project) => project.id === app.session?.id)) app.deleted(app.session.id);
   await app.session?.reload();
 }

@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { confirm } from "./dialog.js";
 import { button, el, find, say } from "./dom.js";
 import { count, duration, speed } from "./format.js";
-import { attempt } from "./messages.js";
+import { attempt, note } from "./messages.js";
 
 /** @import {IconName} from "./icons.js" */
 /** @import {Session} from "./session.js" */
@@ -101,21 +101,20 @@ export class Propagation {
     });
   }
 
+  /** By a key. @param {Propagate["direction"]} direction */
+  press(direction) {
+    if (this.active.length) note("A propagation is at work. Wait for it, or cancel it first.");
+    else this.start(direction);
+  }
+
   stop() {
     return attempt(() => Promise.all(this.active.map((job) => api.cancel(job.id))));
   }
 
   async clearAll() {
     const session = this.session();
-    if (
-      !session ||
-      !(await confirm(
-        "Clear all predicted masks?",
-        "Masks that you made or corrected stay. This cannot be undone.",
-        "Clear",
-      ))
-    )
-      return;
+    const text = "Masks that you made or corrected stay. This cannot be undone.";
+    if (!session || !(await confirm("Clear all predicted masks?", text, "Clear"))) return;
     await api.clearMasks(session.id, "predicted", 0, Math.max(0, session.project.count - 1));
   }
 

@@ -75,7 +75,7 @@ export class Session {
     const [detail, confidence] = await answers.finally(() => (this.reloading = false));
     const { given: _given, predicted: _predicted, jobs, ...project } = detail;
     if (this.project === before) this.store.putProject(project);
-    jobs.forEach((job) => this.store.addJob(job));
+    jobs.reverse().forEach((job) => this.store.addJob(job));
     const known = [...this.masks.loader.kept.keys()].map(Number);
     this.track.fill(detail, confidence);
     this.late.splice(0).forEach((event) => this.heard(event));

@@ -9,7 +9,7 @@
  * @property {boolean} connected
  * @property {Server | null} server
  * @property {Project[]} projects newest first
- * @property {Job[]} jobs
+ * @property {Job[]} jobs the newest last
  * @property {string | null} projectId the open one
  * @property {number} frame
  * @property {boolean} playing
