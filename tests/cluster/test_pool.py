@@ -4,14 +4,16 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.cluster.jobs import Outcome, Task
 from camn.cluster.pool import Event, Pool, WorkerLost
 from camn.cluster.process import Heard
+from camn.errors import CamnError
 
-HOW = st.sampled_from(["done", "own fault", "bad luck", "lost"])
+HOW = st.sampled_from(["done", "own fault", "bad luck", "lost", "worse"])
 
 
 def task(name, parts=()):
@@ -26,11 +28,14 @@ class Scripted:
     tried: Counter = field(default_factory=Counter)
     order: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    starts: bool = True
 
     def another(self):
         return Scripted(self.script, self.tried, self.order, self.lock)
 
     def ready(self):
+        if not self.starts:
+            raise WorkerLost("camn is not installed there")
         return True
 
     def start(self, content, attempt):
@@ -45,6 +50,8 @@ class Scripted:
     def poll(self, seconds):
         if self.how == "lost":
             raise WorkerLost("gone")
+        if self.how == "worse":
+            raise OSError("no room for another process")
         status = "done" if self.how == "done" else "failed"
         return Heard(1, Outcome(self.name, status, self.how, self.how == "own fault"))
 
@@ -89,6 +96,16 @@ def test_every_task_ends_once(script, retries, workers):
         assert first.order.index("f") > max(k for k, name in enumerate(first.order) if name in "de")
     else:
         assert "the part from frame 0" in last["f"].error
+
+
+def test_workers_that_cannot_start(monkeypatch):
+    monkeypatch.setattr("camn.cluster.pool.POLL", 0.01)
+    broken = Scripted({}, starts=False)
+    with pytest.raises(CamnError, match="no worker can start: camn is not installed there"):
+        list(Pool([broken, broken], 2).run([task("a")]))
+    good = Scripted({})
+    ended = [event for event in Pool([broken, good], 2).run(list(map(task, "ab"))) if event and event.outcome]
+    assert [event.outcome.status for event in ended] == ["done"] * 2 and not broken.tried
 
 
 def test_stopping_hands_out_nothing_more():

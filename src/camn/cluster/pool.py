@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,10 @@ from typing import Any, Protocol
 
 from camn.cluster.jobs import Outcome, Task
 from camn.cluster.process import Heard
+from camn.errors import CamnError
 
 POLL = 0.5  # seconds between what a worker says of a task
+STARTS = 5  # a worker that cannot start so often in a row is given up
 GRACE = 20.0  # seconds that workers have to stop
 
 
@@ -35,7 +38,7 @@ class Worker(Protocol):
 @dataclass(frozen=True)
 class Event:
     """What happened at a worker: it is free (no task), is at work (frames so far), or has ended a task (outcome), which
-    will be tried again or not."""
+    will be tried again or not. given_up: it cannot start, and why."""
 
     worker: int
     task: Task | None = None
@@ -43,6 +46,7 @@ class Event:
     frames: int = 0
     outcome: Outcome | None = None
     again: bool = False
+    given_up: str = ""
 
 
 @dataclass
@@ -60,9 +64,10 @@ class Pool:
 
     def run(self, tasks: Sequence[Task], pause: float = 0.5) -> Generator[Event | None, None, None]:
         """Yields what happens, None after each `pause` in which nothing does, until all tasks have ended. A task whose
-        outcome is not final is tried again, behind the others."""
+        outcome is not final is tried again, behind the others. Raises CamnError when no worker can start."""
         agenda = _Agenda(tasks, self.retries)
         idle: list[int] = []
+        given_up = 0
         self._begin()
         try:
             while agenda.left and not (self.stopping.is_set() and not agenda.working):
@@ -73,7 +78,11 @@ class Pool:
                 except queue.Empty:
                     yield None
                     continue
-                if event.task is None:
+                if event.given_up:
+                    given_up += 1
+                    if given_up == len(self.workers):
+                        raise CamnError(f"no worker can start: {event.given_up}")
+                elif event.task is None:
                     idle.append(event.worker)
                 elif event.outcome is None:
                     yield event
@@ -104,7 +113,7 @@ class Pool:
     def _serve(self, number: int) -> None:
         worker = self.workers[number]
         try:
-            while self._wait_for(worker):
+            while self._wait_for(number):
                 self._events.put(Event(number))
                 work = self._inboxes[number].get()
                 if work is None:
@@ -113,14 +122,19 @@ class Pool:
         finally:
             worker.close()
 
-    def _wait_for(self, worker: Worker) -> bool:
-        """Until the worker has a place to run; False if the run ends before."""
+    def _wait_for(self, number: int) -> bool:
+        """Until the worker has a place to run; False if it cannot start, or the run ends before."""
+        failures = 0
         while not self.stopping.is_set():
             try:
-                if worker.ready():
+                if self.workers[number].ready():
                     return True
-            except WorkerLost:
-                time.sleep(POLL)
+            except Exception as error:  # whatever it is, it must not leave the run waiting
+                failures += 1
+                if failures == STARTS:
+                    self._events.put(Event(number, given_up=str(error) or type(error).__name__))
+                    return False
+                self.stopping.wait(POLL)
         return False
 
     def _attempt(self, number: int, task: Task, attempt: int) -> Outcome:
@@ -140,6 +154,8 @@ class Pool:
                     return Outcome(task.name, "stopped", "did not stop in time and was killed")
         except WorkerLost as error:
             return Outcome(task.name, "failed", str(error))
+        except Exception as error:  # as no memory for another process: the others may go on
+            return Outcome(task.name, "failed", f"{type(error).__name__}: {error}", log=traceback.format_exc())
 
 
 class _Agenda:
