@@ -71,8 +71,7 @@ export class Session {
   async reload() {
     const before = this.project;
     this.reloading = true;
-    const answers = Promise.all([api.detail(this.id), api.confidence(this.id)]);
-    const [detail, confidence] = await answers.finally(() => (this.reloading = false));
+    const { detail, confidence } = await this.fetch().finally(() => (this.reloading = false));
     const { given: _given, predicted: _predicted, jobs, ...project } = detail;
     if (this.project === before) this.store.putProject(project);
     jobs.reverse().forEach((job) => this.store.addJob(job));
@@ -81,6 +80,11 @@ export class Session {
     this.late.splice(0).forEach((event) => this.heard(event));
     known.forEach((frame) => this.masks.outdate(frame));
     this.maskChanged.tell(this.store.state.frame);
+  }
+
+  async fetch() {
+    const detail = await api.detail(this.id);
+    return { detail, confidence: detail.count ? await api.confidence(this.id) : { objects: {} } };
   }
 
   /** @param {ServerEvent} event of this project */
