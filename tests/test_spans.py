@@ -81,9 +81,7 @@ def test_parts_that_do_not_fit(tmp_path, video):
     with pytest.raises(DataError, match="no finished part"):
         api.join_parts(video, [folders[0], tmp_path / "none"], tmp_path / "joined", OPTIONS)
     assert not (tmp_path / "joined").exists()
-    with pytest.raises(
-        MaskError, match="a part starts at frame 4 .*has no mask; masks are there for 0, 3, 6"
-    ):
+    with pytest.raises(MaskError, match="a part starts at frame 4 .*has no mask; masks are there for 0, 3, 6"):
         parts(video, tmp_path, [(4, 6)])
     with pytest.raises(MaskError, match="its 0 frames ended before"):
         shutil.copy(tmp_path / "masks" / "000006.png", tmp_path / "masks" / "000010.png")
