@@ -19,7 +19,18 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "camn" / "assets" / "demo" / "bigbuckbunny.mp4"
 SIZE, MARGIN = (1280, 720), 12
-WIDTH, COLOURS = 1040, 160  # of the pictures: small enough for a repository
+WIDTH, FLAT = 1120, 56  # of the pictures, small enough for a repository: width, colours of the page, kept exactly
+
+
+def reduced(picture: Image.Image) -> Image.Image:
+    """In 256 colours: the most frequent ones are the page's, the others share the rest."""
+    picture = picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS)
+    counts = picture.getcolors(picture.width * picture.height) or []
+    flat = [colour for _, colour in sorted(counts, reverse=True)[:FLAT]]
+    rest = picture.quantize(256 - len(flat)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for colour in flat for value in colour] + rest)  # type: ignore
+    return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 class Tour:
@@ -29,10 +40,7 @@ class Tour:
     def shot(self, name: str) -> None:
         self.taken += 1
         with Image.open(io.BytesIO(self.page.screenshot())) as image:
-            picture = image.convert("RGB")
-        if picture.width > WIDTH:
-            picture = picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS)
-        picture = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+            picture = reduced(image.convert("RGB"))
         picture.save(self.out / f"{self.taken:02}-{name}.png", optimize=True)
 
     def point(self, x: float, y: float) -> tuple[float, float]:

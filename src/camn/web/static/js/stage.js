@@ -85,6 +85,7 @@ export class Stage {
     const { session } = this;
     if (!session || !session.project?.count) return this.redraw();
     const { frame } = this.store.state;
+    this.viewport.resize(this.viewport.canvas, session.project); // its size is known since the first frame
     session.masks.want(frame);
     const display = session.frames.get(frame, "display");
     if (display) this.show(frame, session.frames.get(frame, "full") ?? display);

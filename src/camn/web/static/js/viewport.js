@@ -16,10 +16,10 @@ export class Viewport {
   }
 
   /** @param {{width: number, height: number}} canvas @param {{width: number, height: number}} image */
-  resize(canvas, image) {
-    const other = image.width !== this.image.width || image.height !== this.image.height;
+  resize(canvas, { width, height }) {
+    const other = width !== this.image.width || height !== this.image.height;
     this.canvas = canvas;
-    this.image = image;
+    this.image = { width: Math.max(1, width), height: Math.max(1, height) };
     if (this.fitted || other) this.fit();
   }
 
