@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from websockets.sync.client import connect
 
-FRAMES = 200
+FRAMES = 100
 
 
 def pictures_whole(folder: Path) -> int:
@@ -57,14 +57,14 @@ def test_killed_in_the_middle_of_a_propagation(serve, make):
     asked = {"frame": 0, "direction": "forward", "until": "end"}
     job = first.ask("POST", f"/api/projects/{id}/propagate", asked)
     first.wait(f"/api/jobs/{job['id']}", lambda job: job["done"] > 10)
-    first.ask("PUT", f"/api/projects/{id}/masks/150", make.png(make.square(9)))  # while it runs, and then at once
+    first.ask("PUT", f"/api/projects/{id}/masks/80", make.png(make.square(9)))  # while it runs, and then at once
     first.kill()
     pictures_whole(first.projects / id)
     again = serve(projects=first.projects)
     found = again.ask("GET", f"/api/projects/{id}")
     assert found["state"] == "ready" and found["objects"] == [{"id": 1, "name": "square", "colour": "#e6194b"}]
-    assert found["given"] == [0, 150] and found["predicted"][0][0] == 1
-    assert np.array_equal(again.call("GET", f"/api/projects/{id}/masks/150").ids, make.square(9))
+    assert found["given"] == [0, 80] and found["predicted"][0][0] == 1
+    assert np.array_equal(again.call("GET", f"/api/projects/{id}/masks/80").ids, make.square(9))
     left = found["jobs"][0]
     assert left["state"] == "interrupted" and left["asked"] == asked and left["frame"] == found["predicted"][-1][1]
     values = again.ask("GET", f"/api/projects/{id}/confidence")["objects"]["1"]["confidence"]
@@ -103,14 +103,20 @@ def test_a_server_that_is_stopped_ends_soon_and_its_job_is_remembered(serve, mak
     first = serve()
     id = first.project(("clip.mkv", make.clip(FRAMES)))
     first.ask("POST", f"/api/projects/{id}/objects", {})
-    first.ask("PUT", f"/api/projects/{id}/masks/100", make.png(make.square(20)))
-    job = first.ask("POST", f"/api/projects/{id}/propagate", {"frame": 100, "direction": "backward"})
+    first.ask("PUT", f"/api/projects/{id}/masks/50", make.png(make.square(10)))
+    job = first.ask("POST", f"/api/projects/{id}/propagate", {"frame": 50, "direction": "backward"})
     first.wait(f"/api/jobs/{job['id']}", lambda job: job["done"] > 3)
     with connect(f"ws://{first.host}:{first.port}/api/events"):  # an open tab must not hold it
         said = first.stop()
     assert "Traceback" not in said, said
-    left = serve(projects=first.projects).ask("GET", f"/api/projects/{id}")
-    assert left["jobs"][0]["state"] == "interrupted" and left["jobs"][0]["frame"] == left["predicted"][0][0] < 100
+    serve(projects=first.projects).kill()
+    again = serve(projects=first.projects)  # twice, and still known
+    left = again.ask("GET", f"/api/projects/{id}")
+    job = left["jobs"][0]
+    assert job["state"] == "interrupted" and job["frame"] == left["predicted"][0][0] < 50
+    assert again.ask("DELETE", f"/api/jobs/{job['id']}")["state"] == "cancelled"
+    again.stop()
+    assert serve(projects=first.projects).ask("GET", f"/api/projects/{id}")["jobs"] == []
 
 
 def test_two_servers_do_not_share_projects(serve, tiny, make):
@@ -166,6 +172,9 @@ def test_the_command_makes_projects_of_videos(serve, make, tmp_path):
     for name, count in (("walk.mkv", 4), ("frames", 3)):
         found = server.wait(f"/api/projects/{names[name]}", lambda project: project["state"] == "ready")
         assert found["count"] == count
+    server.stop()
+    again = serve(videos=(tmp_path / "walk.mkv",), projects=server.projects)
+    assert len(again.ask("GET", "/api/projects")) == 2  # the same one
     (tmp_path / "no.mkv").write_bytes(b"no video")
     with pytest.raises(AssertionError, match="not a video"):
         serve(videos=(tmp_path / "no.mkv",))

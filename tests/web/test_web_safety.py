@@ -1,5 +1,6 @@
 """Each attack, really tried against a real server."""
 
+import contextlib
 import io
 import json
 import os
@@ -271,12 +272,50 @@ def test_sizes(low, new, make):
         refused = raw(low, f"{head}Content-Length: {length}\r\nConnection: close\r\n\r\n".encode())
         assert refused[9:12] in (b"400", b"413"), refused[:60]
     assert low.call("POST", "/api/projects", {"name": "x" * 2_000_000}).status == 413
+    assert low.call("POST", "/api/projects", b"x" * 2_000_000, content_type="text/plain").status == 413
+    endless = head.replace("PUT", "POST").replace("/upload?name=x", "/propagate")
+    assert raw(low, f"{endless}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())[9:12] == b"411"
     assert low.call("PUT", f"/api/projects/{new}/upload?name=x", b"").status == 422
     assert list((low.projects / new / "source").iterdir()) == []  # nothing of all this was kept
     broken_off = f"{head}Content-Length: 1000\r\n\r\n".encode() + b"x" * 10
     with socket.create_connection((low.host, low.port)) as connection:
         connection.sendall(broken_off)
     low.wait(f"/api/projects/{new}", lambda found: not list((low.projects / new / "source").iterdir()))
+
+
+def test_uploads_that_come_together_count_together(low, new, make):
+    half, head = 200_000, f"Host: {low.host}:{low.port}\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection((low.host, low.port), timeout=20)) for _ in range(2)]
+        for number, connection in enumerate(slow):
+            connection.sendall(
+                f"PUT /api/projects/{new}/upload?name={number} HTTP/1.1\r\n{head}".encode() + bytes(half - 1)
+            )
+        slow[0].sendall(b"x")
+        slow[1].sendall(b"x")
+        answers = sorted(connection.recv(4000)[9:12] for connection in slow)
+    assert answers == [b"200", b"413"]
+
+
+def test_an_upload_that_is_late_is_not_taken(low, new, make):
+    head = f"PUT /api/projects/{new}/upload?name=late HTTP/1.1\r\nHost: {low.host}:{low.port}\r\n"
+    with socket.create_connection((low.host, low.port), timeout=20) as slow:
+        slow.sendall(f"{head}Content-Length: 1000\r\nConnection: close\r\n\r\n".encode() + bytes(500))
+        low.wait(f"/api/projects/{new}", lambda found: len(list((low.projects / new / "source").iterdir())) == 1)
+        assert decode(low, new, "clip.mkv", make.clip(3)) is None
+        slow.sendall(bytes(500))
+        assert slow.recv(4000)[9:12] == b"409"
+    assert [path.name for path in (low.projects / new / "source").iterdir()] == ["video.mkv"]
+
+
+def test_a_second_try_has_nothing_of_the_first(low, new, make):
+    assert "8 frames" in decode(low, new, "x.mkv", make.clip(12))
+    assert low.ask("GET", f"/api/projects/{new}")["count"] == 8
+    images = {f"{n}.png": make.png(make.picture(30 + n, (32, 128))) for n in range(2)}
+    assert decode(low, new, "x.zip", make.archive(images)) is None
+    found = low.ask("GET", f"/api/projects/{new}")
+    assert (found["count"], found["width"], found["error"]) == (2, 128, None)
+    assert low.call("GET", f"/api/projects/{new}/frames/0?size=full").ids.shape == (32, 128, 3)
 
 
 def test_pixels_and_frames(low, make):

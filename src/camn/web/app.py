@@ -19,7 +19,7 @@ import camn
 from camn.errors import CamnError, OutputError
 from camn.web import routes, routes_masks
 from camn.web.bodies import content_length
-from camn.web.guard import App, Door, Guard
+from camn.web.guard import App, Door, Guard, Receive, Scope, Send
 from camn.web.limits import size
 from camn.web.problem import CODES, Problem, plain
 from camn.web.studio import Studio
@@ -51,23 +51,30 @@ def create_app(studio: Studio, door: Door) -> App:
     app.include_router(routes.router)
     app.include_router(routes_masks.router)
 
-    @app.middleware("http")
-    async def bound_json(request: Request, go_on):  # the framework reads a JSON body whole
-        most = studio.limits.json_bytes
-        if request.headers.get("content-type", "").startswith("application/json"):
-            length = content_length(request)
-            if request.method in ("POST", "PUT", "PATCH") and length is None:
-                return _error(Problem("bad_request", "Say how long the body is (Content-Length).", 411))
-            if (length or 0) > most:
-                return _error(Problem("too_large", f"The request is larger than {size(most)}, the most that is taken."))
-        return await go_on(request)
-
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
     app.mount("/static", StaticFiles(directory=STATIC))
-    return Guard(app, door)  # type: ignore[arg-type]
+    return Guard(_bounded(app, studio.limits.json_bytes), door)  # type: ignore[arg-type]
+
+
+def _bounded(app: App, most: int) -> App:
+    """Refuses long bodies, which the framework would read whole; routes of files count for themselves."""
+
+    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = None
+        if scope["type"] == "http" and not (scope["path"].endswith("/upload") or "/masks/" in scope["path"]):
+            request = Request(scope)
+            if "transfer-encoding" in request.headers:
+                answer = _error(Problem("bad_request", "Say how long the body is (Content-Length).", 411))
+            elif (content_length(request) or 0) > most:
+                answer = _error(
+                    Problem("too_large", f"The request is larger than {size(most)}, the most that is taken.")
+                )
+        await (answer or app)(scope, receive, send)
+
+    return bounded
 
 
 def _answer_errors(app: FastAPI) -> None:

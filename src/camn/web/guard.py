@@ -81,7 +81,9 @@ def _split(host: str) -> tuple[str, int]:
     name, colon, port = host.lower().rpartition(":")
     if not colon or host.endswith("]"):
         name, port = host.lower(), "80"
-    return name.removeprefix("[").removesuffix("]"), int(port) if port.isascii() and port.isdigit() else -1
+    return name.removeprefix("[").removesuffix("]"), int(port) if port.isascii() and port.isdigit() and len(
+        port
+    ) < 6 else -1
 
 
 class Guard:

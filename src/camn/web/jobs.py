@@ -101,16 +101,21 @@ class Jobs:
             if sum(not other.ended for other in self._works.values()) >= self._most:
                 raise Problem("conflict", f"{self._most} jobs wait already; cancel some, or wait.")
             self._forget()
+            left = [other for other in self._works.values() if other.state == "interrupted" and kind == "propagate"]
             self._works[work.id] = work
             self._waiting[kind].append(work)
             self._change.notify_all()
         work.announce()
+        for other in left:
+            if other.project == project:
+                self.cancel(other.id)
         return self.shown(work)
 
     def add_interrupted(self, project: str, asked: Propagate, frame: int | None) -> None:
         """A propagation that another run of the server did not end."""
         work = Work(project, "propagate", lambda work: None, asked, (), 0)
         work.state, work.frame = "interrupted", frame
+        work.announce = lambda: self._events.job(self.shown(work))
         with self._change:
             self._works[work.id] = work
 
@@ -130,10 +135,12 @@ class Jobs:
         return sorted(shown, key=lambda job: (order.get(job.state, 2), job.place))
 
     def cancel(self, id: str) -> Job:
-        """A queued job ends at once, a running one after its frame, one that ended stays as it is."""
+        """A queued job ends at once, a running one after its frame; an interrupted one does not go on."""
         work = self.get(id)
         with self._change:
             work.stop.set()
+            if work.state == "interrupted":
+                work.state = "cancelled"
             if work.state == "queued":
                 self._waiting[work.kind].remove(work)
                 work.state = "cancelled"

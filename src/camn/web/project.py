@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from camn.errors import DataError
-from camn.files import write_whole
+from camn.files import write_whole, writing
 from camn.masks import PALETTE
 from camn.web import schemas
 from camn.web.maskfiles import MaskFiles
@@ -39,7 +40,8 @@ class Object:
 @dataclass(frozen=True)
 class Record:
     """project.json. kind: of source/: a video, a zip, images. fps as a fraction; None for images. propagation: the one
-    that runs, with its job's id, so that it is known after a kill. last_id: ids up to it were used once."""
+    that runs, with its job's id, so that it is known after a kill. last_id: ids up to it were used once. origin: the
+    file that the command line named, and its state then."""
 
     name: str
     created: str
@@ -54,6 +56,7 @@ class Record:
     objects: tuple[Object, ...] = ()
     last_id: int = 0
     propagation: dict[str, Any] | None = None
+    origin: str | None = None
     program: str = "camn"
     version: int = 1
 
@@ -95,10 +98,13 @@ class Project:
         return self.folder / "source"
 
     def video(self) -> Path:
-        """What holds the frames in the quality they came in: a video file, or a folder of images."""
-        if self.record.kind == "video":
-            return next(path for path in self.source.iterdir() if path.stem == "video")
-        return self.source / "images"
+        """What holds the frames in the quality they came in: a video file, or a folder of images. Raises Problem."""
+        if self.record.kind != "video":
+            return self.source / "images"
+        found = [path for path in self.source.iterdir() if path.stem == "video"]
+        if not found:
+            raise Problem("conflict", "What was opened is gone from the project's folder.")
+        return found[0]
 
     def frame_file(self, index: int, small: bool = False) -> Path:
         return self.folder / ("small" if small else "frames") / f"{index:06d}.jpg"
@@ -148,6 +154,14 @@ class Project:
     def need_ready(self) -> None:
         if self.record.state != "ready":
             raise Problem("conflict", "The frames are still being read; wait until they are all there.")
+
+    def empty(self) -> None:
+        """Forget frames and masks, as of a video that could not be read to its end. Raises OutputError."""
+        with self.lock, writing(self.folder):
+            for name in ("frames", "small", "given", "masks"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            self.change(width=0, height=0, total=None, notes=())
+            self._masks, self.count = None, 0
 
     # --- changes -----------------------------------------------------------------------------------------------------
 

@@ -130,10 +130,7 @@ def job(here: Here, job: Jid) -> schemas.Job:
 
 @router.delete("/jobs/{job}")
 def cancel(here: Here, job: Jid) -> schemas.Job:
-    work = here.jobs.get(job)
-    if work.kind == "decode" and not work.ended:
-        raise Problem("conflict", "Reading frames cannot be cancelled; delete the project instead.")
-    return here.jobs.cancel(job)
+    return here.cancel(job)
 
 
 @router.get("/jobs/{job}/file", response_class=Response, responses=FILE)

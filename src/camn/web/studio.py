@@ -51,7 +51,6 @@ class Studio:
         elif left := project.record.propagation:
             asked = schemas.Propagate.model_validate({key: left[key] for key in ("frame", "direction", "until")})
             self.jobs.add_interrupted(project.id, asked, reached(project, asked, str(left.get("job", ""))))
-            project.change(propagation=None)
 
     @property
     def device(self) -> str | None:
@@ -73,8 +72,12 @@ class Studio:
     def open_video(self, path: Path) -> Project:
         """A project of a video or a folder of images on this machine, as the command line names it; it is copied.
 
-        Raises CamnError where it cannot be read."""
+        One that there is already, of the same file, is taken. Raises CamnError where it cannot be read."""
         source = api.open_source(path, self.limits.frame_pixels)
+        state = path.stat()
+        origin = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+        if known := [project for project in self.store.all() if project.record.origin == origin]:
+            return known[0]
         project = self.create(readable(path.resolve().name))
         inbox = self.inbox(project)
         files = [path] if source.kind == "video" else sorted(path.iterdir())
@@ -82,6 +85,7 @@ class Studio:
             if file.is_file() and (source.kind == "video" or file.stem in (source.names or ())):
                 inbox.copy(file)
         self.start_decoding(project)
+        project.change(origin=origin)
         return project
 
     def delete(self, id: str) -> None:
@@ -117,6 +121,7 @@ class Studio:
                 raise
             known = inbox.known()[: len(inbox.sent)]
             del self._inboxes[project.id]
+            project.empty()
             project.change(state="decoding", error=None, kind=kind)
         self._decode(project, known)
         self.changed(project)
@@ -190,6 +195,15 @@ class Studio:
 
         known = ((project.folder, "the project"),)
         return self.jobs.submit(project.id, "propagate", run, asked, known, total)
+
+    def cancel(self, id: str) -> schemas.Job:
+        """Raises Problem for one that decodes."""
+        work = self.jobs.get(id)
+        if work.kind == "decode" and not work.ended:
+            raise Problem("conflict", "Reading frames cannot be cancelled; delete the project instead.")
+        if work.state == "interrupted":
+            self.store.get(work.project).change(propagation=None)
+        return self.jobs.cancel(id)
 
     def _seen(self, project: Project, index: int) -> None:
         self._tell(project, index)

@@ -21,6 +21,7 @@ from camn.web.limits import Limits, size
 from camn.web.problem import Problem
 
 CHUNK = 1 << 20
+ROOM = 64 << 20  # bytes between two looks at the free room
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|gif|mpg|mpeg|ts|wmv|flv|ogv|y4m|mxf)$", re.IGNORECASE)
 _IMAGES = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif",
@@ -45,22 +46,24 @@ class Inbox:
     def __init__(self, folder: Path, limits: Limits):
         self.folder, self.limits = folder, limits
         self.sent: list[Sent] = []
+        self._round, self._bytes = 0, 0  # what comes in another round than it began in is late; those on the way count
         self.clear()
 
     def clear(self) -> None:
         """Raises OutputError."""
-        self.sent = []
+        self._bytes -= sum(sent.bytes for sent in self.sent)
+        self._round, self.sent = self._round + 1, []
         with writing(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
 
     async def take(self, name: str, length: int | None, chunks: AsyncIterator[bytes], room: Callable) -> Sent:
         """Write a body to the disk as it comes. length: as its header says. room: raises when the disk is full."""
-        left = self.limits.file_bytes - sum(sent.bytes for sent in self.sent)
-        too_large = Problem("too_large", f"More than {size(self.limits.file_bytes)}, the most that a project takes.")
+        most, current = self.limits.file_bytes, self._round
+        too_large = Problem("too_large", f"More than {size(most)}, the most that a project takes.")
         if len(self.sent) >= self.limits.frames:
             raise Problem("too_large", f"More than {self.limits.frames} files, the most that a project takes.")
-        if length is not None and length > left:
+        if self._bytes + (length or 0) > most:
             raise too_large
         room(length or 0)
         path, count = self.folder / f"upload-{secrets.token_hex(8)}", 0
@@ -68,12 +71,18 @@ class Inbox:
             with writing(self.folder), path.open("xb") as file:
                 async for chunk in chunks:
                     count += len(chunk)
-                    if count > left:
+                    self._bytes += len(chunk)
+                    if self._bytes > most:
                         raise too_large
+                    if count // ROOM != (count - len(chunk)) // ROOM:
+                        room()
                     file.write(chunk)
+            if current != self._round or not path.exists():
+                raise Problem("conflict", "The upload came too late: the project has its frames, or was sent others.")
             if not count:
                 raise Problem("invalid", "The file is empty; choose one with a video or images.")
         except BaseException:  # also when the client goes away
+            self._bytes -= count
             path.unlink(missing_ok=True)
             raise
         sent = Sent(path, name, count)
@@ -86,9 +95,11 @@ class Inbox:
         with writing(path):
             shutil.copyfile(file, path)
         self.sent.append(Sent(path, file.name, path.stat().st_size))
+        self._bytes += self.sent[-1].bytes
 
     def settle(self) -> Kind:
         """Look into what was sent, and bring it into the order of its names. Raises Problem, CamnError."""
+        self._round += 1
         if not self.sent:
             raise Problem("conflict", "Nothing was sent yet; send a video, images, or a zip of images.")
         first = self.sent[0]
