@@ -93,27 +93,35 @@ def load(tour: Tour, address: str) -> None:
     tour.page.wait_for_timeout(300)
     tour.shot("read")
     expect(tour.page.get_by_text("/ 132", exact=True)).to_be_visible(timeout=60_000)
-    tour.seek(110)
+    tour.seek(100)
 
 
 def mark(tour: Tour) -> None:
     tour.press("x")
-    tour.drag((280, 60), (612, 652), release=False)
+    tour.drag((272, 32), (624, 664), release=False)
     tour.shot("box")
     tour.release()
     tour.name("Object 1", "Rabbit")
     tour.shot("cut-out-by-box")
     tour.press("n", "p")
-    for x, y in ((872, 318), (1010, 316), (1160, 330), (1190, 368), (1196, 440), (990, 470), (870, 452), (810, 390)):
-        tour.page.mouse.click(*tour.point(x, y))
-        tour.page.wait_for_timeout(60)
+    polygon(tour, (872, 318), (1010, 316), (1160, 330), (1190, 368), (1196, 440), (990, 470), (870, 452), (810, 390))
     tour.shot("polygon")
     tour.press("Enter")
     tour.name("Object 2", "Rocks")
-    tour.press("1", "b")
-    tour.drag((290, 225), (250, 215), (205, 210), (180, 205), release=False)
+    tour.press("n", "p")
+    polygon(tour, (255, 90), (310, 85), (318, 150), (262, 155))
+    tour.press("Enter")
+    tour.name("Object 3", "Flowers")
+    tour.press("1", "b", "]", "]", "]")
+    tour.drag((290, 222), (250, 212), (205, 207), (180, 205), release=False)
     tour.shot("brush")
     tour.release()
+
+
+def polygon(tour: Tour, *corners: tuple[float, float]) -> None:
+    for corner in corners:
+        tour.page.mouse.click(*tour.point(*corner))
+        tour.page.wait_for_timeout(60)
 
 
 def propagate(tour: Tour) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 import camn
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 DEMO = Path(camn.__file__).parent / "assets" / "demo" / "bigbuckbunny.mp4"
 FIRST, FRAMES, SIZE = 100, 20, (180, 320)
 MARGIN = 12  # around the frame that is fitted into the stage, in CSS pixels
