@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "camn" / "assets" / "demo" / "bigbuckbunny.mp4"
 SIZE, MARGIN = (1280, 720), 12
-WIDTH, FLAT = 1120, 56  # of the pictures, small enough for a repository: width, colours of the page, kept exactly
+WIDTH, FLAT = 1080, 56  # of the pictures, small enough for a repository: width, colours of the page, kept exactly
 
 
 def reduced(picture: Image.Image) -> Image.Image:
@@ -87,6 +87,7 @@ class Tour:
 
 def load(tour: Tour, address: str) -> None:
     tour.page.goto(address)
+    expect(tour.page.get_by_role("heading", name="Drop a video here")).to_be_visible()
     tour.shot("open")
     tour.page.get_by_label("Choose a video, zip or images").set_input_files(DEMO)
     expect(tour.page.locator("#transport")).to_contain_text(re.compile(r"/ [2-9]\d of 132"))
@@ -103,6 +104,11 @@ def mark(tour: Tour) -> None:
     tour.release()
     tour.name("Object 1", "Rabbit")
     tour.shot("cut-out-by-box")
+    tour.press("s")
+    tour.page.keyboard.down("Shift")
+    tour.drag((296, 300), (304, 420), (340, 540))
+    tour.page.keyboard.up("Shift")
+    tour.shot("scribble-on-what-is-not-it")
     tour.press("n", "p")
     polygon(tour, (872, 318), (1010, 316), (1160, 330), (1190, 368), (1196, 440), (990, 470), (870, 452), (810, 390))
     tour.shot("polygon")
