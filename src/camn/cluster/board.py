@@ -58,18 +58,17 @@ def _lines() -> Callable[[Tally], None]:
 
 
 def _table(tally: Tally) -> Any:
-    from rich.markup import escape
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=describe(tally), title_justify="left", title_style="bold", box=None)
+    table = Table(box=None)
     table.add_column("worker", justify="right")
     table.add_column("video")
     table.add_column("frames", justify="right")
     working = sorted(tally.running.items())
     for worker, (name, frames) in working[:ROWS]:
-        table.add_row(str(worker), escape(name), str(frames))
-    if len(working) > ROWS:
-        table.add_row("", f"and {len(working) - ROWS} more", "")
-    for name, reason in list(tally.failed.items())[-3:]:
-        table.add_row("[red]failed[/red]", escape(f"{name}: {reason.splitlines()[0][:100]}"))
-    return table
+        table.add_row(str(worker), Text(name), str(frames))
+    more = [Text(f"  and {len(working) - ROWS} more workers")] * (len(working) > ROWS)
+    failed = [Text(f"failed: {name}: {reason.splitlines()[0]}", "red") for name, reason in [*tally.failed.items()][-3:]]
+    return Group(Text(describe(tally), "bold"), table, *more, *failed)
