@@ -156,7 +156,8 @@ def test_a_killed_driver_and_a_stopped_one(tmp_path, make_clip, manifest, files,
     command = [sys.executable, "-m", "camn", "batch", str(jobs), "--out", str(out), "--workers", "1", *QUICK]
     told = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
-    process = subprocess.Popen(command, **told)
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, **told)
     wait_until(lambda: len(list(out.glob("*.json"))) == 2)
     workers = workers_of(process.pid, "camn.cluster.worker")
     process.kill()
@@ -164,6 +165,7 @@ def test_a_killed_driver_and_a_stopped_one(tmp_path, make_clip, manifest, files,
     assert workers
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers))
     before = files(out)
+    assert not list((tmp_path / "tmp").glob("camn-worker-*"))
 
     process = subprocess.Popen(command, **told)
     wait_until(lambda: len(list(out.glob(".long.*/masks/*.png"))) > 3)

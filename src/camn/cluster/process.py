@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from camn.cluster.jobs import Outcome
+from camn.cluster.worker import TEMPORARY
 from camn.errors import CamnError
 
 LOOK = 0.05  # seconds between looks at the memory
@@ -102,7 +103,7 @@ class WorkerProcess:
         command = [sys.executable, "-m", "camn.cluster.worker", "--threads", str(self._threads)]
         command += ["--memory-limit", str(self._limit)] if self._limit else []
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self._own = tempfile.TemporaryDirectory(prefix="camn-worker-", ignore_cleanup_errors=True)
+        self._own = tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True)
         environment = {**os.environ, **self._environment, "TMPDIR": self._own.name}
         self._process = subprocess.Popen(command, env=environment, text=True, errors="replace", bufsize=1, **pipes)
         self._lines, self._done = queue.Queue(), 0

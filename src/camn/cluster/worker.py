@@ -10,15 +10,19 @@ import argparse
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 from camn.cluster.jobs import Task
 
 EVERY = 0.2  # seconds between reports
+TEMPORARY = "camn-worker-"  # how the name of a worker's own TMPDIR begins
 
 
 def main() -> None:
@@ -42,6 +46,8 @@ def _listen(tasks: queue.Queue[dict[str, Any]], stop: threading.Event) -> None:
             stop.set()
         else:
             tasks.put(message)
+    if (own := Path(tempfile.gettempdir())).name.startswith(TEMPORARY):
+        shutil.rmtree(own, ignore_errors=True)  # nobody else will
     os._exit(1)
 
 
