@@ -164,7 +164,8 @@ def _video_stream(container: av.container.InputContainer, path: Path, max_pixels
                 raise VideoError(f"{path}: PyAV has no decoder for its video; convert it to H.264")
             if max_pixels is not None:
                 check_pixels(path, (stream.codec_context.height, stream.codec_context.width), max_pixels)
-                stream.codec_context.options = {"max_pixels": str(max_pixels)}  # where the pictures themselves differ
+                # Where the pictures themselves are larger than that; twice, since decoders round sizes up.
+                stream.codec_context.options = {"max_pixels": str(2 * max_pixels)}
             stream.thread_type = "AUTO"
             return stream
     raise VideoError(f"{path}: holds no video; {_INTACT}")

@@ -9,9 +9,9 @@ import numpy as np
 from camn.web.problem import Problem
 from camn.web.schemas import Stroke
 
-WORK = 400  # longer side at work, in pixels
+WORK = 320  # longer side at work, in pixels
 MARGIN = 0.25  # of the marked extent, around it: there GrabCut learns what the background looks like
-ROUNDS = 4
+ROUNDS = 3
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two not included
 
 
