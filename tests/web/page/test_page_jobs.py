@@ -111,7 +111,7 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     expect(banner).to_be_visible()
     editor.press("b")
     editor.drag((10, 10), (60, 10))
-    expect(editor.page.get_by_role("alert")).to_contain_text("wait until the server is back")
+    expect(editor.page.get_by_role("alert")).to_have_text("Marking has to wait until the server is back.")
 
     editor.server = serve(*NETWORK, "--port", str(server.port), projects=folder)
     expect(banner).to_be_hidden()

@@ -23,6 +23,10 @@ export class Masks {
     this.versions = new Map();
     /** @type {Map<number, number>} frame -> changes of ours on their way */
     this.sending = new Map();
+    /** @type {Map<number, IdMap>} frame -> what was put last, while it is on its way */
+    this.newest = new Map();
+    /** @type {Map<number, number>} frame -> events to come that tell of changes of ours */
+    this.echoes = new Map();
     /** @type {Promise<unknown>} */
     this.queue = Promise.resolve();
     /** @type {Loader<IdMap>} */
@@ -63,15 +67,17 @@ export class Masks {
       await (this.stale.has(frame) ? this.refresh(frame) : this.loader.load(String(frame)));
       this.changed(frame);
     } catch (error) {
-      const gone = error instanceof ApiError && error.status === 404;
-      if (!gone && !(error instanceof DOMException)) throw error;
+      const known = error instanceof ApiError && [404, 0].includes(error.status); // gone; the connection is lost
+      if (!known && !(error instanceof DOMException)) throw error;
     }
   }
 
   /** @param {number} frame */
   async refresh(frame) {
     this.stale.delete(frame);
-    const map = await this.fetch(frame, this.loader.ended.signal);
+    const fetched = this.fetch(frame, this.loader.ended.signal);
+    fetched.catch(() => this.stale.add(frame));
+    const map = await fetched;
     if (!this.sending.has(frame)) this.loader.keep(String(frame), map);
   }
 
@@ -84,15 +90,16 @@ export class Masks {
     return this.get(frame) ?? blank(width, height);
   }
 
-  /** Somebody changed this frame's mask; an echo of ours is of no interest. @param {number} frame */
+  /** Somebody changed this frame's mask; an echo of ours tells nothing new. @param {number} frame */
   told(frame) {
-    this.outdate(frame);
+    const echoes = this.echoes.get(frame) ?? 0;
+    if (echoes) this.echoes.set(frame, echoes - 1);
+    else this.outdate(frame);
     this.changed(frame);
   }
 
   /** What is here of a frame's mask is old. @param {number} frame */
   outdate(frame) {
-    if (this.sending.has(frame)) return;
     this.versions.set(frame, this.version(frame) + 1);
     if (!this.track.has(frame)) this.loader.forget(String(frame));
     else if (this.loader.kept.has(String(frame))) this.stale.add(frame);
@@ -106,20 +113,32 @@ export class Masks {
     this.versions.set(frame, this.version(frame) + 1);
     this.stale.delete(frame);
     this.loader.keep(String(frame), map);
-    const version = this.version(frame);
+    this.newest.set(frame, map);
     return this.send(frame, async () => {
-      if (version !== this.version(frame)) return; // a newer one follows
-      this.track.put(await api.putMask(this.project, frame, await encode(map)));
+      if (this.newest.get(frame) !== map) return; // a newer one follows
+      const png = await encode(map);
+      this.track.put(await this.echoed(frame, () => api.putMask(this.project, frame, png)));
     });
   }
 
   /** Takes the user's mask of a frame away; the network's shows again. @param {number} frame */
   remove(frame) {
     return this.send(frame, async () => {
-      this.track.put(await api.removeGiven(this.project, frame));
+      this.track.put(await this.echoed(frame, () => api.removeGiven(this.project, frame)));
       this.loader.forget(String(frame));
       this.versions.set(frame, this.version(frame) + 1);
     });
+  }
+
+  /** @template T @param {number} frame @param {() => Promise<T>} request that makes an event @returns {Promise<T>} */
+  async echoed(frame, request) {
+    this.echoes.set(frame, (this.echoes.get(frame) ?? 0) + 1);
+    try {
+      return await request();
+    } catch (error) {
+      this.echoes.set(frame, Math.max(0, (this.echoes.get(frame) ?? 0) - 1));
+      throw error;
+    }
   }
 
   /** @param {number} frame @param {() => Promise<void>} change */
@@ -145,7 +164,8 @@ export class Masks {
   /** @param {number} frame */
   sent(frame) {
     const left = (this.sending.get(frame) ?? 1) - 1;
-    left ? this.sending.set(frame, left) : this.sending.delete(frame);
+    if (left) this.sending.set(frame, left);
+    else [this.sending, this.newest].forEach((map) => map.delete(frame));
     this.changed(frame);
   }
 

@@ -28,7 +28,7 @@ export function listenToPointer(stage) {
     canvas.focus({ preventScroll: true });
     held = event.button === 1 || event.altKey ? "pan" : "draw";
     if (held === "draw") {
-      stage.store.set({ playing: false });
+      stage.store.set({ playing: false, follow: false }); // the frame must not go away
       stage.tool?.down(stage.viewport.toImage(at(event)), { shift: event.shiftKey, secondary: event.button === 2 });
     }
     event.preventDefault();

@@ -78,6 +78,7 @@ export class Session {
     const known = [...this.masks.loader.kept.keys()].map(Number);
     this.track.fill(detail, confidence);
     this.late.splice(0).forEach((event) => this.heard(event));
+    this.masks.echoes.clear();
     known.forEach((frame) => this.masks.outdate(frame));
     this.maskChanged.tell(this.store.state.frame);
   }

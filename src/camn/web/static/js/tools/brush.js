@@ -36,7 +36,9 @@ export class Brush extends Tool {
     const object = begun.erases ? this.session.object : await this.session.needObject();
     if (object && !begun.erases) this.store.set({ object: object.id });
     begun.table = paintTable(begun.erases ? 0 : (object?.id ?? 0), object?.id ?? 0, this.store.state.protect);
-    begun.edit = await this.session.edits.begin();
+    const edit = await this.session.edits.begin();
+    if (this.stroke !== begun && !begun.over) return this.session.edits.drop(edit); // cancelled meanwhile
+    begun.edit = edit;
     this.paint(begun);
     if (begun.over) await this.finish(begun);
   }
