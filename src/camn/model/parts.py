@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from torch import nn
 
+from camn.model.winograd import quickened
+
 
 class InParts(nn.Module):
     """A mixin of networks that are made of parts: modules from tensors to a tuple of tensors, of fixed shapes for a
@@ -17,8 +19,8 @@ class InParts(nn.Module):
     elsewhere: dict[str, Callable[..., Any]]
 
     def take(self, parts: Mapping[str, nn.Module]) -> None:
-        """Be made of these parts; called once, by the constructor."""
-        self.pure, self.elsewhere = nn.ModuleDict(parts), {}
+        """Be made of these parts, `quickened`; called once, by the constructor."""
+        self.pure, self.elsewhere = nn.ModuleDict({name: quickened(part) for name, part in parts.items()}), {}
 
     def run(self, part: str, *tensors: Any) -> Any:
         """What the part answers, wherever it runs."""
