@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camn.masks import IGNORE
-from camn.model.network import Camn, Labelled, enlarge
+from camn.model.frames import LabelledFrame
+from camn.model.network import Camn, enlarge
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 
@@ -81,9 +82,9 @@ def rollout(
     embedded = embedded.float()
     first = [network.label(embedded[b * length], one_hot(labels[b, 0], objects[b])) for b in range(clips)]
     starts = [damage(one_hot(labels[b, 0], objects[b])) for b, damage in enumerate(damages)]
-    previous: list[Labelled] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
+    previous: list[LabelledFrame] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
     entries = [[network.remember(f)] if network.memory is not None else [] for f in first]
-    predicted: list[list[Labelled]] = [[] for _ in range(clips)]
+    predicted: list[list[LabelledFrame]] = [[] for _ in range(clips)]
     for t in range(1, length):
         references = [[f, *_drawn(predicted[b], recent, damages[b])] for b, f in enumerate(first)]
         matched = [
@@ -103,7 +104,7 @@ def rollout(
                 entries[b].append(network.remember(previous[b]))
 
 
-def _drawn(frames: list[Labelled], share: float, chance: Damage) -> list[Labelled]:
+def _drawn(frames: list[LabelledFrame], share: float, chance: Damage) -> list[LabelledFrame]:
     """One of the frames, or none: drawn only where there may be one, so that without it all other chance is as was."""
     if not frames or not share or chance.draw() >= share:
         return []
