@@ -17,9 +17,10 @@ from camn.model.attention import EPSILON, ChannelTransform, InstanceGate
 from camn.model.ensembler import CollaborativeEnsembler, DecoderUp, GatedAtrousPyramid, GatedBlock, GatedStage
 from camn.model.frames import Matched
 from camn.model.joined import Joined, Parted, energy, graphed, joined
-from camn.model.upsampled import convolve_enlarged
+from camn.model.upsampled import convolve_doubled, convolve_enlarged
 
 ENLARGED = 3  # from this factor on, maps are convolved before they are enlarged
+NARROW = 32  # channels up to which that pays for twice the size, too: convolutions to so few are slow
 
 
 def gate_factor(gate: nn.Module, vector: Tensor) -> Tensor:
@@ -124,13 +125,17 @@ class LeanUp(nn.Module):
 
     def _first(self, x: Tensor, skip: Tensor, factor: Tensor) -> Tensor:
         wide, size, weight = x.shape[1], skip.shape[-2:], self.first.weight
-        if size[0] < ENLARGED * x.shape[-2]:
+        doubled = size == (2 * x.shape[-2] - 1, 2 * x.shape[-1] - 1) and self.mode == "bilinear"
+        if doubled and len(weight) <= NARROW:
+            large = convolve_doubled(x * factor[:, :wide], weight[:, :wide])
+        elif size[0] >= ENLARGED * x.shape[-2]:
+            large = convolve_enlarged(x * factor[:, :wide], weight[:, :wide], size, self.mode)
+        else:
             large = F.interpolate(x, size, mode=self.mode, align_corners=True)
             both = torch.cat([large, skip], 1)
             if graphed():  # weights that stay the same are worth more to other backends than a pass saved
                 return self.first(both * factor)
             return F.conv2d(both, weight * factor, padding=1)
-        large = convolve_enlarged(x * factor[:, :wide], weight[:, :wide], size, self.mode)
         return large.add_(F.conv2d(skip * factor[:, wide:], weight[:, wide:], padding=1))
 
 

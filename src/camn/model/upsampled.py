@@ -35,3 +35,23 @@ def enlarging_taps(short: int, long: int, mode: str, like: Tensor) -> Tensor:
     enlarged = F.interpolate(unit[None, :, None], (1, long), mode=mode, align_corners=True)[0, :, 0].T
     padded = F.pad(enlarged, (0, 0, 1, 1))
     return torch.cat([padded[t : t + long] for t in range(3)], 1)
+
+
+def convolve_doubled(x: Tensor, weight: Tensor) -> Tensor:
+    """x (B, C, h, w) enlarged bilinearly to (2 h - 1, 2 w - 1) with aligned corners, then convolved 3x3 with zeros
+    around it; weight (O, C, 3, 3) -> (B, O, 2 h - 1, 2 w - 1).
+
+    Even pixels of the enlarged map are those of x and odd ones the means of two, so each of the four kinds of answer is
+    a 3x3 convolution of x by a kernel of its own: one convolution with four times the channels, at a quarter of the
+    pixels. That what lies beyond the enlarged map's edge is zero comes out if x goes on there with the sign turned.
+    """
+    even = weight.new_tensor([[0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5]])  # [tap, place in x before, at, behind]
+    odd = weight.new_tensor([[0, 1, 0], [0, 0.5, 0.5], [0, 0, 1]])
+    kinds = torch.stack([even, odd])
+    kernels = torch.einsum("octu,atr,bus->abocrs", weight, kinds, kinds).flatten(0, 2)
+    x = torch.cat([-x[..., :1, :], x, -x[..., -1:, :]], 2)
+    x = torch.cat([-x[..., :1], x, -x[..., -1:]], 3).contiguous(memory_format=torch.channels_last)
+    made = F.conv2d(x, kernels).unflatten(1, (2, 2, len(weight)))  # (B, row's kind, column's kind, O, h, w)
+    batch, _, _, out, h, w = made.shape
+    made = made.permute(0, 4, 1, 5, 2, 3).reshape(batch, 2 * h, 2 * w, out)[:, : 2 * h - 1, : 2 * w - 1]
+    return made.permute(0, 3, 1, 2)
