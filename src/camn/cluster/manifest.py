@@ -86,7 +86,8 @@ def _read_parquet(data: bytes) -> list[Mapping[str, Any]]:
     try:
         from pyarrow import parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise DataError("a Parquet manifest needs pyarrow; pip install 'camn[cluster]', or write it as CSV or JSONL") from error
+        wants = "pip install 'camn[cluster]', or write it as CSV or JSONL"
+        raise DataError(f"a Parquet manifest needs pyarrow; {wants}") from error
     rows = parquet.read_table(io.BytesIO(data)).to_pylist()
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
