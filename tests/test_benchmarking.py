@@ -59,7 +59,12 @@ def test_the_command_measures_each_point_and_says_so(tmp_path):
 def test_ctrl_c_keeps_what_was_measured(tmp_path):
     arguments = [*SMALL, "--sweeps", "lengths", "--lengths", "100000"]
     process = subprocess.Popen(
-        [*COMMAND, "--out", "out", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--out", "out", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell runs beside itself
     )
     assert process.stdout is not None
     said = process.stdout.readline()
