@@ -22,6 +22,7 @@ from camn.checkpoints.backbones import backbone_state
 from camn.config import BACKBONES, InferenceConfig, preset
 from camn.errors import CheckpointError
 from camn.inference import resolve_device
+from camn.model.build import expected_shapes
 from camn.training.distributed import Team, joined
 from camn.training.engine import Trainer
 from camn.training.recipe import Recipe, load_stages
@@ -145,8 +146,14 @@ def _start(plan: Recipe) -> tuple[dict[str, Tensor] | None, dict[str, Tensor] | 
         state = backbone_state(path, config.backbone)
         return state, None, {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     read = weights.read(plan.start)
+    if plan.partial:
+        wanted = expected_shapes(config)
+        fitting = {name: tensor for name, tensor in read.state.items() if wanted.get(name) == tensor.shape}
+        if not fitting:
+            raise CheckpointError(f"{read.path}: nothing of this {read.config.name} fits {plan.model}; give another start")
+        return None, fitting, {"file": read.path.name, "sha256": read.sha256, "tensors": str(len(fitting))}
     if read.config != config:
-        raise CheckpointError(f"{read.path}: holds a {read.config.name}, the recipe trains {plan.model}; change either")
+        raise CheckpointError(f"{read.path}: holds a {read.config.name}, the recipe trains {plan.model}; change either, or set partial = true")
     segmenter_of(read, resolve_device("cpu"), InferenceConfig())  # says what does not fit
     return None, read.state, {"file": read.path.name, "sha256": read.sha256}
 

@@ -12,10 +12,11 @@ from camn.config.model import (
     Scale,
     Stage,
 )
-from camn.config.presets import NETWORKS, PRESETS, NetworkConfig, config_from_dict, network_preset, preset
+from camn.config.presets import ABLATED, NETWORKS, PRESETS, NetworkConfig, config_from_dict, network_preset, preset
 from camn.config.stm import StmConfig
 
 __all__ = [
+    "ABLATED",
     "BACKBONES",
     "NETWORKS",
     "PRESETS",

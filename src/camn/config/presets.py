@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import Any
 
+from camn.config.ablation import PARTS, slim_cfbi, with_parts
 from camn.config.model import DecoderStep, Ensembler, Matching, Memory, ModelConfig, Scale, Stage
 from camn.config.stm import StmConfig
 from camn.errors import ConfigError
@@ -19,7 +20,7 @@ _CFBI_PLUS_SCALES = (
     Scale(16, 256, 128, (2, 4, 6, 8, 10)),
 )
 # Ours: small objects are matched at full density. The published arrays of CFBI+ are without that.
-_CAMN_SCALES = (dataclasses.replace(_CFBI_PLUS_SCALES[0], keep_all_below=100), *_CFBI_PLUS_SCALES[1:])
+_CAMN_SCALES = (replace(_CFBI_PLUS_SCALES[0], keep_all_below=100), *_CFBI_PLUS_SCALES[1:])
 
 
 def _cfbi(name: str, backbone: str, global_stride: int) -> ModelConfig:
@@ -83,6 +84,17 @@ _PRESETS = {
         std=(0.5, 0.5, 0.5),
     ),
 }
+
+
+def _ablated(name: str) -> ModelConfig:
+    """BASE-PART, see `camn.config.ablation`."""
+    base, _, part = name.rpartition("-")
+    whole = _PRESETS[base]()
+    single = slim_cfbi(whole) if base == "camn-mobile" else replace(_cfbi(name, whole.backbone, 1), bgr=False)
+    return with_parts(whole, single, part)
+
+
+ABLATED = tuple(f"{base}-{part}" for base in ("camn-mobile", "camn-r50", "camn-r101") for part in PARTS)
 _STM_PRESETS = {"stm-r50": StmConfig()}
 PRESETS = tuple(_PRESETS)
 NETWORKS = (*PRESETS, *_STM_PRESETS)
@@ -92,6 +104,8 @@ def preset(name: str) -> ModelConfig:
     """The configuration of a known network of ours or of CFBI. Raises ConfigError naming the known ones."""
     if name in _STM_PRESETS:
         raise ConfigError(f"{name} is run with converted weights, not trained; choose one of {', '.join(PRESETS)}")
+    if name in ABLATED:
+        return _ablated(name)
     if name not in _PRESETS:
         raise ConfigError(f"unknown model {name!r}: the presets are {', '.join(PRESETS)}")
     return _PRESETS[name]()
@@ -99,7 +113,7 @@ def preset(name: str) -> ModelConfig:
 
 def network_preset(name: str) -> NetworkConfig:
     """The configuration of any known network, one of `NETWORKS`. Raises ConfigError naming the known ones."""
-    if name not in NETWORKS:
+    if name not in (*NETWORKS, *ABLATED):
         raise ConfigError(f"unknown model {name!r}: the presets are {', '.join(NETWORKS)}")
     return _STM_PRESETS[name] if name in _STM_PRESETS else preset(name)
 

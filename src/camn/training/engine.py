@@ -62,7 +62,7 @@ class Trainer:
         if start is not None:
             self.network.backbone.load_state_dict(start)
         if initial is not None:
-            self.network.load_state_dict(initial)
+            self.network.load_state_dict(initial, strict=not recipe.partial)
         for name, parameter in self.network.named_parameters():
             if name.startswith(recipe.frozen):
                 parameter.requires_grad_(False)

@@ -28,7 +28,8 @@ class Recipe:
     split: of these. resolution: of DAVIS, here and in validation. holdout: a file of `camn data split`, whose videos of
     YouTube-VOS are not trained on, and are what is validated on where that is such a folder. stills: a folder. Either
     may be empty. start: weights to start from, or empty: a file, a shipped model, or a backbone whose weights a package
-    carries. frozen: leading parameters (by name prefix) not trained.
+    carries. partial: of a file of another network, take the tensors that fit by name and shape, and begin the others anew.
+    frozen: leading parameters (by name prefix) not trained.
 
     steps: the learning rate falls to zero over them (poly). batch: clips of one step, over all processes and
     `accumulate` parts, in which each process goes through its share. amp: encoder and decoder compute in bfloat16.
@@ -53,6 +54,7 @@ class Recipe:
     holdout: str = ""
     stills: str = ""
     start: str = ""
+    partial: bool = False
     frozen: tuple[str, ...] = ()
     seed: int = 0
     steps: int = 2000
@@ -111,7 +113,7 @@ class Recipe:
             (("damage", "recent"), "in 0..1", lambda v: 0 <= v <= 1),
             (("hard",), "two fractions over 0 and up to 1", lambda v: len(v) == 2 and all(0 < x <= 1 for x in v)),
             (("videos", "frozen"), "a list", lambda v: isinstance(v, tuple)),
-            (("amp", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),
+            (("amp", "partial", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),
             (("optimizer",), f"one of {', '.join(OPTIMIZERS)}", lambda v: v in OPTIMIZERS),
         )
         values = ((name, getattr(self, name), said, good) for names, said, good in rules for name in names)
