@@ -150,10 +150,15 @@ def _start(plan: Recipe) -> tuple[dict[str, Tensor] | None, dict[str, Tensor] | 
         wanted = expected_shapes(config)
         fitting = {name: tensor for name, tensor in read.state.items() if wanted.get(name) == tensor.shape}
         if not fitting:
-            raise CheckpointError(f"{read.path}: nothing of this {read.config.name} fits {plan.model}; give another start")
+            raise CheckpointError(
+                f"{read.path}: nothing of this {read.config.name} fits {plan.model}; give another start"
+            )
         return None, fitting, {"file": read.path.name, "sha256": read.sha256, "tensors": str(len(fitting))}
     if read.config != config:
-        raise CheckpointError(f"{read.path}: holds a {read.config.name}, the recipe trains {plan.model}; change either, or set partial = true")
+        raise CheckpointError(
+            f"{read.path}: holds a {read.config.name}, the recipe trains {plan.model}; change either, or set "
+            "partial = true"
+        )
     segmenter_of(read, resolve_device("cpu"), InferenceConfig())  # says what does not fit
     return None, read.state, {"file": read.path.name, "sha256": read.sha256}
 

@@ -28,7 +28,7 @@ class Recipe:
     split: of these. resolution: of DAVIS, here and in validation. holdout: a file of `camn data split`, whose videos of
     YouTube-VOS are not trained on, and are what is validated on where that is such a folder. stills: a folder. Either
     may be empty. start: weights to start from, or empty: a file, a shipped model, or a backbone whose weights a package
-    carries. partial: of a file of another network, take the tensors that fit by name and shape, and begin the others anew.
+    carries. partial: of a file of another network, take the tensors that fit by name and shape; the others begin anew.
     frozen: leading parameters (by name prefix) not trained.
 
     steps: the learning rate falls to zero over them (poly). batch: clips of one step, over all processes and
