@@ -15,7 +15,8 @@ import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from camn import api
-from camn.api import InferenceOptions, SegmentOptions
+from camn.api import InferenceOptions, Preset, SegmentOptions
+from camn.arguments import gathered, said_preset
 from camn.cluster.options import BatchOptions
 from camn.errors import CamnError, ConfigError
 from camn.progress import progress_bar
@@ -35,7 +36,8 @@ class Segment:
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; or a folder, named like frames
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
-    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=SegmentOptions)
+    preset: Preset = "default"  # of the options not given. best: the whole system, some 30 times the work
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=lambda: _preset())
 
     def run(self) -> None:
         with progress_bar("segment", "frames") as progress:
@@ -66,7 +68,8 @@ class Batch:
     jobs: Positional[str]  # a manifest (.csv, .jsonl, .parquet; also a URL), or the folder of a data set
     out: str  # folder or URL to write to: OUT/NAME/ and OUT/NAME.json for each video
     batch: Annotated[BatchOptions, arg(name="")] = field(default_factory=BatchOptions)
-    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=SegmentOptions)
+    preset: Preset = "default"  # of the options not given, see camn segment
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=lambda: _preset())
 
     def run(self) -> None:
         from camn.cluster.batch import run_batch
@@ -130,14 +133,16 @@ class Evaluate:
     out: Path | None = None  # keep the masks and scores.json here
     report: Path | None = None  # write a page: figures, J over time, worst frames (.html)
     submission: Path | None = None  # write masks for the public server of DAVIS or YouTube-VOS (.zip)
-    model: str = "camn-mobile"  # a shipped model, or a .safetensors file
+    model: tuple[str, ...] = field(default_factory=lambda: _preset().model)  # shipped, or .safetensors files
     device: str = "auto"  # auto, cpu, cuda, mps
     workers: int = 1  # processes that share the sequences and the CPU threads
-    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=InferenceOptions)
+    preset: Preset = "default"  # of the options and models that are not given, see camn segment
+    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=lambda: _inference_preset())
 
     def run(self) -> None:
         with progress_bar("evaluate", "frames") as progress:
-            found = api.evaluate(**vars(self), progress=progress)
+            given = {key: value for key, value in vars(self).items() if key != "preset"}
+            found = api.evaluate(**given, progress=progress)
         for text in (found.table(), *found.speed.lines(), found.submission, found.report):
             if text:
                 print(text)
@@ -283,16 +288,30 @@ class Serve:
     token: str | None = None  # of 16 or more letters and digits; made up if not given
     names: tuple[str, ...] = ()  # names that other machines call this one by
     browser: bool = True  # open the page
-    model: str = "camn-mobile"  # a shipped model, or a .safetensors file
+    model: tuple[str, ...] = field(default_factory=lambda: _preset().model)  # shipped, or .safetensors files
     device: str = "auto"  # auto, cpu, cuda, mps
-    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=InferenceOptions)
+    preset: Preset = "default"  # of the options and models that are not given, see camn segment
+    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=lambda: _inference_preset())
 
     def run(self) -> None:
         from camn.web.server import ServeOptions, serve
 
         network = SegmentOptions(model=self.model, device=self.device, **vars(self.options))
-        given = {key: value for key, value in vars(self).items() if key not in ("videos", "model", "device", "options")}
+        own = ("videos", "model", "device", "preset", "options")
+        given = {key: value for key, value in vars(self).items() if key not in own}
         serve(self.videos, ServeOptions(**given, network=network), _say)
+
+
+_chosen: Preset = "default"  # what --preset said, which `main` reads before it parses: the defaults follow from it
+
+
+def _preset() -> SegmentOptions:
+    return api.preset_options(_chosen)
+
+
+def _inference_preset() -> InferenceOptions:
+    whole = vars(_preset())
+    return InferenceOptions(**{name: whole[name] for name in InferenceOptions.__dataclass_fields__})
 
 
 def _say(note: str) -> None:
@@ -325,8 +344,11 @@ Command = OmitArgPrefixes[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 141 when the reader of stdout has gone."""
+    global _chosen
+    given = gathered(sys.argv[1:] if arguments is None else arguments, "--model")
+    _chosen = said_preset(given)
     try:
-        command = tyro.cli(Command, prog="camn", args=arguments, description=ABOUT)  # type: ignore[arg-type]
+        command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
         command.run()
         sys.stdout.flush()
     except CamnError as error:

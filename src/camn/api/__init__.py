@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from camn.api.joining import join_parts, part_options
     from camn.api.loading import Model, ModelInfo, convert, cpu_threads, load, model_sha256, models, open_model
     from camn.api.movies import MovieKind, write_movie
-    from camn.api.options import InferenceOptions, Notice, Progress, Report, SegmentOptions, demo_options
+    from camn.api.options import (
+        JOINS,
+        InferenceOptions,
+        Notice,
+        Preset,
+        Progress,
+        Report,
+        SegmentOptions,
+        Setup,
+        demo_options,
+        preset_options,
+    )
     from camn.api.segmenting import Summary, demo, enough_memory, segment_video
     from camn.api.spans import Span
     from camn.api.training import TrainSummary, train
     from camn.data.folder import natural_key
     from camn.data.source import Frame, FrameSource, open_source, prefetch
-    from camn.inference import Result, Segmenter
+    from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
 
 _HOME = {
     "camn.api.benchmarking": ("Benchmark", "benchmark"),
@@ -41,20 +52,34 @@ _HOME = {
         "open_model",
     ),
     "camn.api.movies": ("MovieKind", "write_movie"),
-    "camn.api.options": ("InferenceOptions", "Notice", "Progress", "Report", "SegmentOptions", "demo_options"),
+    "camn.api.options": (
+        "JOINS",
+        "InferenceOptions",
+        "Notice",
+        "Preset",
+        "Progress",
+        "Report",
+        "SegmentOptions",
+        "Setup",
+        "demo_options",
+        "preset_options",
+    ),
     "camn.api.segmenting": ("Summary", "demo", "enough_memory", "segment_video"),
     "camn.api.spans": ("Span",),
     "camn.api.training": ("TrainSummary", "train"),
     "camn.data.folder": ("natural_key",),
     "camn.data.source": ("Frame", "FrameSource", "open_source", "prefetch"),
-    "camn.inference": ("Result", "Segmenter"),
+    "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "JOINS",
+    "AnySegmenter",
     "Benchmark",
     "DataReport",
     "DatasetVideo",
+    "Ensemble",
     "Evaluation",
     "Frame",
     "FrameSource",
@@ -63,11 +88,13 @@ __all__ = [
     "ModelInfo",
     "MovieKind",
     "Notice",
+    "Preset",
     "Progress",
     "Report",
     "Result",
     "SegmentOptions",
     "Segmenter",
+    "Setup",
     "Span",
     "Summary",
     "TrainSummary",
@@ -91,6 +118,7 @@ __all__ = [
     "open_source",
     "part_options",
     "prefetch",
+    "preset_options",
     "segment_video",
     "train",
     "write_movie",
