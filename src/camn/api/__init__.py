@@ -7,13 +7,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camn.api.ablating import Ablation, ablate
     from camn.api.benchmarking import Benchmark, benchmark
     from camn.api.checking import DataReport, check_data
     from camn.api.datasets import DatasetVideo, dataset_videos, first_masks
     from camn.api.evaluating import Evaluation, evaluate
+    from camn.api.fusing import Fused, fuse
     from camn.api.holdout import hold_out
     from camn.api.joining import join_parts, part_options
     from camn.api.loading import Model, ModelInfo, convert, cpu_threads, load, model_sha256, models, open_model
+    from camn.api.making import AblateOptions, FuseOptions
     from camn.api.movies import MovieKind, write_movie
     from camn.api.options import (
         JOINS,
@@ -35,10 +38,12 @@ if TYPE_CHECKING:
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
 
 _HOME = {
+    "camn.api.ablating": ("Ablation", "ablate"),
     "camn.api.benchmarking": ("Benchmark", "benchmark"),
     "camn.api.checking": ("DataReport", "check_data"),
     "camn.api.datasets": ("DatasetVideo", "dataset_videos", "first_masks"),
     "camn.api.evaluating": ("Evaluation", "evaluate"),
+    "camn.api.fusing": ("Fused", "fuse"),
     "camn.api.holdout": ("hold_out",),
     "camn.api.joining": ("join_parts", "part_options"),
     "camn.api.loading": (
@@ -51,6 +56,7 @@ _HOME = {
         "models",
         "open_model",
     ),
+    "camn.api.making": ("AblateOptions", "FuseOptions"),
     "camn.api.movies": ("MovieKind", "write_movie"),
     "camn.api.options": (
         "JOINS",
@@ -75,6 +81,8 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "JOINS",
+    "AblateOptions",
+    "Ablation",
     "AnySegmenter",
     "Benchmark",
     "DataReport",
@@ -83,6 +91,8 @@ __all__ = [
     "Evaluation",
     "Frame",
     "FrameSource",
+    "FuseOptions",
+    "Fused",
     "InferenceOptions",
     "Model",
     "ModelInfo",
@@ -98,6 +108,7 @@ __all__ = [
     "Span",
     "Summary",
     "TrainSummary",
+    "ablate",
     "benchmark",
     "check_data",
     "convert",
@@ -108,6 +119,7 @@ __all__ = [
     "enough_memory",
     "evaluate",
     "first_masks",
+    "fuse",
     "hold_out",
     "join_parts",
     "load",
