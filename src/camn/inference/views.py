@@ -29,7 +29,7 @@ class View:
 
     def apply(self, picture: np.ndarray) -> np.ndarray:
         """A frame (H, W, 3) or its ids (H, W) -> the same as seen; its own inverse."""
-        return np.ascontiguousarray(picture[:, ::-1]) if self.flip else picture
+        return picture[:, ::-1].copy() if self.flip else picture  # torch takes no negative strides
 
     def redo(self, probabilities: Tensor, size: Sequence[int]) -> Tensor:
         """Probabilities (C, h, w) of the frame -> as seen in this view, at `size`."""
