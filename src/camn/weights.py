@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camn.config import NETWORKS, FusionConfig, NetworkConfig, config_from_dict
+from camn.config import ABLATED, NETWORKS, FusionConfig, NetworkConfig, config_from_dict
 from camn.errors import CheckpointError, ConfigError
 from camn.files import replacing, writing
 
@@ -53,7 +53,7 @@ def find(name: str | Path) -> Path:
         if not path.is_file():
             raise CheckpointError(f"{path}: no such weights file; shipped models: {', '.join(files) or 'none'}")
         return path
-    if str(name) in NETWORKS:
+    if str(name) in (*NETWORKS, *ABLATED):
         raise CheckpointError(
             f"{name}: a known network without shipped weights; train it (camn train) or convert public ones, and pass "
             f"the .safetensors file. Shipped: {', '.join(files) or 'none'}"
