@@ -12,6 +12,7 @@ from camn.config.model import (
     Scale,
     Stage,
 )
+from camn.config.postprocess import PostProcess
 from camn.config.presets import ABLATED, NETWORKS, PRESETS, NetworkConfig, config_from_dict, network_preset, preset
 from camn.config.stm import StmConfig
 
@@ -29,6 +30,7 @@ __all__ = [
     "Memory",
     "ModelConfig",
     "NetworkConfig",
+    "PostProcess",
     "Scale",
     "Stage",
     "StmConfig",
