@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -34,8 +35,9 @@ def assemble(
         ways += [Way(member, view, first.configured(view.configured(setup.inference))) for view in views]
     post = None
     if setup.post.track_loss or setup.post.small_objects:
-        main = ways[0].segmenter
-        post = PostProcessor(setup.post, lambda: main.configured(setup.inference))
+        main, side = ways[0].segmenter, setup.post.small_work
+        crops = replace(setup.inference, short_side=side, max_side=side)
+        post = PostProcessor(setup.post, lambda: main.configured(crops))
     if len(ways) == 1 and post is None and views[0].scale == 1:
         return ways[0].segmenter
     if len(ways) > 1:
