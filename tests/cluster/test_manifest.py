@@ -56,8 +56,11 @@ def test_parquet_says_the_same(tmp_path):
 
 def test_tables_as_programs_write_them(tmp_path):
     """Byte order marks, spaces, empty lines, TRUE, whole numbers as 240.0, lines of JSON with odd line ends in them."""
-    rows = "\ufeffvideo , masks,name,overlay,short_side,memory_frames,alpha\r\n v.mp4, a.png ; b.png ;,007,TRUE,240.0,,\r\n,,,\r\n"
-    (tmp_path / "jobs.csv").write_text(rows + "w.mp4,m,,,,null,png vp9")
+    rows = [
+        "\ufeffvideo , masks,name,overlay,short_side,memory_frames,alpha",
+        " v.mp4, a.png ; b.png ;,007,TRUE,240.0,,",
+    ]
+    (tmp_path / "jobs.csv").write_text("\r\n".join([*rows, ",,,", "w.mp4,m,,,,null,png vp9"]))
     one, two = read_jobs(str(tmp_path / "jobs.csv"))
     options = {"overlay": True, "short_side": 240}
     assert one == VideoJob("007", f"{tmp_path}/v.mp4", (f"{tmp_path}/a.png", f"{tmp_path}/b.png"), options)
@@ -80,7 +83,10 @@ WRONG = {
     "no number": ({"video": "v", "masks": "m", "short_side": float("nan")}, "short_side is nan: it must be a whole"),
     "null": ({"video": "v", "masks": "m", "short_side": None}, "short_side is None: it must be a whole number"),
     "no list": ({"video": "v", "masks": "m", "alpha": "png"}, "alpha is 'png': it must be a list, each one of png"),
-    "no options": ({"video": "v", "masks": "m", "options": ["overlay"]}, "options is .'overlay'.: it must be an object"),
+    "no options": (
+        {"video": "v", "masks": "m", "options": ["overlay"]},
+        "options is .'overlay'.: it must be an object",
+    ),
     "masks": ({"video": "v", "masks": {"0": "m"}}, "masks is .'0': 'm'.: it must be a path or URL, or a list"),
     "keyframes": ({"video": "v", "masks": "m", "keyframes": [0, 9, 9]}, "keyframes is .0, 9, 9.: need frame numbers"),
     "a keyframe": ({"video": "v", "masks": "m", "keyframes": 9}, "keyframes is 9: need frame numbers"),

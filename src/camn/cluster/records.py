@@ -11,8 +11,8 @@ from typing import Any
 
 import camn
 from camn.api import SegmentOptions
-from camn.cluster.jobs import Outcome, Task
 from camn.cluster.folders import OutputFolder
+from camn.cluster.jobs import Outcome, Task
 
 # What an option says of how and where to work, but not of what comes out.
 _WITHOUT_EFFECT = ("threads", "device", "overwrite", "model")

@@ -98,7 +98,7 @@ class Videos:
             self._model = None  # two at a time may be too many
             self._model = api.open_model(options)
         if self._model.sha256 != task.key["model"]:
-            raise CamnError(f"{self._model.path}: is another file on {self.worker} than where the command runs; copy it")
+            raise CamnError(f"{self._model.path}: on {self.worker} is not the command's file; copy that")
         return self._model
 
     def _done(self, task: Task, summary: Summary, started: float) -> Outcome:
