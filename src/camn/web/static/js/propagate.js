@@ -134,8 +134,10 @@ export class Propagation {
     this.old.hidden = true;
     this.bar.value = job.total ? job.done / job.total : 0;
     const rest = job.left === null ? "" : ` · ${duration(job.left)} left`;
-    if (job.state === "queued")
-      say(this.text, job.place > 1 ? `Waiting: ${count(job.place - 1, "job")} before it` : "Starting…");
+    const { jobs } = this.store.state;
+    const runs = jobs.some((one) => one.kind === "propagate" && one.state === "running"); // in another project
+    const before = job.place - 1 + Number(runs);
+    if (job.state === "queued") say(this.text, before > 0 ? `Waiting: ${count(before, "job")} before it` : "Starting…");
     else say(this.text, `${job.done} of ${job.total}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
   }
 
