@@ -2,8 +2,8 @@
 
 python bench/long_video.py [--minutes 5] [--height 1080] [--short-side 96] [--exports masks coco overlay] [--work DIR]
 
-The clip is the demo clip's frames, back and forth, enlarged. A small --short-side keeps the network from taking nearly all
-of the time: what is looked at are decoding, frames and masks on the disk, progress and exports. Linux alone.
+The clip is the demo clip's frames, back and forth, enlarged. A small --short-side keeps the network from taking nearly
+all of the time: what is looked at are decoding, frames and masks on the disk, progress and exports. Linux alone.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from typing import Any
 
 import av
 import cv2
-import numpy as np
 from websockets.sync.client import connect
 
 from camn.evaluation.speed import describe_machine
@@ -99,7 +98,8 @@ class Log:
 
     def __init__(self, server: Server, folder: Path):
         self.server, self.folder = server, folder
-        print(f"{'stage':<12}{'seconds':>9}{'per s':>8}  {'memory in MB: begin, quarters':<34}{'most':>6}{'disk':>9}{'GET':>7}")
+        memory = "memory in MB: begin, quarters"
+        print(f"{'stage':<12}{'seconds':>9}{'per s':>8}  {memory:<34}{'most':>6}{'disk':>9}{'GET':>7}")
 
     def stage(self, name: str, count: int, until: Callable[[], bool]) -> None:
         """Waits for the end of what was begun. count: of frames."""

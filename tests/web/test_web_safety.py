@@ -18,7 +18,8 @@ from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-LOW = "'file_bytes': 300_000, 'frame_pixels': 20_000, 'frames': 8, 'member_bytes': 100_000, 'mask_bytes': 9_000"
+LOW = "'file_bytes': 300_000, 'frame_pixels': 20_000, 'frames': 8, 'member_bytes': 100_000, 'mask_bytes': 9_000,"
+LOW += "'mask_pixels': 15_000"
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +274,8 @@ def test_sizes(low, new, make):
         assert refused[9:12] in (b"400", b"413"), refused[:60]
     assert low.call("POST", "/api/projects", {"name": "x" * 2_000_000}).status == 413
     assert low.call("POST", "/api/projects", b"x" * 2_000_000, content_type="text/plain").status == 413
+    for path in ("/api/projects/upload", "/api/projects/masks/objects", f"/api/projects/{new}/propagate/masks/"):
+        assert low.call("PATCH", path, {"name": "x" * 2_000_000}).status == 413  # names of routes are no way round
     endless = head.replace("PUT", "POST").replace("/upload?name=x", "/propagate")
     assert raw(low, f"{endless}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())[9:12] == b"411"
     assert low.call("PUT", f"/api/projects/{new}/upload?name=x", b"").status == 422
@@ -390,6 +393,11 @@ def test_masks(low, make):
                                "segmentation": {"size": [10**6, 10**6], "counts": [10**12]}}]},)  # fmt: skip
     for coco in large:
         assert low.call("POST", f"{path}/load?name=x.json", json.dumps(coco).encode()).status == 422
+    frames = [{"id": n, "file_name": f"{n:06d}", "width": 96, "height": 64} for n in range(3)]
+    rle = {"size": [64, 96], "counts": [0, 64 * 96]}
+    marks = [{"id": n, "image_id": n, "track_id": 1, "segmentation": rle} for n in range(3)]
+    answer = low.call("POST", f"{path}/load?name=x.json", json.dumps({"images": frames, "annotations": marks}).encode())
+    assert answer.status == 422 and "too many frames (2 fit)" in answer.message
     many = np.arange(96 * 64).reshape(64, 96).astype(np.uint8) // 4
     assert low.call("POST", f"{path}/load?name=x.png", make.png(many)).status in (413, 422)
     for _ in range(49):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
 import shutil
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -158,7 +160,7 @@ def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], N
     the images done. Raises Problem, OutputError.
     """
     left, part = limits.file_bytes, folder / ".member"
-    with writing(folder), zipfile.ZipFile(archive) as file:
+    with writing(folder), _open_zip(archive, limits) as file:
         folder.mkdir(exist_ok=True)
         there = {path.stem: path for path in folder.glob("[0-9]*")}
         for index, member in enumerate(_members(archive, limits)):
@@ -178,10 +180,32 @@ def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], N
             check(index + 1)
 
 
+class _Bounded(io.FileIO):
+    """Of which no more is read at once than `most` bytes."""
+
+    most = CHUNK
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        asked = self.most + 1 if count is None or count < 0 else count
+        data = super().read(min(asked, self.most + 1))
+        if len(data) > self.most:
+            raise Problem("too_large", f"The zip's list of its files has more than {size(self.most)}, the most taken.")
+        return data
+
+
+@contextmanager
+def _open_zip(archive: Path, limits: Limits) -> Iterator[zipfile.ZipFile]:
+    """The list of members is read whole, before anything can be said of their number: it must be of a sane size."""
+    with _Bounded(archive) as raw:
+        raw.most = limits.zip_list
+        with zipfile.ZipFile(raw) as file:
+            yield file
+
+
 def _members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
     """The images of a zip by their names' ends, in order. Raises Problem."""
     try:
-        with zipfile.ZipFile(archive) as file:
+        with _open_zip(archive, limits) as file:
             found = file.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise Problem("invalid", "The zip file is damaged; make it again.") from error

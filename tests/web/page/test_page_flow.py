@@ -172,7 +172,6 @@ def test_strokes_that_are_faster_than_the_server(editor, project):
     editor.press("z", "z")
     editor.page.evaluate(SLOW, 0)
     expect(editor.page.locator("#spoken")).to_have_text("Undone: Brush")
-    editor.page.wait_for_function("async () => true")
     editor.saved()
     ids = editor.ids(project, 0)
     assert [ids[y, 120] for y in (60, 90, 120)] == [1, 0, 0]
