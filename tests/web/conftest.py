@@ -124,7 +124,7 @@ class Server:
         """Ends as by Ctrl-C; what it has said since."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=180)
         return rest
 
 

@@ -35,7 +35,7 @@ def new(low) -> str:
 
 def raw(server, request: bytes) -> bytes:
     """What is answered to bytes that no client library would send."""
-    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+    with socket.create_connection((server.host, server.port), timeout=120) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65536):
@@ -82,10 +82,10 @@ def test_dns_rebinding(server):
 
 def ws(server, host: str | None = None, query: str = "", **options):
     """The server's events, opened as by a browser that takes it for `host`."""
-    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+    with socket.create_connection((server.host, server.port), timeout=120) as connection:
         address = f"ws://{host or f'{server.host}:{server.port}'}/api/events{query}"
-        with connect(address, sock=connection, **options) as socket_:
-            return json.loads(socket_.recv(timeout=10))
+        with connect(address, sock=connection, open_timeout=120, **options) as socket_:
+            return json.loads(socket_.recv(timeout=120))
 
 
 def test_cross_site_requests(server, make):
@@ -289,7 +289,7 @@ def test_sizes(low, new, make):
 def test_uploads_that_come_together_count_together(low, new, make):
     half, head = 200_000, f"Host: {low.host}:{low.port}\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n"
     with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(socket.create_connection((low.host, low.port), timeout=20)) for _ in range(2)]
+        slow = [stack.enter_context(socket.create_connection((low.host, low.port), timeout=120)) for _ in range(2)]
         for number, connection in enumerate(slow):
             connection.sendall(
                 f"PUT /api/projects/{new}/upload?name={number} HTTP/1.1\r\n{head}".encode() + bytes(half - 1)
@@ -302,7 +302,7 @@ def test_uploads_that_come_together_count_together(low, new, make):
 
 def test_an_upload_that_is_late_is_not_taken(low, new, make):
     head = f"PUT /api/projects/{new}/upload?name=late HTTP/1.1\r\nHost: {low.host}:{low.port}\r\n"
-    with socket.create_connection((low.host, low.port), timeout=20) as slow:
+    with socket.create_connection((low.host, low.port), timeout=120) as slow:
         slow.sendall(f"{head}Content-Length: 1000\r\nConnection: close\r\n\r\n".encode() + bytes(500))
         low.wait(f"/api/projects/{new}", lambda found: len(list((low.projects / new / "source").iterdir())) == 1)
         assert decode(low, new, "clip.mkv", make.clip(3)) is None

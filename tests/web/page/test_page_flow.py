@@ -180,6 +180,17 @@ def test_strokes_that_are_faster_than_the_server(editor, project):
     assert editor.given(project) == []
 
 
+def test_a_stroke_stays_on_its_frame(editor, project):
+    """Also where the user goes on before the first object was made for it."""
+    editor.open(project)
+    editor.page.evaluate(SLOW, 400)
+    editor.drag((100, 90), (140, 90))
+    editor.press("ArrowRight")
+    editor.at(1)
+    assert editor.ids(project, 0)[90, 120] == 1
+    assert editor.given(project) == [0]
+
+
 def test_an_undo_that_failed_can_be_tried_again(editor, project):
     editor.open(project)
     editor.drag((100, 90), (140, 90))

@@ -53,9 +53,8 @@ export class Edits {
     return this.open !== null || this.waiting > 0;
   }
 
-  /** Begins one on the frame that is shown, when those before it have ended. @returns {Promise<Edit>} */
-  begin() {
-    const { frame } = this.session.store.state;
+  /** Begins one, when those before it have ended. @param {number} [frame] the shown one @returns {Promise<Edit>} */
+  begin(frame = this.session.store.state.frame) {
     this.waiting++;
     const begun = this.turn.then(() => this.start(frame)).finally(() => this.waiting--);
     this.turn = begun.then(
