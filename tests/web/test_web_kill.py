@@ -191,6 +191,7 @@ def test_the_command_makes_projects_of_videos(serve, make, tmp_path):
     folder.mkdir()
     for index in range(3):
         (folder / f"{index}.png").write_bytes(make.png(make.picture(index)))
+    (folder / "0.json").write_text("{}")  # beside its frames a data set has all kinds of files
     server = serve(videos=(tmp_path / "walk.mkv", folder))
     names = {project["name"]: project["id"] for project in server.ask("GET", "/api/projects")}
     for name, count in (("walk.mkv", 4), ("frames", 3)):

@@ -65,7 +65,7 @@ class Record:
     def read(cls, path: Path) -> Record:
         """Raises DataError for what is no project of this version."""
         try:
-            record = TypeAdapter(cls).validate_json(path.read_bytes())
+            record = _RECORD.validate_json(path.read_bytes())
             _ = Fraction(record.fps or 1), record.asked
         except (OSError, ValueError, KeyError, ArithmeticError) as error:
             told = error.errors()[0] if isinstance(error, ValidationError) else None
@@ -80,6 +80,9 @@ class Record:
         """The propagation that runs or was cut off."""
         left = self.propagation
         return schemas.Propagate(**{key: left[key] for key in ("frame", "direction", "until")}) if left else None
+
+
+_RECORD = TypeAdapter(Record)
 
 
 class Project:

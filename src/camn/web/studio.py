@@ -19,7 +19,7 @@ from camn.web.problem import Problem, refused
 from camn.web.project import Project, stretches
 from camn.web.propagate import check, propagate, reached
 from camn.web.store import Store, tidy
-from camn.web.uploads import Inbox, readable
+from camn.web.uploads import ENDS, Inbox, readable
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
@@ -85,7 +85,7 @@ class Studio:
             return known[0]
         names = set(source.names or ())
         inside = [] if source.kind == "video" else sorted(path.iterdir())
-        files = [file for file in inside if file.is_file() and file.stem in names] or [path]
+        files = [file for file in inside if file.stem in names and file.suffix.lower() in ENDS] or [path]
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
         inbox = self.inbox(project)

@@ -29,7 +29,7 @@ _IMAGES = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif",
     "BMP": ".bmp", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm",
 }  # fmt: skip
-_ENDS = {*_IMAGES.values(), ".jpeg", ".tiff", ".pgm"}
+ENDS = {*_IMAGES.values(), ".jpeg", ".tiff", ".pgm"}
 Kind = Literal["video", "zip", "images"]
 
 
@@ -228,7 +228,7 @@ def _members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
 def _is_image(member: zipfile.ZipInfo) -> bool:
     path = _path(member.filename)
     hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return not member.is_dir() and not hidden and path.suffix.lower() in _ENDS
+    return not member.is_dir() and not hidden and path.suffix.lower() in ENDS
 
 
 def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: int) -> int:
