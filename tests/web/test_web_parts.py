@@ -18,12 +18,13 @@ from camn.web.events import Events
 from camn.web.guard import Door
 from camn.web.limits import Limits, size
 from camn.web.maskfiles import MaskFiles, Predicted, encode
+from camn.web.names import readable
 from camn.web.problem import Problem, plain
 from camn.web.project import Project, Record, stretches
 from camn.web.propagate import REFERENCES, follow, plan
 from camn.web.schemas import Propagate, Stroke
 from camn.web.store import tidy
-from camn.web.uploads import readable, unpack
+from camn.web.zips import unpack
 
 COUNT = 12
 frames = st.integers(0, COUNT - 1)
@@ -91,6 +92,15 @@ def test_a_zip_whose_list_of_members_is_a_bomb(tmp_path):
         unpack(path, tmp_path / "images", Limits(zip_list=1 << 20), lambda done: None)
     with pytest.raises(Problem, match="8000 entries; at most 100"):
         unpack(path, tmp_path / "images", Limits(zip_members=100), lambda done: None)
+
+
+def test_a_zip_of_an_unusual_kind(tmp_path):
+    """Unpacking LZMA takes as much memory as the file asks for."""
+    path = tmp_path / "frames.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("1.png", bytes(1000))
+    with pytest.raises(Problem, match="unusual"):
+        unpack(path, tmp_path / "images", Limits(), lambda done: None)
 
 
 def test_what_a_killed_server_left_half_is_taken_away(tmp_path):

@@ -17,7 +17,8 @@ from camn.web.jobs import Cancelled, Work
 from camn.web.limits import Limits
 from camn.web.problem import Problem, plain
 from camn.web.project import DISPLAY, Project
-from camn.web.uploads import probe, unpack
+from camn.web.uploads import probe
+from camn.web.zips import unpack
 
 QUALITY, SMALL_QUALITY = 95, 85
 EVERY = 64  # frames between two looks at the free room

@@ -15,11 +15,12 @@ from camn.web.events import Events
 from camn.web.exports import chosen, export, file_name
 from camn.web.jobs import Jobs, Work
 from camn.web.limits import Limits
+from camn.web.names import ENDS, readable
 from camn.web.problem import Problem, refused
 from camn.web.project import Project, stretches
 from camn.web.propagate import check, propagate, reached
 from camn.web.store import Store, tidy
-from camn.web.uploads import ENDS, Inbox, readable
+from camn.web.uploads import Inbox
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
