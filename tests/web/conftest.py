@@ -77,7 +77,7 @@ class Server:
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """body: bytes, or what becomes JSON. headers: `content_type` is Content-Type."""
-        connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=180)
         try:
             sent = {key.replace("_", "-"): value for key, value in headers.items()}
             if body is not None and not isinstance(body, bytes):
@@ -95,7 +95,7 @@ class Server:
         return answer.json if answer.body else None
 
     def wait(self, path: str, until: Callable[[Any], bool]) -> Any:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180  # a busy machine is no failure
         while not until(found := self.ask("GET", path)):
             assert time.monotonic() < end, found
             time.sleep(0.02)
@@ -124,7 +124,7 @@ class Server:
         """Ends as by Ctrl-C; what it has said since."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=180)
         return rest
 
 

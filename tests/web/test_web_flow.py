@@ -251,12 +251,12 @@ def decoded(path) -> list[np.ndarray]:
 
 def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, marked, make):
     address = f"ws://{server.host}:{server.port}/api/events"
-    with connect(address) as one, connect(address) as two:
-        hello = json.loads(one.recv(timeout=10))
+    with connect(address, open_timeout=120) as one, connect(address, open_timeout=120) as two:
+        hello = json.loads(one.recv(timeout=120))
         assert (
             hello["type"] == "hello"
             and hello["reload"] is False
-            and json.loads(two.recv(timeout=10))["seq"] == hello["seq"]
+            and json.loads(two.recv(timeout=120))["seq"] == hello["seq"]
         )
         run(server, marked, frame=2)
         server.ask("PATCH", f"/api/projects/{marked}", {"name": "renamed"})
@@ -267,8 +267,8 @@ def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, 
     states = [event["job"]["state"] for event in heard[0] if event["type"] == "job"]
     assert masks == list(range(3, FRAMES)) and states[0] == "queued" and states[-1] == "done"
     middle = heard[0][len(heard[0]) // 2]["seq"]
-    with connect(f"{address}?run={hello['run']}&after={middle}") as back:
-        assert json.loads(back.recv(timeout=10)) == {
+    with connect(f"{address}?run={hello['run']}&after={middle}", open_timeout=120) as back:
+        assert json.loads(back.recv(timeout=120)) == {
             "type": "hello",
             "run": hello["run"],
             "seq": middle,
@@ -276,14 +276,14 @@ def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, 
         }
         assert until_renamed(back) == [event for event in heard[0] if event["seq"] > middle]
     for lost in ("run=0123&after=1", f"run={hello['run']}&after=99999999"):
-        with connect(f"{address}?{lost}") as late:
-            assert json.loads(late.recv(timeout=10))["reload"] is True
+        with connect(f"{address}?{lost}", open_timeout=120) as late:
+            assert json.loads(late.recv(timeout=120))["reload"] is True
 
 
 def until_renamed(tab) -> list[dict]:
     events = []
     while not events or events[-1]["type"] != "project" or events[-1]["project"]["name"] != "renamed":
-        events.append(json.loads(tab.recv(timeout=30)))
+        events.append(json.loads(tab.recv(timeout=120)))
     return events
 
 

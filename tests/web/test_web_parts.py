@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,16 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camn.errors import DataError
+from camn.web.decode import jpeg
 from camn.web.drawing import from_box, from_strokes
 from camn.web.events import Events
 from camn.web.guard import Door
-from camn.web.limits import size
-from camn.web.maskfiles import MaskFiles, Predicted
+from camn.web.limits import Limits, size
+from camn.web.maskfiles import MaskFiles, Predicted, encode
+from camn.web.names import readable
 from camn.web.problem import Problem, plain
 from camn.web.project import Project, Record, stretches
-from camn.web.propagate import REFERENCES, plan
+from camn.web.propagate import REFERENCES, follow, plan
 from camn.web.schemas import Propagate, Stroke
-from camn.web.uploads import readable
+from camn.web.store import tidy
+from camn.web.zips import unpack
 
 COUNT = 12
 frames = st.integers(0, COUNT - 1)
@@ -38,6 +43,84 @@ def test_a_plan_goes_where_it_was_asked_to(marked, frame, direction, until):
         assert list(run.frames) == way and run.start == frame
         behind = sorted((i for i in marked if (i - frame) * step < 0), key=lambda i: -abs(i - frame))
         assert list(run.seeds) == behind[-REFERENCES:]
+
+
+class Network:
+    """In place of a segmenter: what it is told, and nothing found."""
+
+    def __init__(self):
+        self.index, self.objects, self.told = -1, (1,), []
+
+    def start(self, frame, mask):
+        self.index = 0
+        self.told.append(("start", int(frame[0, 0, 0])))
+
+    def step(self, frame):
+        self.index += 1
+        return int(frame[0, 0, 0])
+
+    def correct(self, mask, ids):
+        self.told.append(("correct", ids))
+
+
+def test_masks_that_are_cleared_while_a_propagation_runs(tmp_path):
+    """Its plan is older than they are: it goes on without them, and says so where nothing is left to start from."""
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=6))
+    project.add_object(None, None, 5)
+    (project.folder / "frames").mkdir()
+    for index in range(6):
+        project.frame_file(index).write_bytes(jpeg(np.full((6, 8, 3), 40 * index, np.uint8), 95))
+    for index in (1, 2, 3, 5):
+        project.masks.give(index, np.ones((6, 8), np.uint8))
+    [planned] = plan(project.given_frames(), 6, Propagate(frame=3))
+    assert planned.seeds == (1, 2)
+    project.masks.clear([1, 5], "given")
+    network = Network()
+    assert [index for index, _ in follow(project, planned, network)] == [4, 5]  # type: ignore[arg-type]
+    assert [what for what, _ in network.told] == ["start", "correct"]
+    project.masks.clear([2, 3], "given")
+    with pytest.raises(Problem, match="Frame 3 has no mask of an object any more"):
+        list(follow(project, planned, Network()))  # type: ignore[arg-type]
+
+
+def test_a_zip_whose_list_of_members_is_a_bomb(tmp_path):
+    path = tmp_path / "frames.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for index in range(8000):
+            file.writestr(f"{'long' * 40}{index}.png", b"")
+    with pytest.raises(Problem, match="list of its files has more than 1 MiB"):
+        unpack(path, tmp_path / "images", Limits(zip_list=1 << 20), lambda done: None)
+    with pytest.raises(Problem, match="8000 entries; at most 100"):
+        unpack(path, tmp_path / "images", Limits(zip_members=100), lambda done: None)
+
+
+def test_a_zip_of_an_unusual_kind(tmp_path):
+    """Unpacking LZMA takes as much memory as the file asks for."""
+    path = tmp_path / "frames.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("1.png", bytes(1000))
+    with pytest.raises(Problem, match="unusual"):
+        unpack(path, tmp_path / "images", Limits(), lambda done: None)
+
+
+def test_what_a_killed_server_left_half_is_taken_away(tmp_path):
+    new = Project(tmp_path / "new", Record("name", "2025"))
+    cut = Project(tmp_path / "cut", Record("name", "2025", state="decoding"))
+    for path in (
+        new.folder / "source" / "upload-1",
+        cut.folder / "source" / "video.mkv",
+        cut.folder / ".load-2.png",
+        cut.folder / "exports" / ".3.77-88.part.mov",
+        cut.folder / "exports" / "4.mov",
+        cut.folder / "frames" / ".000001.77-88.part.jpg",
+        cut.folder / "frames" / "000000.jpg",
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    for project in (new, cut):
+        tidy(project)
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"project.json", "video.mkv", "4.mov", "000000.jpg"}
 
 
 @given(st.sets(st.integers(0, 50)))
@@ -139,6 +222,11 @@ def test_files_that_do_not_belong_are_passed_over(tmp_path):
     other = MaskFiles(tmp_path, (2, 3))
     assert list(other.given) == [0]
     assert list(MaskFiles(tmp_path, (3, 3)).given) == []
+    for index, note in enumerate(({"stated": 5}, {"stated": ["x"]}, {"stated": [1]}, {"confidence": [1]}), start=2):
+        for kind in ("given", "masks"):
+            (tmp_path / kind / f"{index:06d}.png").write_bytes(encode(np.ones((2, 3), np.uint8), note))
+    again = MaskFiles(tmp_path, (2, 3))
+    assert list(again.given) == [0, 4, 5] and list(again.predicted) == [2, 3, 4]
 
 
 def test_a_record_that_is_none_is_told_apart(tmp_path):
@@ -148,9 +236,20 @@ def test_a_record_that_is_none_is_told_apart(tmp_path):
     assert project.add_object(None, None, 5).id == 8
     with pytest.raises(Problem, match="at most 2"):
         project.add_object(None, None, 2)
-    for text in ("", "{}", "[]", json.dumps({"program": "other", "version": 1, "objects": [], "notes": []})):
+    good = json.loads((tmp_path / "p" / "project.json").read_bytes())
+    broken = (
+        {"objects": [{"id": 1, "name": "a", "colour": "red"}]},
+        {"objects": [{"id": 255, "name": "a", "colour": "#ff0000"}]},
+        {"propagation": {"frame": -1, "direction": "forward", "until": "end"}},
+        {"propagation": {"frame": 1}},
+        {"fps": "30/0"},
+        {"state": "lost"},
+        {"width": None},
+    )
+    texts = ("", "{}", "[]", json.dumps({"program": "other", "version": 1, "objects": [], "notes": []}))
+    for text in (*texts, *(json.dumps(good | part) for part in broken)):
         (tmp_path / "p" / "project.json").write_text(text)
-        with pytest.raises(Exception, match="project.json: no record"):
+        with pytest.raises(DataError, match="project.json: no record"):
             Project(tmp_path / "p")
 
 

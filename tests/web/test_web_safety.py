@@ -18,7 +18,8 @@ from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-LOW = "'file_bytes': 300_000, 'frame_pixels': 20_000, 'frames': 8, 'member_bytes': 100_000, 'mask_bytes': 9_000"
+LOW = "'file_bytes': 300_000, 'frame_pixels': 20_000, 'frames': 8, 'member_bytes': 100_000, 'mask_bytes': 9_000,"
+LOW += "'mask_pixels': 15_000"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def new(low) -> str:
 
 def raw(server, request: bytes) -> bytes:
     """What is answered to bytes that no client library would send."""
-    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+    with socket.create_connection((server.host, server.port), timeout=120) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65536):
@@ -81,10 +82,10 @@ def test_dns_rebinding(server):
 
 def ws(server, host: str | None = None, query: str = "", **options):
     """The server's events, opened as by a browser that takes it for `host`."""
-    with socket.create_connection((server.host, server.port), timeout=20) as connection:
+    with socket.create_connection((server.host, server.port), timeout=120) as connection:
         address = f"ws://{host or f'{server.host}:{server.port}'}/api/events{query}"
-        with connect(address, sock=connection, **options) as socket_:
-            return json.loads(socket_.recv(timeout=10))
+        with connect(address, sock=connection, open_timeout=120, **options) as socket_:
+            return json.loads(socket_.recv(timeout=120))
 
 
 def test_cross_site_requests(server, make):
@@ -273,6 +274,8 @@ def test_sizes(low, new, make):
         assert refused[9:12] in (b"400", b"413"), refused[:60]
     assert low.call("POST", "/api/projects", {"name": "x" * 2_000_000}).status == 413
     assert low.call("POST", "/api/projects", b"x" * 2_000_000, content_type="text/plain").status == 413
+    for path in ("/api/projects/upload", "/api/projects/masks/objects", f"/api/projects/{new}/propagate/masks/"):
+        assert low.call("PATCH", path, {"name": "x" * 2_000_000}).status == 413  # names of routes are no way round
     endless = head.replace("PUT", "POST").replace("/upload?name=x", "/propagate")
     assert raw(low, f"{endless}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())[9:12] == b"411"
     assert low.call("PUT", f"/api/projects/{new}/upload?name=x", b"").status == 422
@@ -286,7 +289,7 @@ def test_sizes(low, new, make):
 def test_uploads_that_come_together_count_together(low, new, make):
     half, head = 200_000, f"Host: {low.host}:{low.port}\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n"
     with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(socket.create_connection((low.host, low.port), timeout=20)) for _ in range(2)]
+        slow = [stack.enter_context(socket.create_connection((low.host, low.port), timeout=120)) for _ in range(2)]
         for number, connection in enumerate(slow):
             connection.sendall(
                 f"PUT /api/projects/{new}/upload?name={number} HTTP/1.1\r\n{head}".encode() + bytes(half - 1)
@@ -299,7 +302,7 @@ def test_uploads_that_come_together_count_together(low, new, make):
 
 def test_an_upload_that_is_late_is_not_taken(low, new, make):
     head = f"PUT /api/projects/{new}/upload?name=late HTTP/1.1\r\nHost: {low.host}:{low.port}\r\n"
-    with socket.create_connection((low.host, low.port), timeout=20) as slow:
+    with socket.create_connection((low.host, low.port), timeout=120) as slow:
         slow.sendall(f"{head}Content-Length: 1000\r\nConnection: close\r\n\r\n".encode() + bytes(500))
         low.wait(f"/api/projects/{new}", lambda found: len(list((low.projects / new / "source").iterdir())) == 1)
         assert decode(low, new, "clip.mkv", make.clip(3)) is None
@@ -390,6 +393,11 @@ def test_masks(low, make):
                                "segmentation": {"size": [10**6, 10**6], "counts": [10**12]}}]},)  # fmt: skip
     for coco in large:
         assert low.call("POST", f"{path}/load?name=x.json", json.dumps(coco).encode()).status == 422
+    frames = [{"id": n, "file_name": f"{n:06d}", "width": 96, "height": 64} for n in range(3)]
+    rle = {"size": [64, 96], "counts": [0, 64 * 96]}
+    marks = [{"id": n, "image_id": n, "track_id": 1, "segmentation": rle} for n in range(3)]
+    answer = low.call("POST", f"{path}/load?name=x.json", json.dumps({"images": frames, "annotations": marks}).encode())
+    assert answer.status == 422 and "too many frames (2 fit)" in answer.message
     many = np.arange(96 * 64).reshape(64, 96).astype(np.uint8) // 4
     assert low.call("POST", f"{path}/load?name=x.png", make.png(many)).status in (413, 422)
     for _ in range(49):

@@ -18,11 +18,14 @@ from camn.masks.rle import decode_rle, fill_polygons
 Record = dict[str, Any]
 
 
-def read_coco(path: Path, names: FrameNames, frame_size: tuple[int, int]) -> tuple[dict[int, np.ndarray], list[str]]:
+def read_coco(
+    path: Path, names: FrameNames, frame_size: tuple[int, int], most_pixels: int | None = None
+) -> tuple[dict[int, np.ndarray], list[str]]:
     """Masks by frame index, each (H, W) uint8 at its image's size, and notes; MaskError for anything malformed.
 
     A single image is frame 0 unless its `file_name` names another. Several are tied to frames by `file_name`, else by
-    `id`, as a frame's name or else its index. Where annotations overlap the later one is on top.
+    `id`, as a frame's name or else its index. Where annotations overlap the later one is on top. More than
+    `most_pixels` in all frames together are refused.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -33,7 +36,7 @@ def read_coco(path: Path, names: FrameNames, frame_size: tuple[int, int]) -> tup
     kept = [annotation for annotation in annotations if annotation.get("image_id") in frames]
     ids, more = _object_ids(path, kept, names_of)
     masks: dict[int, np.ndarray] = {}
-    overlap = 0
+    overlap = pixels = 0
     for annotation, id in zip(kept, ids, strict=True):
         image = images.get(annotation.get("image_id"), {})
         try:
@@ -41,6 +44,9 @@ def read_coco(path: Path, names: FrameNames, frame_size: tuple[int, int]) -> tup
         except MaskError as error:
             raise MaskError(f"{path}: annotation {annotation.get('id')}: {error}") from error
         frame = frames[annotation.get("image_id")]
+        pixels += 0 if frame in masks else binary.size
+        if most_pixels is not None and pixels > most_pixels:
+            raise MaskError(f"{path}: masks of too many frames ({len(masks)} fit); split it into files of fewer frames")
         mask = masks.setdefault(frame, np.zeros(binary.shape, dtype=np.uint8))
         if mask.shape != binary.shape:
             raise MaskError(f"{path}: annotation {annotation.get('id')}: its size is not that of its image's others")

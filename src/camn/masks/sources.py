@@ -56,12 +56,14 @@ def read_masks(
     frame_names: Sequence[str],
     frame_size: tuple[int, int],
     resize: bool = False,
+    most_pixels: int | None = None,
 ) -> MaskSet:
     """Read masks of any accepted format for frames called `frame_names`, of size (H, W).
 
     A file: palette indices, grey ids, binary, RGB(A) colours, for the first frame; or COCO JSON. A folder, or a list of
     files: masks named like their frames (for a list, all of them), else one binary file per object for the first frame.
     In a palette, 255 beside other ids is "ignore", read as background. `resize` scales masks of another size, nearest.
+    `most_pixels` bounds what a COCO file unpacks to, all its frames together.
 
     MaskError says what is wrong with which file, and the remedy.
     """
@@ -73,7 +75,7 @@ def read_masks(
     elif Path(source).is_dir():
         found = _from_files(_image_files(Path(source)), names, whole=False)
     elif Path(source).suffix.lower() == ".json" and Path(source).is_file():
-        masks, notes = read_coco(Path(source), names, frame_size)
+        masks, notes = read_coco(Path(source), names, frame_size, most_pixels)
         found = _Found(masks, dict.fromkeys(masks, Path(source)), {}, notes)
     else:
         found = _from_file(Path(source), names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from camn.web.problem import CODES, Problem, plain
 from camn.web.studio import Studio
 
 STATIC = Path(__file__).parent / "static"
+_FILES = re.compile(r"/api/projects/[^/]+/(upload|masks/[^/]+|masks/[^/]+/load)")  # whose routes count for themselves
 _SAID = {404: "There is nothing at this address.", 405: "This address does not take such a request."}
 
 
@@ -64,7 +66,7 @@ def _bounded(app: App, most: int) -> App:
 
     async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
         answer = None
-        if scope["type"] == "http" and not (scope["path"].endswith("/upload") or "/masks/" in scope["path"]):
+        if scope["type"] == "http" and not _FILES.fullmatch(scope["path"]):
             request = Request(scope)
             if "transfer-encoding" in request.headers:
                 answer = _error(Problem("bad_request", "Say how long the body is (Content-Length).", 411))

@@ -6,7 +6,6 @@ import io
 import secrets
 import warnings
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 from fastapi import Request
@@ -82,14 +81,16 @@ def png_of_mask(ids: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def read_mask_file(project: Project, index: int, data: bytes, resize: bool) -> MaskSet:
-    """A mask file of any format that `camn segment` takes; an image is of frame `index`. Raises Problem."""
+def read_mask_file(project: Project, index: int, data: bytes, resize: bool, most: int) -> MaskSet:
+    """A mask file of any format that `camn segment` takes; an image is of frame `index`.
+
+    most: pixels of all its masks. Raises Problem."""
     end = ".json" if data.lstrip()[:1] in (b"{", b"[") else ".png"
     path = project.folder / f".load-{secrets.token_hex(8)}{end}"
     try:
         path.write_bytes(data)
         names = [f"{frame:06d}" for frame in range(project.count)]
-        found = read_masks(path, names, project.size, resize)
+        found = read_masks(path, names, project.size, resize, most_pixels=most)
     except MaskError as error:
         raise Problem("invalid", plain(error, (path, "the mask file"))) from None
     finally:
@@ -99,9 +100,3 @@ def read_mask_file(project: Project, index: int, data: bytes, resize: bool) -> M
     single = end == ".png" or (list(found.masks) == [0] and b'"000000' not in data)
     masks = {index: found.masks[0]} if single and 0 in found.masks else dict(found.masks)
     return MaskSet(masks, found.ids, found.colours, notes)
-
-
-def leftovers(folder: Path) -> None:
-    """Remove mask files that a killed server had not done with."""
-    for path in folder.glob(".load-*"):
-        path.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from camn.web.jobs import Cancelled, Work
 from camn.web.limits import Limits
 from camn.web.problem import Problem, plain
 from camn.web.project import DISPLAY, Project
-from camn.web.uploads import probe, unpack
+from camn.web.uploads import probe
+from camn.web.zips import unpack
 
 QUALITY, SMALL_QUALITY = 95, 85
 EVERY = 64  # frames between two looks at the free room
@@ -59,7 +60,7 @@ def decode(project: Project, work: Work, limits: Limits, room: Callable, changed
 
 def _decode(project: Project, work: Work, limits: Limits, room: Callable, changed: Callable[[Project], None]) -> None:
     if project.record.kind == "zip":
-        unpack(project.source / "frames.zip", project.source / "images", limits, lambda done: work.check())
+        unpack(project.source / "frames.zip", project.source / "images", limits, lambda done: _look(work, done, room))
     source = probe(project.video(), limits)
     project.change(width=source.size[1], height=source.size[0], fps=_text(source), total=source.count)
     for name in ("frames", "small"):
@@ -83,6 +84,12 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
     project.change(state="ready", total=index + 1, notes=notes)
     (project.source / "frames.zip").unlink(missing_ok=True)
     changed(project)
+
+
+def _look(work: Work, done: int, room: Callable) -> None:
+    work.check()
+    if done % EVERY == 0:
+        room()
 
 
 def write_frame(project: Project, index: int, image: np.ndarray) -> None:

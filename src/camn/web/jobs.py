@@ -98,7 +98,8 @@ class Jobs:
         work = Work(project, kind, do, asked, known, total)
         work.announce = lambda: self._events.job(self.shown(work))
         with self._change:
-            if sum(not other.ended for other in self._works.values()) >= self._most:
+            # Reading frames is bounded by the number of projects, and must not be refused halfway.
+            if kind != "decode" and sum(not other.ended for other in self._works.values()) >= self._most:
                 raise Problem("conflict", f"{self._most} jobs wait already; cancel some, or wait.")
             self._forget()
             left = [other for other in self._works.values() if other.state == "interrupted" and kind == "propagate"]

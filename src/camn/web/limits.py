@@ -8,16 +8,20 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Limits:
     """file_bytes: of all uploads to one project, and of what a zip unpacks to. frame_pixels: of one frame. frames: of
-    one video. member_bytes: of one image in a zip. mask_bytes: of a mask file. json_bytes: of a JSON body. zip_members:
-    entries of a zip. free_bytes: room that is left on the disk. objects: at once, in one project. jobs: not ended."""
+    one video. member_bytes: of one image in a zip. mask_bytes: of a mask file. mask_pixels: of all masks in one, which
+    are in memory together. json_bytes: of a JSON body. zip_members: entries of a zip. zip_list: bytes of the list of
+    them, which is read at once. free_bytes: room that is left on the disk. objects: at once, in one project. jobs:
+    not ended."""
 
     file_bytes: int = 8 << 30
     frame_pixels: int = 8192 * 4320
     frames: int = 30_000
     member_bytes: int = 128 << 20
     mask_bytes: int = 64 << 20
+    mask_pixels: int = 1 << 30
     json_bytes: int = 1 << 20
     zip_members: int = 40_000
+    zip_list: int = 16 << 20
     free_bytes: int = 512 << 20
     objects: int = 50
     name_length: int = 120

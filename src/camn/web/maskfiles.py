@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from camn.files import write_whole
 from camn.masks import PALETTE
 
 NOTE = "camn"  # the PNG's text chunk, JSON
+_NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def encode(ids: np.ndarray, note: Mapping[str, Any]) -> bytes:
 class MaskFiles:
     """given/NNNNNN.png and masks/NNNNNN.png of a project: which there are, reading, writing, clearing.
 
-    A file that does not belong (not a number, not a PNG, of another size) is passed over: folders may be shared.
+    A file that does not belong (no number, no PNG, another size, another's note) is passed over: folders may be shared.
     """
 
     def __init__(self, folder: Path, size: tuple[int, int]):
@@ -58,10 +60,14 @@ class MaskFiles:
         self.given: dict[int, Given] = {}
         self.predicted: dict[int, Predicted] = {}
         for index, note in self._notes("given"):
-            self.given[index] = Given(frozenset(int(id) for id in note.get("stated", self._ids("given", index))))
+            stated = note["stated"] if "stated" in note else self._ids("given", index)
+            with suppress(*_NO_NOTE):
+                self.given[index] = Given(frozenset(int(id) for id in stated))
         for index, note in self._notes("masks"):
-            confidence = {int(id): float(value) for id, value in note.get("confidence", {}).items()}
-            self.predicted[index] = Predicted(confidence, frozenset(note.get("lost", ())), note.get("job", ""))
+            with suppress(*_NO_NOTE):
+                confidence = {int(id): float(value) for id, value in note.get("confidence", {}).items()}
+                lost = frozenset(int(id) for id in note.get("lost", ()))
+                self.predicted[index] = Predicted(confidence, lost, str(note.get("job", "")))
 
     def read_given(self, index: int) -> np.ndarray | None:
         """(H, W) uint8 ids, None where the user gave none."""

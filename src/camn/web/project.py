@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from camn.errors import DataError
 from camn.files import write_whole, writing
@@ -32,9 +33,9 @@ COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f
 class Object:
     """What is followed. colour: #rrggbb."""
 
-    id: int
-    name: str
-    colour: str
+    id: schemas.Id
+    name: schemas.Name
+    colour: schemas.Colour
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,24 @@ class Record:
     def read(cls, path: Path) -> Record:
         """Raises DataError for what is no project of this version."""
         try:
-            found = json.loads(path.read_bytes())
-            found["objects"] = tuple(Object(**item) for item in found["objects"])
-            record = cls(**found | {"notes": tuple(found["notes"])})
-            good = record.program == "camn" and record.version == 1
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{path}: no record of a camn project ({error}); open one that camn serve made") from None
-        if not good:
+            record = _RECORD.validate_json(path.read_bytes())
+            _ = Fraction(record.fps or 1), record.asked
+        except (OSError, ValueError, KeyError, ArithmeticError) as error:
+            told = error.errors()[0] if isinstance(error, ValidationError) else None
+            reason = f"{'.'.join(map(str, told['loc']))}: {told['msg']}" if told else error
+            raise DataError(f"{path}: no record of a camn project ({reason}); open one that camn serve made") from None
+        if record.program != "camn" or record.version != 1:
             raise DataError(f"{path}: of another version of camn; use that version, or make the project anew")
         return record
+
+    @property
+    def asked(self) -> schemas.Propagate | None:
+        """The propagation that runs or was cut off."""
+        left = self.propagation
+        return schemas.Propagate(**{key: left[key] for key in ("frame", "direction", "until")}) if left else None
+
+
+_RECORD = TypeAdapter(Record)
 
 
 class Project:

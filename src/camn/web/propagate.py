@@ -69,10 +69,10 @@ def propagate(
     Masks from the user stay; where one is met the network is corrected by it. While it runs the project's record tells
     of it. Raises Problem, CamnError; Cancelled, and then what was done stays.
     """
-    total, done = check(project, asked), 0
-    runs = plan(project.given_frames(), project.count, asked)
-    project.change(propagation=asked.model_dump() | {"job": work.id})
     try:
+        total, done = check(project, asked), 0
+        runs = plan(project.given_frames(), project.count, asked)
+        project.change(propagation=asked.model_dump() | {"job": work.id})
         with api.enough_memory(project.size, len(project.ids)):
             for run in runs:
                 for index, result in follow(project, run, segmenter()):
@@ -90,27 +90,34 @@ def propagate(
 def reached(project: Project, asked: Propagate, job: str) -> int | None:
     """The frame that a propagation came to before the server was killed; None if to none. Of both ways, forward comes
     first: a frame before the start says that this one was through."""
-    mine = [index for index, known in project.masks.predicted.items() if known.job == job]
+    mine = [index for index, known in project.masks.predicted.items() if job and known.job == job]
     before = [index for index in mine if index < asked.frame]
     return min(before, default=None) if before else max(mine, default=None)
 
 
 def follow(project: Project, run: Run, segmenter: api.AnySegmenter) -> Iterator[tuple[int, api.Result]]:
-    """Each frame of a run with what the network says of it, before the user's own mask of it, if any, corrects it."""
-    masks = project.masks
+    """Each frame of a run with what the network says of it, before the user's own mask of it, if any, corrects it.
+
+    The user goes on meanwhile: a given mask of the plan may be gone when its turn comes, and is passed over then.
+    Raises Problem where the start has no mask any more."""
     for index in run.seeds:
-        _state(project, segmenter, index, project.shown_mask(index, "given"), masks.given[index].stated)
-    shown = project.shown_mask(run.start)
-    assert shown is not None
-    stated = masks.given[run.start].stated if run.start in masks.given else frozenset()
+        _state(project, segmenter, index, *_given(project, index))
+    shown, (_, stated) = project.shown_mask(run.start), _given(project, run.start)
+    if shown is None:
+        raise Problem("conflict", f"Frame {run.start} has no mask of an object any more; mark one there first.")
     _state(project, segmenter, run.start, shown, stated | set(np.unique(shown)))
     files = (project.frame_file(index) for index in run.frames)
     with closing(api.prefetch(map(read_frame, files))) as frames:
         for index, frame in zip(run.frames, frames, strict=True):
             result = segmenter.step(frame)
             yield index, result
-            if index in masks.given:
-                _correct(segmenter, project, project.shown_mask(index, "given"), masks.given[index].stated)
+            _correct(segmenter, project, *_given(project, index))
+
+
+def _given(project: Project, index: int) -> tuple[np.ndarray | None, frozenset[int]]:
+    """The user's mask of a frame and the ids that it states; None, and none, without one."""
+    mask, given = project.shown_mask(index, "given"), project.masks.given.get(index)
+    return (None, frozenset()) if mask is None or given is None else (mask, given.stated)
 
 
 def _state(

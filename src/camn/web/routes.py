@@ -11,10 +11,10 @@ from starlette.responses import FileResponse
 import camn
 from camn.web import schemas
 from camn.web.bodies import content_length, stream
+from camn.web.names import readable
 from camn.web.problem import Problem
 from camn.web.project import Project
 from camn.web.studio import Studio
-from camn.web.uploads import readable
 
 router = APIRouter(prefix="/api")
 ERRORS: dict[int | str, dict] = {

@@ -74,7 +74,7 @@ async def load_mask(
 
 
 def _load(here: Studio, mine: Project, index: int, data: bytes, resize: bool) -> schemas.Loaded:
-    found = read_mask_file(mine, index, data, resize)
+    found = read_mask_file(mine, index, data, resize, here.limits.mask_pixels)
     if 255 in found.ids:
         raise Problem("invalid", "The mask holds object 255, which is not taken; number the objects 1 to 254.")
     missing = [id for id in found.ids if id not in mine.ids]

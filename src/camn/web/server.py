@@ -77,6 +77,8 @@ def serve(videos: Sequence[Path], options: ServeOptions, say: Callable[[str], No
     )
     address = f"http://{_shown(host)}:{port}/" + (f"?token={token}" if token else "")
     say(f"camn: {address}")
+    if token and host in ("0.0.0.0", "::"):
+        say(f"from other machines: the same, with this machine's address in place of {_shown(host)}")
     say(f"projects are in {options.projects}/; Ctrl-C stops the server, nothing is lost by it")
     if options.browser:
         threading.Timer(0.5, webbrowser.open, (address,)).start()

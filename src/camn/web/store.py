@@ -8,11 +8,12 @@ import re
 import secrets
 import shutil
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from camn.errors import CamnError, DataError, OutputError
-from camn.files import writing
+from camn.files import leftovers, writing
 from camn.web.limits import Limits
 from camn.web.problem import Problem
 from camn.web.project import RECORD, Project, Record
@@ -75,6 +76,21 @@ class Store:
 
     def close(self) -> None:
         os.close(self._lock)
+
+
+def tidy(project: Project) -> None:
+    """Remove what a server that was killed had not done with: uploads, half exports, half frames and masks."""
+    record = project.record
+    if record.state == "new":
+        shutil.rmtree(project.source, ignore_errors=True)
+    folders = [".", "exports", "given"]
+    folders += ["frames", "small"] if record.state == "decoding" else []
+    folders += ["masks"] if record.propagation else []
+    for name in folders:
+        for pattern in (".load-*", leftovers("*.*")):
+            for path in (project.folder / name).glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def lock(folder: Path) -> int:

@@ -10,17 +10,17 @@ import numpy as np
 from camn import api
 from camn.errors import CamnError
 from camn.web import schemas
-from camn.web.bodies import leftovers
 from camn.web.decode import decode
 from camn.web.events import Events
 from camn.web.exports import chosen, export, file_name
 from camn.web.jobs import Jobs, Work
 from camn.web.limits import Limits
+from camn.web.names import ENDS, readable
 from camn.web.problem import Problem, refused
 from camn.web.project import Project, stretches
 from camn.web.propagate import check, propagate, reached
-from camn.web.store import Store
-from camn.web.uploads import Inbox, readable
+from camn.web.store import Store, tidy
+from camn.web.uploads import Inbox
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
@@ -35,7 +35,7 @@ class Studio:
         self.jobs = Jobs(self.events, self.limits.jobs)
         self._inboxes: dict[str, Inbox] = {}
         self._model: api.Model | None = None
-        self._loading = threading.Lock()
+        self._loading, self._opening = threading.Lock(), threading.Lock()
         for project in self.store.all():
             self._take_up(project)
 
@@ -45,12 +45,12 @@ class Studio:
 
     def _take_up(self, project: Project) -> None:
         """What another run of the server left undone."""
-        leftovers(project.folder)
+        tidy(project)
         if project.record.state == "decoding":
             self._decode(project)
-        elif left := project.record.propagation:
-            asked = schemas.Propagate.model_validate({key: left[key] for key in ("frame", "direction", "until")})
-            self.jobs.add_interrupted(project.id, asked, reached(project, asked, str(left.get("job", ""))))
+        elif asked := project.record.asked:
+            job = str((project.record.propagation or {}).get("job", ""))
+            self.jobs.add_interrupted(project.id, asked, reached(project, asked, job))
 
     @property
     def device(self) -> str | None:
@@ -73,17 +73,25 @@ class Studio:
         """A project of a video or a folder of images on this machine, as the command line names it; it is copied.
 
         One that there is already, of the same file, is taken. Raises CamnError where it cannot be read."""
+        try:
+            return self._open_video(path)
+        except Problem as error:
+            raise CamnError(f"{path}: {error.message}") from error
+
+    def _open_video(self, path: Path) -> Project:
         source = api.open_source(path, self.limits.frame_pixels)
         state = path.stat()
         origin = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
         if known := [project for project in self.store.all() if project.record.origin == origin]:
             return known[0]
+        names = set(source.names or ())
+        inside = [] if source.kind == "video" else sorted(path.iterdir())
+        files = [file for file in inside if file.stem in names and file.suffix.lower() in ENDS] or [path]
+        self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
         inbox = self.inbox(project)
-        files = [path] if source.kind == "video" else sorted(path.iterdir())
         for file in files:
-            if file.is_file() and (source.kind == "video" or file.stem in (source.names or ())):
-                inbox.copy(file)
+            inbox.copy(file)
         self.start_decoding(project)
         project.change(origin=origin)
         return project
@@ -102,9 +110,10 @@ class Studio:
         """Where uploads to a new project go. Raises Problem."""
         if project.record.state not in ("new", "failed"):
             raise Problem("conflict", "The project has its frames already; make a new project for another video.")
-        if project.id not in self._inboxes:
-            self._inboxes[project.id] = Inbox(project.source, self.limits)
-        return self._inboxes[project.id]
+        with self._opening:  # two uploads may come at once, and a new inbox is empty
+            if project.id not in self._inboxes:
+                self._inboxes[project.id] = Inbox(project.source, self.limits)
+            return self._inboxes[project.id]
 
     def start_decoding(self, project: Project) -> None:
         """Of what was sent. Raises Problem, and then the project takes another upload."""
@@ -186,7 +195,7 @@ class Studio:
     # --- jobs --------------------------------------------------------------------------------------------------------
 
     def propagate(self, project: Project, asked: schemas.Propagate) -> schemas.Job:
-        total = check(project, asked)
+        total, before = check(project, asked), project.record.propagation
         self.store.need_room()
 
         def run(work: Work) -> None:
@@ -194,16 +203,25 @@ class Studio:
                 propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
 
         known = ((project.folder, "the project"),)
-        return self.jobs.submit(project.id, "propagate", run, asked, known, total)
+        if first := not self.jobs.busy(project.id, "propagate"):
+            project.change(propagation=asked.model_dump())  # remembered, should the server be killed while it waits
+        try:
+            return self.jobs.submit(project.id, "propagate", run, asked, known, total)
+        except Problem:
+            if first:
+                project.change(propagation=before)
+            raise
 
     def cancel(self, id: str) -> schemas.Job:
         """Raises Problem for one that decodes."""
         work = self.jobs.get(id)
         if work.kind == "decode" and not work.ended:
             raise Problem("conflict", "Reading frames cannot be cancelled; delete the project instead.")
-        if work.state == "interrupted":
+        waits = work.kind == "propagate" and work.state in ("interrupted", "queued")
+        job = self.jobs.cancel(id)
+        if waits and not self.jobs.busy(work.project, "propagate"):
             self.store.get(work.project).change(propagation=None)
-        return self.jobs.cancel(id)
+        return job
 
     def _seen(self, project: Project, index: int) -> None:
         self._tell(project, index)

@@ -1,4 +1,4 @@
-"""What users send: streamed to the disk under names made here, looked into before use, unpacked within bounds."""
+"""What users send: streamed to the disk under names made here, looked into before use."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ import re
 import secrets
 import shutil
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
-
-from PIL import Image
 
 from camn import api
 from camn.errors import VideoError
 from camn.files import writing
 from camn.web.limits import Limits, size
+from camn.web.names import image_suffix, stem
 from camn.web.problem import Problem
+from camn.web.zips import members
 
-CHUNK = 1 << 20
 ROOM = 64 << 20  # bytes between two looks at the free room
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|gif|mpg|mpeg|ts|wmv|flv|ogv|y4m|mxf)$", re.IGNORECASE)
-_IMAGES = {
-    "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif",
-    "BMP": ".bmp", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm",
-}  # fmt: skip
-_ENDS = {*_IMAGES.values(), ".jpeg", ".tiff", ".pgm"}
 Kind = Literal["video", "zip", "images"]
 
 
@@ -104,7 +98,7 @@ class Inbox:
             raise Problem("conflict", "Nothing was sent yet; send a video, images, or a zip of images.")
         first = self.sent[0]
         if len(self.sent) == 1 and zipfile.is_zipfile(first.file):
-            _members(first.file, self.limits)
+            members(first.file, self.limits)
             os.replace(first.file, self.folder / "frames.zip")
             return "zip"
         if len(self.sent) == 1 and image_suffix(first.file) is None:
@@ -119,7 +113,7 @@ class Inbox:
 
     def _settle_images(self) -> None:
         folder, moves = self.folder / "images", []
-        for index, sent in enumerate(sorted(self.sent, key=lambda sent: api.natural_key(_stem(sent.name)))):
+        for index, sent in enumerate(sorted(self.sent, key=lambda sent: api.natural_key(stem(sent.name)))):
             suffix = image_suffix(sent.file)
             if suffix is None:
                 raise Problem("invalid", f"“{sent.name}” is not an image; send one video, one zip, or images alone.")
@@ -135,117 +129,6 @@ class Inbox:
         """What messages should call the files, for `plain`."""
         full = [(sent.file, f"“{sent.name}”") for sent in self.sent]
         return [*full, *((Path(path.name), name) for path, name in full)]
-
-
-def readable(name: str) -> str:
-    """A file's name as somebody says it, for messages and as a project's name: its last part, printable, short."""
-    return "".join(letter for letter in _path(name).name if letter.isprintable())[:120] or "file"
-
-
-def image_suffix(path: Path) -> str | None:
-    """Of a file that is an image by its content: the end that its name should have."""
-    try:
-        with Image.open(path) as image:  # the header alone
-            return _IMAGES.get(image.format or "")
-    except Exception:  # Pillow's readers raise nearly anything on a broken file
-        return None
-
-
-def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], None]) -> None:
-    """The images of a zip -> `folder`/NNNNNN.EXT in the natural order of their names; those there already are kept.
-
-    Read member by member, each under a name made here; what it says of its sizes is not relied upon. check: called with
-    the images done. Raises Problem, OutputError.
-    """
-    left, part = limits.file_bytes, folder / ".member"
-    with writing(folder), zipfile.ZipFile(archive) as file:
-        folder.mkdir(exist_ok=True)
-        there = {path.stem: path for path in folder.glob("[0-9]*")}
-        for index, member in enumerate(_members(archive, limits)):
-            if f"{index:06d}" in there:
-                left -= there[f"{index:06d}"].stat().st_size
-                continue
-            try:
-                left -= _extract(file, member, part, min(left, limits.member_bytes))
-                suffix = image_suffix(part)
-                if suffix is None:
-                    raise Problem(
-                        "invalid", f"“{readable(member.filename)}” in the zip is not an image that can be read."
-                    )
-                os.replace(part, folder / f"{index:06d}{suffix}")
-            finally:
-                part.unlink(missing_ok=True)
-            check(index + 1)
-
-
-def _members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
-    """The images of a zip by their names' ends, in order. Raises Problem."""
-    try:
-        with zipfile.ZipFile(archive) as file:
-            found = file.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Problem("invalid", "The zip file is damaged; make it again.") from error
-    if len(found) > limits.zip_members:
-        raise Problem("too_large", f"The zip has {len(found)} entries; at most {limits.zip_members} are taken.")
-    images = [member for member in found if _is_image(member)]
-    if not images:
-        raise Problem("invalid", "The zip holds no images; put the frames of one video in it.")
-    if len(images) > limits.frames:
-        raise Problem("too_large", f"The zip has {len(images)} images; at most {limits.frames} are taken.")
-    if any(member.flag_bits & 1 for member in images):
-        raise Problem("invalid", "The zip is encrypted; make it without a password.")
-    if sum(member.file_size for member in images) > limits.file_bytes:
-        raise Problem("too_large", f"The zip unpacks to more than {size(limits.file_bytes)}, the most that is taken.")
-    if len({_path(member.filename).parent for member in images}) > 1:
-        raise Problem("invalid", "The zip holds several folders of images; put the frames of one video in it.")
-    return sorted(images, key=lambda member: api.natural_key(_stem(member.filename)))
-
-
-def _is_image(member: zipfile.ZipInfo) -> bool:
-    path = _path(member.filename)
-    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return not member.is_dir() and not hidden and path.suffix.lower() in _ENDS
-
-
-def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: int) -> int:
-    """Bytes written. Raises Problem."""
-    count = 0
-    try:
-        with file.open(member) as packed, path.open("wb") as unpacked:
-            for chunk in _chunks(packed):
-                count += len(chunk)
-                if count > most:
-                    raise Problem(
-                        "too_large", f"“{readable(member.filename)}” in the zip unpacks to more than is taken."
-                    )
-                unpacked.write(chunk)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise _bad(member, "is damaged; make the zip again") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "lzma", "_lzma", "bz2"):
-            raise Problem(
-                "invalid", f"“{readable(member.filename)}” in the zip is damaged; make the zip again."
-            ) from error
-        raise
-    return count
-
-
-def _bad(member: zipfile.ZipInfo, what: str, code: str = "invalid") -> Problem:
-    return Problem(code, f"“{readable(member.filename)}” in the zip {what}.")
-
-
-def _chunks(file) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
-
-
-def _stem(name: str) -> str:
-    return _path(name).stem
-
-
-def _path(name: str) -> PurePosixPath:
-    """For its parts; never opened."""
-    return PurePosixPath(name.replace("\\", "/"))
 
 
 def probe(path: Path, limits: Limits) -> api.FrameSource:

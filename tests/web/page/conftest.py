@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 import camn
 
-expect.set_options(timeout=60_000)
+PATIENCE = 120_000  # milliseconds: a busy machine is no failure
+expect.set_options(timeout=PATIENCE)
 DEMO = Path(camn.__file__).parent / "assets" / "demo" / "bigbuckbunny.mp4"
 FIRST, FRAMES, SIZE = 100, 20, (180, 320)
 MARGIN = 12  # around the frame that is fitted into the stage, in CSS pixels
@@ -133,6 +134,7 @@ def project(server, clip) -> str:
 @pytest.fixture
 def context(browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 

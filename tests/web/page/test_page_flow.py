@@ -150,6 +150,60 @@ def test_undo_redo_and_keys(editor, project):
     assert (editor.ids(project, 0)[90, 102:138] == 1).all()
 
 
+# The page's requests wait so many milliseconds; below 0 they fail.
+SLOW = """(wait) => {
+  window.quick ??= window.fetch;
+  window.fetch = async (...asked) => {
+    await new Promise((go) => setTimeout(go, Math.max(0, wait)));
+    return wait < 0 ? Promise.reject(new TypeError("no network")) : window.quick(...asked);
+  };
+}"""
+
+
+def test_strokes_that_are_faster_than_the_server(editor, project):
+    """They make one object, lose nothing of each other, and are undone one by one."""
+    editor.open(project)
+    editor.page.evaluate(SLOW, 400)
+    for y in (60, 90, 120):
+        editor.drag((100, y), (140, y))
+    ids = editor.ids(project, 0)
+    assert [ids[y, 120] for y in (60, 90, 120)] == [1, 1, 1]
+    assert len(editor.server.ask("GET", f"/api/projects/{project}")["objects"]) == 1
+    editor.press("z", "z")
+    editor.page.evaluate(SLOW, 0)
+    expect(editor.page.locator("#spoken")).to_have_text("Undone: Brush")
+    editor.saved()
+    ids = editor.ids(project, 0)
+    assert [ids[y, 120] for y in (60, 90, 120)] == [1, 0, 0]
+    editor.press("z")
+    editor.saved()
+    assert editor.given(project) == []
+
+
+def test_a_stroke_stays_on_its_frame(editor, project):
+    """Also where the user goes on before the first object was made for it."""
+    editor.open(project)
+    editor.page.evaluate(SLOW, 400)
+    editor.drag((100, 90), (140, 90))
+    editor.press("ArrowRight")
+    editor.at(1)
+    assert editor.ids(project, 0)[90, 120] == 1
+    assert editor.given(project) == [0]
+
+
+def test_an_undo_that_failed_can_be_tried_again(editor, project):
+    editor.open(project)
+    editor.drag((100, 90), (140, 90))
+    assert editor.given(project) == [0]
+    editor.page.evaluate(SLOW, -1)
+    editor.press("z")
+    expect(editor.page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    editor.page.evaluate(SLOW, 0)
+    editor.press("z")
+    expect(editor.page.locator("#spoken")).to_have_text("Undone: Brush")
+    assert editor.given(project) == []
+
+
 def test_the_player(editor, project):
     editor.open(project)
     editor.press("ArrowRight", "ArrowRight", "ArrowLeft")

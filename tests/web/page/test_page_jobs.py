@@ -75,6 +75,41 @@ def test_two_tabs(tab, project):
     expect(one.page.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuetext", re.compile("your mask"))
 
 
+# Of each moment: the frame that is shown, and whether a mask is over it.
+WATCH = """() => {
+  window.seen = [];
+  const { dataset } = document.querySelector("#stage");
+  const look = () => { window.seen.push([Number(dataset.shown), dataset.masked]); requestAnimationFrame(look); };
+  look();
+}"""
+
+
+def test_a_propagation_is_followed_by_frames_with_their_masks(editor, project):
+    editor.open(project)
+    editor.mark()
+    editor.saved()
+    editor.page.evaluate(WATCH)
+    editor.button("Forward").click()
+    editor.at(19)
+    seen = editor.page.evaluate("window.seen")
+    assert len({frame for frame, _ in seen}) > 5
+    assert {masked for _, masked in seen} == {"true"}
+
+
+def test_who_waits_is_told_for_what(editor, project, server, clip):
+    other = server.project(("bunny.mkv", clip))
+    editor.open(other)
+    editor.mark()
+    editor.saved()
+    jobs = [server.ask("POST", f"/api/projects/{other}/propagate", {"frame": 0})["id"]]
+    editor.open(project)
+    editor.mark()
+    editor.button("Forward").click()
+    expect(editor.page.locator("#propagate .numbers")).to_have_text("Waiting: 1 job before it")
+    server.ask("DELETE", f"/api/jobs/{jobs[0]}")
+    running(editor)
+
+
 def test_doubtful_and_lost_stretches(serve, tab, make):
     """Of a network that knows nothing: each stretch of the server is a button, which goes there; so does D."""
     server = serve()
@@ -148,6 +183,53 @@ def test_what_is_no_video(editor):
     expect(editor.page.get_by_role("alert")).to_be_visible()
     expect(editor.page.locator("#home")).to_be_visible()
     assert editor.server.ask("GET", "/api/projects") == before
+
+
+def dropped(editor, path) -> None:
+    """As the browser is told by the system of a file or a folder that is let go over the page."""
+    editor.home()
+    box = editor.page.locator("#drop").bounding_box()
+    devtools = editor.page.context.new_cdp_session(editor.page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        at = {"x": box["x"] + 40, "y": box["y"] + 40}
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
+
+
+def test_a_folder_dropped(editor, make, tmp_path):
+    """Its images alone, not those of the folders in it, by their numbers; more than a browser lists at once (100)."""
+    folder = tmp_path / "shot"
+    (folder / "more").mkdir(parents=True)
+    for n in range(104):
+        (folder / f"frame{n}.png").write_bytes(make.png(make.picture(n % 40)))
+    for name in ("more/frame200.png", ".hidden.png", "notes.txt"):
+        (folder / name).write_bytes((folder / "frame0.png").read_bytes())
+    dropped(editor, folder)
+    expect(editor.page.get_by_text("/ 104", exact=True)).to_be_visible()
+    editor.at(0)
+    id = editor.page.url.split("/")[-2]
+    found = editor.server.ask("GET", f"/api/projects/{id}")
+    assert (found["name"], found["count"]) == ("shot", 104)
+    image = editor.server.call("GET", f"/api/projects/{id}/frames/11?size=full").ids  # not frame101
+    assert abs(image.astype(int) - make.picture(11)).mean() < 4
+
+
+def test_a_folder_of_other_things_dropped(editor, tmp_path):
+    (tmp_path / "empty").mkdir()
+    dropped(editor, tmp_path / "empty")
+    expect(editor.page.get_by_role("alert")).to_contain_text("no files in it")
+
+
+def test_a_folder_chosen(editor, make, tmp_path):
+    folder = tmp_path / "chosen"
+    (folder / "more").mkdir(parents=True)
+    for name in ("1.ppm", "2.ppm", "more/3.ppm"):
+        height, width = make.picture(0).shape[:2]
+        (folder / name).write_bytes(b"P6 %d %d 255\n" % (width, height) + make.picture(int(name[-5])).tobytes())
+    editor.home()
+    editor.page.get_by_label("Choose a folder of frames").set_input_files(folder)
+    expect(editor.page.locator("#transport")).to_contain_text("/ 2")
+    editor.at(0)
 
 
 def test_images_dropped(editor, make):

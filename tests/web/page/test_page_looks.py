@@ -98,6 +98,16 @@ def test_the_theme_is_chosen_and_kept(editor):
     expect(editor.page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+def test_the_theme_is_the_systems_until_one_is_chosen(editor, project):
+    editor.page.emulate_media(color_scheme="light")
+    editor.open(project)
+    light = editor.stage.screenshot()
+    editor.page.emulate_media(color_scheme="dark")
+    expect(editor.page.locator("html")).to_have_attribute("data-theme", "dark")
+    editor.page.wait_for_timeout(200)
+    assert editor.stage.screenshot() != light
+
+
 def test_all_is_reached_by_tab_and_is_seen_to_be(editor, project):
     editor.open(project)
     editor.mark()

@@ -110,7 +110,7 @@ export class App {
     const { follow, playing, projectId } = this.store.state;
     const shown =
       job.kind === "propagate" && job.project === projectId && job.state === "running" && job.frame !== null;
-    if (shown && follow && !playing && !this.session?.edits.open) this.session?.show(Number(job.frame));
+    if (shown && follow && !playing && !this.session?.edits.busy) this.session?.follow(Number(job.frame));
   }
 
   /** @param {string} id */
@@ -153,7 +153,7 @@ export class App {
   rewind(way, word) {
     return attempt(async () => {
       const { session } = this;
-      if (!session || session.edits.open) return;
+      if (!session || session.edits.busy) return;
       await session.act(async () => {
         const action = await session.history[way]();
         if (action) say(find("#spoken", HTMLElement), `${word}: ${action.label}`);

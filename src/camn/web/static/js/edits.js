@@ -12,6 +12,8 @@ import { copy, cut, paste, union } from "./ids.js";
  * @property {IdMap} before
  * @property {IdMap} map to paint on
  * @property {Rect | null} rect what was painted
+ * @property {Promise<void>} ended
+ * @property {() => void} end
  */
 
 /**
@@ -41,16 +43,43 @@ export class Edits {
     this.session = session;
     /** @type {Edit | null} the one that is being made now */
     this.open = null;
+    this.waiting = 0; // for their turn, or for their frame's mask
+    /** @type {Promise<unknown>} the end of the last one that was asked for */
+    this.turn = Promise.resolve();
   }
 
-  /** Begins one on the frame that is shown. @returns {Promise<Edit>} */
-  async begin() {
-    const { session } = this;
-    const { frame } = session.store.state;
-    const { width, height } = session.project;
-    const before = await session.masks.load(frame, width, height);
-    this.open = { frame, given: session.track.given.has(frame), before, map: copy(before), rect: null };
+  /** Is one being made, or about to be? */
+  get busy() {
+    return this.open !== null || this.waiting > 0;
+  }
+
+  /** Begins one, when those before it have ended. @param {number} [frame] the shown one @returns {Promise<Edit>} */
+  begin(frame = this.session.store.state.frame) {
+    this.waiting++;
+    const begun = this.turn.then(() => this.start(frame)).finally(() => this.waiting--);
+    this.turn = begun.then(
+      (edit) => edit.ended,
+      () => {},
+    );
+    return begun;
+  }
+
+  /** @param {number} frame @returns {Promise<Edit>} */
+  async start(frame) {
+    const { masks, track, project } = this.session;
+    const before = await masks.load(frame, project.width, project.height);
+    const given = track.given.has(frame) || masks.newest.has(frame); // the answer to the last one may be on its way
+    let end = () => {};
+    const ended = new Promise((/** @type {(value: void) => void} */ resolve) => (end = resolve));
+    this.open = { frame, given, before, map: copy(before), rect: null, ended, end };
     return this.open;
+  }
+
+  /** Does what changes masks in another way, when the edits before it have ended. @param {() => Promise<void>} work */
+  alone(work) {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   /** @param {Edit} edit @param {Rect} rect of its map that was painted */
@@ -62,6 +91,7 @@ export class Edits {
   /** @param {Edit} edit */
   drop(edit) {
     if (this.open === edit) this.open = null;
+    edit.end();
     this.session.maskChanged.tell(edit.frame);
   }
 
@@ -73,8 +103,8 @@ export class Edits {
     const [old, now] = [cut(before, rect), cut(map, rect)];
     this.session.history.push({
       label,
-      undo: () => (given ? this.repaint(frame, rect, old) : this.remove(frame)),
-      redo: () => this.repaint(frame, rect, now),
+      undo: () => this.alone(() => (given ? this.repaint(frame, rect, old) : this.remove(frame))),
+      redo: () => this.alone(() => this.repaint(frame, rect, now)),
     });
     const sent = this.session.masks.put(frame, map);
     this.drop(edit);
@@ -98,15 +128,14 @@ export class Edits {
 
   /** The user's mask of the shown frame goes; the network's shows again. */
   async clear() {
-    const { frame, before } = await this.begin();
-    this.open = null;
-    const map = copy(before);
+    const edit = await this.begin();
+    const { frame, before } = edit;
     this.session.history.push({
       label: "Clear the mask",
-      undo: () => this.session.masks.put(frame, map),
-      redo: () => this.remove(frame),
+      undo: () => this.alone(() => this.session.masks.put(frame, copy(before))),
+      redo: () => this.alone(() => this.remove(frame)),
     });
-    await this.remove(frame);
+    await this.remove(frame).finally(() => this.drop(edit));
   }
 
   /** The object is not on the shown frame. @param {number} object */

@@ -42,7 +42,10 @@ export class History {
     const moved = this.queue.then(async () => {
       const action = from.pop();
       if (!action) return undefined;
-      await work(action);
+      await work(action).catch((error) => {
+        from.push(action); // not done: it can be tried again
+        throw error;
+      });
       to.push(action);
       this.changed.tell();
       return action;

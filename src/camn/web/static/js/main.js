@@ -103,13 +103,17 @@ function showConnection() {
 
 function toggleTheme() {
   const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
   try {
     localStorage.setItem("camn-theme", root.dataset.theme);
   } catch {
     // no storage: for this visit only
   }
+  showTheme();
+}
+
+/** Canvases take their colours anew. */
+function showTheme() {
   app.stage.resize();
   app.timeline.draw();
 }
@@ -141,6 +145,7 @@ async function start() {
   store.watch(["busy"], showEmpty);
   showHome(store, (id) => (location.hash = `#/p/${id}`));
   listenToKeys(app);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme); // after theme.js has heard of it
   returnFocus();
   addEventListener("unhandledrejection", (event) => fail(event.reason));
   const server = await api.server();

@@ -10,6 +10,7 @@ import { note } from "./messages.js";
 /** @import {IdMap} from "./png.js" */
 /** @import {Session} from "./session.js" */
 
+const MOST_KEPT = 32; // masks at full size that are kept for one undo
 const OTHER_SIZE = "It has another size than the video. Thin parts may get lost when it is scaled.";
 
 /** @param {(file: File) => void} chosen @returns {() => void} opens the dialog */
@@ -34,14 +35,16 @@ export function maskChooser(chosen) {
 export async function loadMask(session, file) {
   const { frame } = session.store.state;
   await session.masks.queue;
-  const before = await givenMasks(session, frame);
+  const before = await givenMasks(session, frame, file.name.toLowerCase().endsWith(".json"));
   const loaded = await send(session, frame, file);
   if (!loaded) return;
   loaded.notes.forEach(note);
   const [first, ...more] = loaded.frames;
-  note(`Loaded for ${more.length ? count(loaded.frames.length, "frame") : `frame ${first + 1}`}.`);
+  const undone = before && loaded.frames.length <= MOST_KEPT;
+  const words = `Loaded for ${more.length ? count(loaded.frames.length, "frame") : `frame ${first + 1}`}`;
+  note(undone ? `${words}.` : `${words}. This is too much to be undone by Z.`);
   await session.reload();
-  await remember(session, loaded.frames, before);
+  if (undone) await remember(session, loaded.frames, before);
 }
 
 /** @param {Session} session @param {number} frame @param {File} file */
@@ -56,15 +59,17 @@ async function send(session, frame, file) {
 }
 
 /**
- * The user's masks as they are, to go back to.
- * @param {Session} session @param {number} frame @returns {Promise<Map<number, IdMap>>}
+ * The user's masks that may be replaced, as they are, to go back to; null if there are too many.
+ * @param {Session} session @param {number} frame @param {boolean} any of any frame, not of this one alone
+ * @returns {Promise<Map<number, IdMap> | null>}
  */
-async function givenMasks(session, frame) {
+async function givenMasks(session, frame, any) {
   const { width, height } = session.project;
+  const { given } = session.track;
+  const replaced = any ? [...given] : [frame].filter((n) => given.has(n));
+  if (replaced.length > MOST_KEPT) return null;
   const kept = new Map();
-  for (const n of new Set([...session.track.given, frame])) {
-    if (session.track.given.has(n)) kept.set(n, copy(await session.masks.load(n, width, height)));
-  }
+  for (const n of replaced) kept.set(n, copy(await session.masks.load(n, width, height)));
   return kept;
 }
 

@@ -134,8 +134,10 @@ export class Propagation {
     this.old.hidden = true;
     this.bar.value = job.total ? job.done / job.total : 0;
     const rest = job.left === null ? "" : ` · ${duration(job.left)} left`;
-    if (job.state === "queued")
-      say(this.text, job.place > 1 ? `Waiting: ${count(job.place - 1, "job")} before it` : "Starting…");
+    const { jobs } = this.store.state;
+    const runs = jobs.some((one) => one.kind === "propagate" && one.state === "running"); // in another project
+    const before = job.place - 1 + Number(runs);
+    if (job.state === "queued") say(this.text, before > 0 ? `Waiting: ${count(before, "job")} before it` : "Starting…");
     else say(this.text, `${job.done} of ${job.total}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
   }
 
@@ -173,9 +175,11 @@ export class Propagation {
     if (this.old.dataset.text === job.id + text) return;
     this.old.dataset.text = job.id + text;
     this.old.className = `notice ${job.state}`;
+    const word = job.frame === null ? "Start again" : "Continue";
+    const wanted = job.frame !== null || job.state !== "cancelled";
     this.old.replaceChildren(
       el("p", {}, text),
-      job.frame === null ? "" : button("play", "Continue", () => this.resume(job), { text: true, class: "small" }),
+      wanted ? button("play", word, () => this.resume(job), { text: true, class: "small" }) : "",
     );
   }
 
@@ -183,8 +187,8 @@ export class Propagation {
   async resume(job) {
     const asked = /** @type {Propagate} */ (job.asked);
     const { frame } = job;
-    if (frame === null) return;
     this.store.set({ until: asked.until });
+    if (frame === null) return this.start(asked.direction, asked.frame);
     const turned = asked.direction === "both" && frame > asked.frame;
     await this.start(asked.direction !== "both" ? asked.direction : turned ? "forward" : "backward", frame);
     if (turned) await this.start("backward", asked.frame);

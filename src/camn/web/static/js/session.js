@@ -30,6 +30,11 @@ export class Session {
     /** @type {ServerEvent[]} heard since what is known was asked for: they are newer than the answer */
     this.late = [];
     this.reloading = false;
+    /** @type {Promise<Obj> | null} the first object, while it is being made */
+    this.first = null;
+    /** @type {number | null} the frame that a propagation came to last, and that is to be shown */
+    this.ahead = null;
+    this.following = false;
     this.frames = new Frames(id);
     this.masks = new Masks(id, this.track, (frame) => this.maskChanged.tell(frame));
     this.history = new History();
@@ -110,13 +115,38 @@ export class Session {
 
   /** The user goes somewhere: a propagation no longer takes the view along. @param {number} frame */
   seek(frame) {
+    this.ahead = null;
     this.store.set({ playing: false, follow: this.store.active.length === 0 });
     this.show(frame);
   }
 
+  /**
+   * A propagation has come to a frame: shows it as soon as its picture and its mask are here. Of those that it comes to
+   * meanwhile the last one is next.
+   * @param {number} frame
+   */
+  async follow(frame) {
+    this.ahead = frame;
+    if (this.following) return;
+    this.following = true;
+    while (this.ahead !== null) {
+      /** @type {number} */
+      const next = this.ahead;
+      await Promise.allSettled([this.frames.load(next, "display"), this.masks.want(next)]);
+      if (this.ahead === null) break; // the user went elsewhere
+      if (this.ahead === next) this.ahead = null;
+      const { follow, playing } = this.store.state;
+      if (follow && !playing && !this.edits.busy && !this.ended.signal.aborted) this.show(next);
+    }
+    this.following = false;
+  }
+
   /** The selected object, or a new one if there is none. @returns {Promise<Obj>} */
   async needObject() {
-    return this.object ?? this.project.objects[0] ?? this.addObject();
+    const known = this.object ?? this.project.objects[0];
+    if (known) return known;
+    this.first ??= this.addObject().finally(() => (this.first = null)); // two strokes may ask at once
+    return this.first;
   }
 
   /** @returns {Promise<Obj>} */

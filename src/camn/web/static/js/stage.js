@@ -160,6 +160,7 @@ export class Stage {
     if (!session || !shown) return;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const masked = this.colour();
+    canvas.dataset.masked = String(masked);
     if (this.store.state.view === "cutout") this.drawCutout(shown.picture, masked);
     else this.drawPicture(context, shown.picture, masked);
     this.tool?.draw(context, viewport);

@@ -6,7 +6,7 @@ import { size } from "./format.js";
 /** @import {Limits, Project} from "./types.js" */
 /** @typedef {{name: string, files: File[]}} Source */
 
-const IMAGE = /\.(jpe?g|png|bmp|webp|tiff?)$/i;
+const IMAGE = /\.(jpe?g|png|bmp|webp|tiff?|avif|jp2|p[gp]m)$/i;
 const AT_ONCE = 3;
 
 /** @param {File[]} files @param {string} name of the folder, if it is one @returns {Source} */

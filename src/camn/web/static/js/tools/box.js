@@ -18,9 +18,9 @@ const LEAST = 4; // pixels of the frame
  */
 export async function grab(tool, wish, keep, label) {
   const { session, store } = tool;
+  const { frame } = store.state;
   const object = await session.needObject();
   store.set({ object: object.id });
-  const { frame } = store.state;
   await session.masks.queue; // GrabCut begins from what the server has
   const found = await decode(await api.grabCut(session.id, frame, { ...wish, object: object.id }));
   if (store.state.frame !== frame) return;

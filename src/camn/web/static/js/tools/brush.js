@@ -28,15 +28,16 @@ export class Brush extends Tool {
     const erases = this.erases !== (shift || secondary);
     const begun = { points: [point], painted: 0, edit: null, table: new Uint8Array(256), erases, over: false };
     this.stroke = begun;
-    this.attempt(null, () => this.begin(begun));
+    const { frame } = this.store.state; // the user may go on before the object is made
+    this.attempt(null, () => this.begin(begun, frame));
   }
 
-  /** Points that come before the mask is here wait for it. @param {Stroke} begun */
-  async begin(begun) {
+  /** Points that come before the mask is here wait for it. @param {Stroke} begun @param {number} frame */
+  async begin(begun, frame) {
     const object = begun.erases ? this.session.object : await this.session.needObject();
     if (object && !begun.erases) this.store.set({ object: object.id });
     begun.table = paintTable(begun.erases ? 0 : (object?.id ?? 0), object?.id ?? 0, this.store.state.protect);
-    const edit = await this.session.edits.begin();
+    const edit = await this.session.edits.begin(frame);
     if (this.stroke !== begun && !begun.over) return this.session.edits.drop(edit); // cancelled meanwhile
     begun.edit = edit;
     this.paint(begun);

@@ -46,9 +46,10 @@ export class Polygon extends Tool {
 
   /** @param {Point[]} points @param {boolean} erases */
   async fill(points, erases) {
+    const { frame } = this.store.state; // the user may go on before the object is made
     const object = await this.session.needObject();
     this.store.set({ object: object.id });
-    const edit = await this.session.edits.begin();
+    const edit = await this.session.edits.begin(frame);
     const table = paintTable(erases ? 0 : object.id, object.id, this.store.state.protect);
     this.session.edits.painted(edit, paintPolygon(edit.map, points, table));
     await this.session.edits.commit(edit, erases ? "Cut out a polygon" : "Polygon");

@@ -54,10 +54,12 @@ export class Scribble extends Tool {
   }
 
   async ask() {
+    const { frame } = this.store.state;
     const object = await this.session.needObject();
+    if (this.store.state.frame !== frame) return; // the user has gone on
     this.store.set({ object: object.id });
-    this.of = `${this.store.state.frame}/${object.id}`;
-    const shown = this.session.masks.get(this.store.state.frame);
+    this.of = `${frame}/${object.id}`;
+    const shown = this.session.masks.get(frame);
     const refine = shown !== undefined && has(shown, object.id);
     try {
       await grab(this, { strokes: this.strokes, refine }, false, "Scribble");

@@ -1,0 +1,36 @@
+"""Names of files that users send, and what images are called: for order and messages; no path is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+_IMAGES = {
+    "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif",
+    "BMP": ".bmp", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm",
+}  # fmt: skip
+ENDS = {*_IMAGES.values(), ".jpeg", ".tiff", ".pgm"}
+
+
+def readable(name: str) -> str:
+    """A file's name as somebody says it, for messages and as a project's name: its last part, printable, short."""
+    return "".join(letter for letter in parted(name).name if letter.isprintable())[:120] or "file"
+
+
+def image_suffix(path: Path) -> str | None:
+    """Of a file that is an image by its content: the end that its name should have."""
+    try:
+        with Image.open(path) as image:  # the header alone
+            return _IMAGES.get(image.format or "")
+    except Exception:  # Pillow's readers raise nearly anything on a broken file
+        return None
+
+
+def stem(name: str) -> str:
+    return parted(name).stem
+
+
+def parted(name: str) -> PurePosixPath:
+    """For its parts; never opened."""
+    return PurePosixPath(name.replace("\\", "/"))

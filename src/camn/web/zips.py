@@ -1,0 +1,123 @@
+"""Images out of a zip, member by member, within bounds: what it says of itself is not relied upon."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from camn import api
+from camn.files import writing
+from camn.web.limits import Limits, size
+from camn.web.names import ENDS, image_suffix, parted, readable, stem
+from camn.web.problem import Problem
+
+CHUNK = 1 << 20
+
+
+def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], None]) -> None:
+    """The images of a zip -> `folder`/NNNNNN.EXT in the natural order of their names; those there already are kept.
+
+    Each is written under a name made here. check: called with the number of images done. Raises Problem, OutputError.
+    """
+    left, part = limits.file_bytes, folder / ".member"
+    with writing(folder), _open_zip(archive, limits) as file:
+        folder.mkdir(exist_ok=True)
+        there = {path.stem: path for path in folder.glob("[0-9]*")}
+        for index, member in enumerate(members(archive, limits)):
+            if f"{index:06d}" in there:
+                left -= there[f"{index:06d}"].stat().st_size
+                continue
+            try:
+                left -= _extract(file, member, part, min(left, limits.member_bytes))
+                suffix = image_suffix(part)
+                if suffix is None:
+                    raise _bad(member, "is not an image that can be read")
+                os.replace(part, folder / f"{index:06d}{suffix}")
+            finally:
+                part.unlink(missing_ok=True)
+            check(index + 1)
+
+
+class _Bounded(io.FileIO):
+    """Of which no more is read at once than `most` bytes."""
+
+    most = CHUNK
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        asked = self.most + 1 if count is None or count < 0 else count
+        data = super().read(min(asked, self.most + 1))
+        if len(data) > self.most:
+            raise Problem("too_large", f"The zip's list of its files has more than {size(self.most)}, the most taken.")
+        return data
+
+
+@contextmanager
+def _open_zip(archive: Path, limits: Limits) -> Iterator[zipfile.ZipFile]:
+    """The list of members is read whole, before anything can be said of their number: it must be of a sane size."""
+    with _Bounded(archive) as raw:
+        raw.most = limits.zip_list
+        with zipfile.ZipFile(raw) as file:
+            yield file
+
+
+def members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
+    """The images of a zip by their names' ends, in order. Raises Problem."""
+    try:
+        with _open_zip(archive, limits) as file:
+            found = file.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise Problem("invalid", "The zip file is damaged; make it again.") from error
+    if len(found) > limits.zip_members:
+        raise Problem("too_large", f"The zip has {len(found)} entries; at most {limits.zip_members} are taken.")
+    images = [member for member in found if _is_image(member)]
+    if not images:
+        raise Problem("invalid", "The zip holds no images; put the frames of one video in it.")
+    if len(images) > limits.frames:
+        raise Problem("too_large", f"The zip has {len(images)} images; at most {limits.frames} are taken.")
+    if any(member.flag_bits & 1 for member in images):
+        raise Problem("invalid", "The zip is encrypted; make it without a password.")
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in images):
+        raise Problem("invalid", "The zip is packed in an unusual way; make it with the usual one (deflate).")
+    if sum(member.file_size for member in images) > limits.file_bytes:
+        raise Problem("too_large", f"The zip unpacks to more than {size(limits.file_bytes)}, the most that is taken.")
+    if len({parted(member.filename).parent for member in images}) > 1:
+        raise Problem("invalid", "The zip holds several folders of images; put the frames of one video in it.")
+    return sorted(images, key=lambda member: api.natural_key(stem(member.filename)))
+
+
+def _is_image(member: zipfile.ZipInfo) -> bool:
+    path = parted(member.filename)
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return not member.is_dir() and not hidden and path.suffix.lower() in ENDS
+
+
+def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: int) -> int:
+    """Bytes written. Raises Problem."""
+    count = 0
+    try:
+        with file.open(member) as packed, path.open("wb") as unpacked:
+            for chunk in _chunks(packed):
+                count += len(chunk)
+                if count > most:
+                    raise _bad(member, "unpacks to more than is taken", "too_large")
+                unpacked.write(chunk)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise _bad(member, "is damaged; make the zip again") from error
+    except Exception as error:
+        if type(error).__module__ == "zlib":
+            raise _bad(member, "is damaged; make the zip again") from error
+        raise
+    return count
+
+
+def _bad(member: zipfile.ZipInfo, what: str, code: str = "invalid") -> Problem:
+    return Problem(code, f"“{readable(member.filename)}” in the zip {what}.")
+
+
+def _chunks(file) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
