@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camn import weights
-from camn.config import BACKBONES, preset
+from camn.config import BACKBONES, network_preset
 from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 
@@ -86,7 +86,7 @@ class Recipe:
     clips: ClipOptions = field(default_factory=ClipOptions)
 
     def __post_init__(self):
-        preset(self.model)
+        network_preset(self.model)
         problems = self._out_of_range()
         if not (self.videos or self.stills):
             problems.append("names no data; set videos, stills, or both (or camn train --videos DIR)")
