@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from camn import api
-from camn.api import SegmentOptions
+from camn.api import JOINS, SegmentOptions
 from camn.cluster.jobs import Outcome, Task, VideoJob
 from camn.cluster.places import OutputFolder, stamp
 from camn.cluster.records import make_key, read_record, what_changed
@@ -42,8 +42,9 @@ def make_plan(
     """Looks at every video and its record; no video is opened. limit: of memory, in bytes; with another one, what
     failed is tried again. Raises CheckpointError for a model that is not there."""
     sha256 = cache(api.model_sha256)
-    for model in {dataclasses.replace(options, **job.options).model for job in jobs}:
-        sha256(model)  # what is wrong with it is told now
+    for models in {dataclasses.replace(options, **job.options).model for job in jobs}:
+        for model in models:
+            sha256(model)  # what is wrong with it is told now
 
     def look(job: VideoJob) -> tuple[list[Task], Outcome | None, bool]:
         tasks = _tasks(job, folder.path, dataclasses.replace(options, **job.options), sha256)
@@ -71,7 +72,8 @@ def _tasks(job: VideoJob, out: str, options: SegmentOptions, sha256: Callable[[s
     inputs = {path: stamp(path) for path in (job.video, *job.masks)}
 
     def task(name: str, chosen: SegmentOptions, span: tuple[int, int | None] | None, parts: Sequence[str] = ()) -> Task:
-        key = make_key(chosen, sha256(options.model), inputs, span)
+        files = (*options.model, *(() if options.join in JOINS else (options.join,)))
+        key = make_key(chosen, "+".join(sha256(file) for file in files), inputs, span)
         key |= {"keyframes": list(job.keyframes)} if parts else {}
         given: dict[str, Any] = dataclasses.asdict(chosen)
         frames = span or (0, None)

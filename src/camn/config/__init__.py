@@ -1,5 +1,7 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
+from camn.config.ensemble import PAPER_SCALES, EnsembleConfig, Feedback
+from camn.config.fusion import FusionConfig
 from camn.config.inference import Backend, InferenceConfig
 from camn.config.model import (
     BACKBONES,
@@ -12,6 +14,7 @@ from camn.config.model import (
     Scale,
     Stage,
 )
+from camn.config.postprocess import PostProcess
 from camn.config.presets import ABLATED, NETWORKS, PRESETS, NetworkConfig, config_from_dict, network_preset, preset
 from camn.config.stm import StmConfig
 
@@ -19,16 +22,21 @@ __all__ = [
     "ABLATED",
     "BACKBONES",
     "NETWORKS",
+    "PAPER_SCALES",
     "PRESETS",
     "STRIDES",
     "Backend",
     "DecoderStep",
+    "EnsembleConfig",
     "Ensembler",
+    "Feedback",
+    "FusionConfig",
     "InferenceConfig",
     "Matching",
     "Memory",
     "ModelConfig",
     "NetworkConfig",
+    "PostProcess",
     "Scale",
     "Stage",
     "StmConfig",

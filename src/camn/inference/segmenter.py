@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,15 @@ from camn.model.interface import Network, select_channels
 from camn.model.network import enlarge
 
 Clock = Callable[[str], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network found on a frame: its embedding of it, and probabilities (N+1, h, w), channel 0 the background, at
+    the size that the segmenter keeps them at."""
+
+    embedding: Any
+    probabilities: Tensor
 
 
 class Segmenter:
@@ -74,11 +84,20 @@ class Segmenter:
             raise MaskError("the first mask holds no object: every pixel is 0; paint an object with an id of 1..255")
         _check_size(mask, frame.size)
         embedding, probabilities = self._encode(frame), self._as_probabilities(objects, mask)
-        return self._take_in(self._new_bank(), 0, embedding, objects, probabilities, mask, objects)
+        result = self._answer(0, objects, probabilities, mask.shape, mask, objects)
+        self._take_in(self._new_bank(), 0, embedding, objects, probabilities, result.ids, objects)
+        return result
 
-    @torch.inference_mode()
     def step(self, frame: np.ndarray | Uploaded) -> Result:
         """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`."""
+        predicted = self.predict(frame)
+        result = self._answer(self.index + 1, self.objects, predicted.probabilities, self._ids.shape)
+        self.accept(predicted, result.ids)
+        return result
+
+    @torch.inference_mode()
+    def predict(self, frame: np.ndarray | Uploaded) -> Prediction:
+        """What is found on the next frame, which is not taken in before `accept`. Raises as `step` does."""
         frame = self._uploaded(frame)
         if self.index < 0:
             raise VideoError("step before start: give the first frame and its mask to start(frame, mask)")
@@ -86,14 +105,19 @@ class Segmenter:
             sizes = f"{_by(frame.size)}, those before it are {_by(self._ids.shape)}"
             raise VideoError(f"frame {self.index + 1} is {sizes}; start anew for a video of another size")
         embedding = self._encode(frame)
-        probabilities = self._segment(embedding) if len(self.objects) else self._probabilities
-        return self._take_in(copy(self._bank), self.index + 1, embedding, self.objects, probabilities)
+        return Prediction(embedding, self._segment(embedding) if len(self.objects) else self._probabilities)
+
+    @torch.inference_mode()
+    def accept(self, predicted: Prediction, ids: np.ndarray) -> None:
+        """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it."""
+        embedding, probabilities = predicted.embedding, predicted.probabilities
+        self._take_in(copy(self._bank), self.index + 1, embedding, self.objects, probabilities, ids)
 
     def upload(self, frame: np.ndarray) -> Uploaded:
         """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
         the array must stay as it is. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
         check_frame(frame)
-        return self._uploader(frame, self._work_size(frame.shape[:2]))
+        return self._uploader(frame, self.work_size(frame.shape[:2]))
 
     @torch.inference_mode()
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
@@ -110,7 +134,7 @@ class Segmenter:
         given = ObjectIds.of(mask).with_ids(objects)
         if not len(given):
             raise MaskError("the correction holds no object; name in `objects` those that are absent from this frame")
-        ids = np.where(mask > 0, mask, np.where(np.isin(self._ids, given.ids), 0, self._ids)).astype(np.uint8)
+        ids = corrected_ids(self._ids, mask, given)
         followed = self.objects.with_ids(given)
         channels = self._channels(followed)
         probabilities = self._as_probabilities(followed, ids)
@@ -123,7 +147,9 @@ class Segmenter:
             probabilities[theirs] = stated
         bank = copy(self._bank)
         bank.select(channels)
-        return self._take_in(bank, self.index, self._embedding, followed, probabilities, ids, given)
+        result = self._answer(self.index, followed, probabilities, ids.shape, ids, given)
+        self._take_in(bank, self.index, self._embedding, followed, probabilities, result.ids, given)
+        return result
 
     @torch.inference_mode()
     def remove(self, id: int) -> None:
@@ -142,15 +168,28 @@ class Segmenter:
         """Positions of the frames that are held in memory, sorted."""
         return self._bank.indices()
 
+    @property
+    def probabilities(self) -> Tensor:
+        """(N+1, h, w) of the frame last seen, channel 0 the background, at the size they are kept at."""
+        return self._probabilities
+
+    def work_size(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """At which frames of size (H, W) are worked on."""
+        return self.network.work_size(size[0], size[1], self.config.short_side, self.config.max_side)
+
+    def configured(self, config: InferenceConfig) -> Segmenter:
+        """Another one that was never started, with the same network, which it shares; its backend stays."""
+        other = copy(self)
+        other.config, other.objects, other.index = config, ObjectIds(), -1
+        other._bank = other._new_bank()
+        return other
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _new_bank(self) -> Bank:
         most, matched = self.config.memory_frames, self.config.matched_frames
         most = self.network.memory_frames if most is None else most
         return Bank(self.config.memory_every, most, self.network.matched_frames if matched is None else matched)
-
-    def _work_size(self, size: tuple[int, ...]) -> tuple[int, int]:
-        return self.network.work_size(size[0], size[1], self.config.short_side, self.config.max_side)
 
     def _amp(self) -> torch.autocast:
         use = self.config.autocast and self.device.type == "cuda"
@@ -164,7 +203,7 @@ class Segmenter:
         if not isinstance(frame, Uploaded):
             with self.clock("resize"):
                 return self.upload(frame)
-        if tuple(frame.pixels.shape[:2]) != self._work_size(frame.size):
+        if tuple(frame.pixels.shape[:2]) != self.work_size(frame.size):
             raise VideoError("this frame was uploaded by a segmenter that works at another size; upload it by this one")
         return frame
 
@@ -182,16 +221,29 @@ class Segmenter:
             logits = self.network.decode([matched])[0]
         size = self._ids.shape
         with self.clock("output"):
-            return enlarge(logits.float(), size if self.network.hard_masks else self._work_size(size)).softmax(0)
+            return enlarge(logits.float(), size if self.network.hard_masks else self.work_size(size)).softmax(0)
 
     def _as_probabilities(self, objects: ObjectIds, ids: np.ndarray) -> Tensor:
         """Ids at the frame's size -> (N+1, h, w) at the size that probabilities are kept at."""
         channels = objects.one_hot(ids).to(self.device)
         if self.network.hard_masks:
             return channels
-        size = self._work_size(ids.shape)
+        size = self.work_size(ids.shape)
         smaller = size[0] <= ids.shape[0]
         return F.interpolate(channels[None], size, mode="area" if smaller else "bilinear")[0].clamp(0, 1)
+
+    def _answer(
+        self,
+        index: int,
+        objects: ObjectIds,
+        probabilities: Tensor,
+        size: tuple[int, ...],
+        ids: np.ndarray | None = None,
+        given: Iterable[int] = (),
+    ) -> Result:
+        """ids: the frame's labels where the user gave some, of the objects `given`."""
+        with self.clock("output"):
+            return Result.of(index, objects, probabilities, size, ids, frozenset(given), self.config.lost_below)
 
     def _take_in(
         self,
@@ -200,10 +252,10 @@ class Segmenter:
         embedding: Any,
         objects: ObjectIds,
         probabilities: Tensor,
-        ids: np.ndarray | None = None,
+        ids: np.ndarray,
         given: Iterable[int] = (),
-    ) -> Result:
-        """Make this the frame last seen. ids: its labels where the user gave some, of the objects `given`.
+    ) -> None:
+        """Make this the frame last seen. ids: what was answered for it. given: the objects whose masks are the user's.
 
         All that may fail, for want of memory, comes before the first change, so that a call that fails changes nothing.
         """
@@ -216,14 +268,15 @@ class Segmenter:
             entry = None
             if self.network.memory is not None and len(objects):
                 entry = self.network.remember(labelled)
-        given = frozenset(given)
-        with self.clock("output"):
-            size = self._ids.shape if ids is None else ids.shape
-            result = Result.of(index, objects, probabilities, size, ids, given, self.config.lost_below)
-        bank.remember(index, labelled, entry, bool(given))
+        ids = ids.copy()  # an answer is the caller's own
+        bank.remember(index, labelled, entry, bool(frozenset(given)))
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
-        self._probabilities, self._ids = probabilities, result.ids.copy()  # the result is the caller's own
-        return result
+        self._probabilities, self._ids = probabilities, ids
+
+
+def corrected_ids(ids: np.ndarray, mask: np.ndarray, given: ObjectIds) -> np.ndarray:
+    """The labels `ids` (H, W) after the correction `mask` (H, W): the objects `given` are just where it says."""
+    return np.where(mask > 0, mask, np.where(np.isin(ids, given.ids), 0, ids)).astype(np.uint8)
 
 
 def _without(probabilities: Tensor, channels: list[int]) -> Tensor:
