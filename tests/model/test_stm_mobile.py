@@ -144,7 +144,9 @@ def test_both_encoders_start_from_one_backbone(config):
     assert {n.partition(".")[0] for n in own} == {"query", "memory"}
     assert set(own.values()) == {name for name in backbone if not name.startswith("layer4.")}
     assert torch.equal(made.query.key.weight, made.memory.key.weight)
-    assert not any(made.backbone_part(n) for n in ("query.key.weight", "memory.conv1_object.weight", "decoder.middle.x"))
+    assert not any(
+        made.backbone_part(n) for n in ("query.key.weight", "memory.conv1_object.weight", "decoder.middle.x")
+    )
 
 
 def test_preset():

@@ -168,7 +168,9 @@ def _backbone(config: NetworkConfig) -> str:
     """Of which ImageNet weights it may start from."""
     name = config.pretrained if isinstance(config, StmConfig) else config.backbone
     if not name:
-        raise CheckpointError(f"{config.name}: there are no ImageNet weights of its backbone; start from a whole network")
+        raise CheckpointError(
+            f"{config.name}: there are no ImageNet weights of its backbone; start from a whole network"
+        )
     return name
 
 

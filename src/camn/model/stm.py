@@ -152,8 +152,8 @@ class Stm(Network):
         return Recalled(torch.cat([recalled, own], 1), query.middle, query.fine, query.size)
 
     def decode(self, frames: Sequence[Recalled]) -> list[Tensor]:
-        """Frames of one size, at once -> for each its logits: of soft aggregation's probabilities. (N+1, h, w) at its own
-        size; where it is aligned, at stride 4."""
+        """Frames of one size, at once -> for each its logits, of soft aggregation's probabilities: (N+1, h, w) at its
+        own size, where it is aligned at stride 4."""
         counts = [len(frame.values) for frame in frames]
         alone = self.alone(frames, counts).split(counts)
         return [self._joined(one, frame.size) for one, frame in zip(alone, frames, strict=True)]
