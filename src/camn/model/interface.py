@@ -37,10 +37,12 @@ def select_channels(masks: Tensor, channels: Sequence[int | None]) -> Tensor:
 class Network(nn.Module, ABC):
     """A network that follows objects. What `encode` and `match` give is each network's own affair.
 
-    memory: what makes entries of the space-time memory, None in a network without one. memory_frames: how many frames
-    it remembers unless told otherwise, beside those that always stay, see `InferenceConfig`.
+    config: what it was made from. memory: what makes entries of the space-time memory, None in a network without one.
+    memory_frames: how many frames it remembers unless told otherwise, beside those that always stay, see
+    `InferenceConfig`.
     """
 
+    config: Any
     memory: nn.Module | None
     memory_frames: int = 3
 

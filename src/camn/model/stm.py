@@ -16,7 +16,7 @@ from camn.model.interface import Labelled, Network
 from camn.model.memory import MemoryEntry, positions, read
 from camn.model.network import work_size
 from camn.model.stm_decoder import Decoder
-from camn.model.stm_encoders import PARTS, memory_encoder, query_encoder
+from camn.model.stm_encoders import PARTS, MemoryEncoder, memory_encoder, query_encoder
 
 STEP = 16
 MAPS = ("image", "fine", "middle", "key", "value")
@@ -68,6 +68,7 @@ class Stm(Network):
     first frame, every 5th and the previous one.
     """
 
+    memory: MemoryEncoder
     memory_frames = 40  # as published it keeps every one; so it does on the benchmarks, whose clips end before
 
     def __init__(self, config: StmConfig):
