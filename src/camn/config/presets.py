@@ -108,6 +108,7 @@ _STM_PRESETS = {
         aligned=True,
         masked_values=True,
         norms=True,
+        memory_frames=3,
     ),
 }
 PRESETS = tuple(_PRESETS)

@@ -20,7 +20,8 @@ class StmConfig:
     key_channels, value_channels: of the memory. width: of the decoder.
     aligned: frames are worked on at sides 16 k + 1, corner pixels of all strides on one another; else they are padded
     to multiples of 16. masked_values: the last two of the memory's value channels are the masks, shrunk; needs
-    `aligned`. norms: group norms in the decoder.
+    `aligned`. norms: group norms in the decoder. memory_frames: how many frames it remembers unless told otherwise,
+    beside those that always stay; as published it keeps every one, so it does on the benchmarks, whose clips end before.
     """
 
     name: str = "stm-r50"
@@ -35,6 +36,7 @@ class StmConfig:
     aligned: bool = False
     masked_values: bool = False
     norms: bool = False
+    memory_frames: int = 40
 
     def __post_init__(self):
         if len(self.blocks) != 3 or min(self.blocks) < 1:
@@ -45,6 +47,8 @@ class StmConfig:
             raise ConfigError(f"backbone is {self.backbone!r}: of STM it must be one of {', '.join(STM_BACKBONES)}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean {self.mean}, std {self.std}: three numbers each, deviations over 0")
+        if self.memory_frames < 0:
+            raise ConfigError(f"memory_frames is {self.memory_frames}: it must be 0 or more")
         if self.masked_values and not self.aligned:
             raise ConfigError("masked_values needs aligned sizes")
 

@@ -69,7 +69,6 @@ class Stm(Network):
     """
 
     memory: MemoryEncoder
-    memory_frames = 40  # as published it keeps every one; so it does on the benchmarks, whose clips end before
 
     def __init__(self, config: StmConfig):
         super().__init__()
@@ -78,6 +77,11 @@ class Stm(Network):
         self.query = query_encoder(config)
         self.memory = memory_encoder(config)
         self.decoder = Decoder(config, self.query.channels)
+
+    @property
+    def memory_frames(self) -> int:
+        """See `StmConfig`."""
+        return self.config.memory_frames
 
     def lean(self) -> Network:
         """See `Network.lean`, and `camn.model.lean_stm`."""
