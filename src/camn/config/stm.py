@@ -21,7 +21,7 @@ class StmConfig:
     aligned: frames are worked on at sides 16 k + 1, corner pixels of all strides on one another; else they are padded
     to multiples of 16. masked_values: the last two of the memory's value channels are the masks, shrunk; needs
     `aligned`. norms: group norms in the decoder. memory_frames: how many frames it remembers unless told otherwise,
-    beside those that always stay; as published it keeps every one, so it does on the benchmarks, whose clips end before.
+    beside those that always stay; as published it keeps every one, as 40 are on the benchmarks, whose clips end before.
     """
 
     name: str = "stm-r50"
