@@ -108,9 +108,11 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model in memory, or several side by side, for any number of videos one after the other."""
+    """A model in memory, or several side by side, for any number of videos one after the other. sha256: of all files
+    that the options name, joined by `+`."""
 
     sources: tuple[Source, ...]
+    sha256: str
     options: SegmentOptions
     _fresh: AnySegmenter  # never started
 
@@ -132,7 +134,8 @@ def open_model(options: SegmentOptions, notice: Notice = lambda note: None) -> M
     device = resolve_device(options.device)
     read = [weights.read(one) for one in options.model]
     sources = tuple(Source(one.config.name, one.path, one.sha256) for one in read)
-    return Model(sources, options, assemble(read, device, options.setup(), notice))
+    sha256 = "+".join(map(model_sha256, options.files()))
+    return Model(sources, sha256, options, assemble(read, device, options.setup(), notice))
 
 
 def model_sha256(model: str | Path) -> str:

@@ -113,6 +113,10 @@ class SegmentOptions(InferenceOptions):
         if not 0.01 <= self.fps <= 1000:
             raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
 
+    def files(self) -> tuple[str, ...]:
+        """All weights that these options name: of the models, and of a fusion network of one's own."""
+        return self.model if self.join in JOINS else (*self.model, self.join)
+
     def rate(self) -> Fraction:
         """fps as the fraction it stands for: 23.976 and 23.98 are 24000/1001."""
         ntsc = Fraction(round(self.fps * 1.001) * 1000, 1001)
