@@ -45,7 +45,7 @@ def test_any_network_survives_json(name):
 
 
 def test_stm_is_of_another_kind():
-    with pytest.raises(ConfigError, match="stm-r50 is run with converted weights, not trained; .*camn-mobile"):
+    with pytest.raises(ConfigError, match="stm-r50 is an STM, of another kind; .*camn-mobile"):
         preset("stm-r50")
     with pytest.raises(ConfigError, match="unknown model 'stm-r18'.*stm-r50"):
         network_preset("stm-r18")
@@ -54,6 +54,12 @@ def test_stm_is_of_another_kind():
     for change in ({"colour": 3}, {"blocks": 3}):
         with pytest.raises(ConfigError, match="STM configuration not understood"):
             config_from_dict(network_preset("stm-r50").as_dict() | change)
+
+
+def test_files_of_stm_from_before_it_had_a_choice_of_backbone_are_read():
+    old = {"network": "stm", "name": "stm-r50", "blocks": [3, 4, 6], "planes": 64}
+    old |= {"key_channels": 128, "value_channels": 512, "width": 256}
+    assert config_from_dict(old) == network_preset("stm-r50")
 
 
 def test_presets_differ():

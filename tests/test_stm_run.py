@@ -15,14 +15,17 @@ from camn.model.stm import Stm
 
 SIZE = (45, 70)  # no multiples of 16
 CONFIG = StmConfig("small-stm", blocks=(1, 1, 1), planes=8, key_channels=8, value_channels=16, width=16)
+SLIM = StmConfig(
+    "slim-stm", (1, 1, 1), 8, 8, 16, 16, backbone="efficientnet_lite0", aligned=True, masked_values=True, norms=True
+)
 FRAMES = 14
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
+@pytest.fixture(scope="module", params=[CONFIG, SLIM], ids=["resnet", "lite"])
+def model(request, tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "stm.safetensors"
-    weights.write(path, CONFIG, Stm(CONFIG).state_dict())
+    weights.write(path, request.param, Stm(request.param).state_dict(), half=False)
     return path
 
 
@@ -70,4 +73,15 @@ def test_the_command(model, clip, capsys):
     assert main([*arguments, "--device", "cpu", "--no-overlay", "--memory-frames", "2"]) == 0
     assert len(masks_of(clip / "out")) == FRAMES and "2 objects" in capsys.readouterr().out
     assert main(["models"]) == 0
-    assert "stm-r50" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "stm-r50" in listed and "stm-mobile" in listed
+
+
+def test_a_file_holds_what_was_written(model):
+    read = weights.read(model)
+    made = Stm(read.config)
+    made.load_state_dict(read.state)
+    assert read.config in (CONFIG, SLIM)
+    torch.manual_seed(0)
+    fresh = Stm(read.config).state_dict()
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in made.state_dict().items())

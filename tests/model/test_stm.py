@@ -74,7 +74,7 @@ def test_reading_is_a_softmax_over_all_positions_of_all_frames(network):
 def test_objects_are_joined_by_soft_aggregation(network):
     query = network.encode(image(9))
     read = network.match(query, [], network.label(query, masks(2)), [entry(network, 1)])
-    alone = network.decoder(read.values, read.middle, read.fine)
+    alone = network.alone([read], [2])
     left, _, top, _ = padding(*SIZE)
     alone = alone[:, top : top + SIZE[0], left : left + SIZE[1]]
     shares = torch.cat([(1 - alone).prod(0)[None], alone]).clamp(1e-7, 1 - 1e-7)
@@ -99,7 +99,8 @@ def test_frames_are_answered_one_by_one(network):
     made = [network.match(network.encode(image(s)), [], None, [entry(network, 1, n)]) for s, n in ((8, 1), (9, 3))]
     together = network.decode(made)
     assert [len(answer) for answer in together] == [2, 4]
-    assert all(torch.equal(network.decode([one])[0], answer) for one, answer in zip(made, together, strict=True))
+    for one, answer in zip(made, together, strict=True):
+        torch.testing.assert_close(network.decode([one])[0], answer)
 
 
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
@@ -126,8 +127,8 @@ def test_an_odd_size_is_the_padded_size_cropped(network):
 @given(
     height=st.integers(1, 3000), width=st.integers(1, 3000), short=st.integers(32, 600), more=st.integers(0, 600)
 )  # fmt: skip
-def test_work_size(height, width, short, more):
-    made = Stm.work_size(None, height, width, short, short + more)  # type: ignore[arg-type]
+def test_work_size(network, height, width, short, more):
+    made = network.work_size(height, width, short, short + more)
     assert max(made) <= short + more and 1 <= made[0] <= height and 1 <= made[1] <= width
     if min(height, width) <= short and max(height, width) <= short + more:
         assert made == (height, width)

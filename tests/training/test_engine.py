@@ -301,3 +301,18 @@ def test_a_full_disk_keeps_the_checkpoint_before(recipe, tmp_path):
     with pytest.raises(OutputError, match="last.pt: .*room"):
         trainer.save()
     assert (tmp_path / "last.pt").read_bytes() == before and not temporary(trainer.checkpoint).is_symlink()
+
+
+def test_stm_is_trained_and_what_is_frozen_of_the_backbone_stays_in_both_encoders(recipe, tmp_path):
+    trainer = Trainer(replace(recipe, model="stm-mobile", frozen=("backbone._blocks.0.",), steps=2), tmp_path)
+    before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
+    assert trainer.run()
+    moved = {name for name, p in trainer.network.named_parameters() if not torch.equal(p, before[name])}
+    still = before.keys() - moved
+    for encoder in ("query", "memory"):
+        start = f"{encoder}.backbone._blocks."
+        assert any(name.startswith(f"{start}0.") for name in still)
+        assert any(name.startswith(f"{start}1.") for name in moved)
+    assert not any("._blocks.0." in name for name in moved) and "memory.conv1_object.weight" in moved
+    with pytest.raises(TrainingError, match="model: stm-mobile -> camn-mobile"):
+        Trainer(replace(recipe, frozen=("backbone._blocks.0.",), steps=2), tmp_path)

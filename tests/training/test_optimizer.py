@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from camn.model.interface import Network
 from camn.training.optimizer import make_optimizer, set_rate
 
 
@@ -16,6 +17,8 @@ class Little(nn.Module):
         self.head = nn.Linear(2, 3)
         self.norm = nn.LayerNorm(3)
         self.backbone.bias.requires_grad_(False)
+
+    backbone_part = Network.backbone_part
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.config import preset
+from camn.config import network_preset, preset
 from camn.masks import IGNORE
+from camn.model.build import build_network
 from camn.model.network import Camn, enlarge
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 from camn.training.sequence import Damage, clip_loss, one_hot, rollout
@@ -59,8 +60,16 @@ def slow_rollout(network, frames, labels, objects, recent=False):
     return answers
 
 
+@pytest.fixture(scope="module")
+def stm():
+    torch.manual_seed(0)
+    return build_network(network_preset("stm-mobile"))
+
+
 @pytest.mark.parametrize("objects, length", [((2,), 4), ((1, 3), 3)])
-def test_rollout_of_clips_together_is_each_alone(network, objects, length):
+@pytest.mark.parametrize("model", ["network", "stm"])
+def test_rollout_of_clips_together_is_each_alone(request, model, objects, length):
+    network = request.getfixturevalue(model)
     frames, labels = clips(objects, length)
     with torch.no_grad():
         steps = list(rollout(network, frames, labels, objects))
@@ -195,12 +204,13 @@ def test_clip_loss_is_the_mean_over_frames_and_clips():
     assert clip_loss(iter(pairs), 0.4, 0.5).item() == pytest.approx(sum(wanted).item() / 4)
 
 
-def test_gradient_descent_fits_a_clip():
+@pytest.mark.parametrize("model", ["camn-mobile", "stm-mobile"])
+def test_gradient_descent_fits_a_clip(model):
     """The whole way from loss to weights: some steps on one clip bring its loss well down."""
     torch.manual_seed(0)
-    network = Camn(preset("camn-mobile"))
+    network = build_network(network_preset(model))
     frames, labels = clips((1,), 2)
-    optimizer = torch.optim.Adam([p for n, p in network.named_parameters() if not n.startswith("backbone.")], 2e-3)
+    optimizer = torch.optim.Adam([p for n, p in network.named_parameters() if not network.backbone_part(n)], 2e-3)
     losses = []
     for _ in range(12):
         loss = clip_loss(rollout(network, frames, labels, (1,)), 1.0, 0.5)

@@ -28,6 +28,7 @@ ABOUT = {
     "cfbi-mobilenetv2": "CFBI with MobileNetV2; public weights can be converted",
     "cfbi-r101": "CFBI as published, ResNet-101; public weights can be converted",
     "cfbi-plus-r101": "CFBI+ as published, ResNet-101; public weights can be converted",
+    "stm-mobile": "STM, small: EfficientNet-Lite0; to be trained",
     "stm-r50": "STM as published, ResNet-50; public weights can be converted",
 }
 PUBLIC = {

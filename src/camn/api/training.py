@@ -20,7 +20,7 @@ from camn.api.loading import cpu_threads
 from camn.api.options import Progress, Report
 from camn.api.validation import Validation
 from camn.checkpoints.backbones import backbone_state
-from camn.config import BACKBONES, InferenceConfig, preset
+from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, network_preset
 from camn.errors import CheckpointError
 from camn.inference import resolve_device
 from camn.model.build import expected_shapes
@@ -131,7 +131,7 @@ def _summary(
         notes = {"recipe": plan.portable(), "step": trainer.step, "start": origin, "minutes": round(minutes, 1)}
         if before := [stage.portable() for stage in reached[:-1]]:
             notes["stages_before"] = before
-        weights.write(path, preset(plan.model), trainer.ema.average.state_dict(), notes)
+        weights.write(path, network_preset(plan.model), trainer.ema.average.state_dict(), notes)
     best = trainer.folder / "best.safetensors" if trainer.best >= 0 else None
     steps = sum(stage.steps for stage in plans)
     return TrainSummary(folder, done, steps, minutes, loss, path, best, trainer.best if best else math.nan, team.rank)
@@ -141,10 +141,10 @@ def _start(plan: Recipe) -> tuple[dict[str, Tensor] | None, dict[str, Tensor] | 
     """(backbone's state, whole network's state, file name and hash): at most one of the two is there."""
     if not plan.start:
         return None, None, {}
-    config = preset(plan.model)
+    config = network_preset(plan.model)
     if plan.start in BACKBONES or not (plan.start in weights.known() or plan.start.endswith(".safetensors")):
         path = _packaged(plan.start) if plan.start in BACKBONES else Path(plan.start)
-        state = backbone_state(path, config.backbone)
+        state = backbone_state(path, _backbone(config))
         return state, None, {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     read = weights.read(plan.start)
     if plan.partial:
@@ -162,6 +162,16 @@ def _start(plan: Recipe) -> tuple[dict[str, Tensor] | None, dict[str, Tensor] | 
         )
     segmenter_of(read, resolve_device("cpu"), InferenceConfig())  # says what does not fit
     return None, read.state, {"file": read.path.name, "sha256": read.sha256}
+
+
+def _backbone(config: NetworkConfig) -> str:
+    """Of which ImageNet weights it may start from."""
+    name = config.pretrained if isinstance(config, StmConfig) else config.backbone
+    if not name:
+        raise CheckpointError(
+            f"{config.name}: there are no ImageNet weights of its backbone; start from a whole network"
+        )
+    return name
 
 
 def _packaged(name: str) -> Path:

@@ -18,7 +18,7 @@ from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.evaluation.protocol import DAVIS_2016, DAVIS_2017, OPEN
 from camn.inference import Segmenter
 from camn.masks import IGNORE
-from camn.model.network import Camn
+from camn.model.interface import Network
 
 
 class Validation:
@@ -48,7 +48,7 @@ class Validation:
         if not any(self.protocol.measured(s, self.protocol.starts(s)) for s in self.sequences):
             raise DataError(f"{folder.root}: no object has a mask after its first, so there is nothing to validate by")
 
-    def __call__(self, network: Camn, rank: int = 0, ranks: int = 1) -> list[float]:
+    def __call__(self, network: Network, rank: int = 0, ranks: int = 1) -> list[float]:
         """J&F, 0..1, of each object of every `ranks`-th sequence from the `rank`-th on. Raises DataError."""
         segmenter = Segmenter(network, self.config, self.device)
         return [score for sequence in self.sequences[rank::ranks] for score in self._scores(segmenter, sequence)]

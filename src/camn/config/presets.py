@@ -95,7 +95,22 @@ def _ablated(name: str) -> ModelConfig:
 
 
 ABLATED = tuple(f"{base}-{part}" for base in ("camn-mobile", "camn-r50", "camn-r101") for part in PARTS)
-_STM_PRESETS = {"stm-r50": StmConfig()}
+_STM_PRESETS = {
+    "stm-r50": StmConfig(),
+    "stm-mobile": StmConfig(
+        "stm-mobile",
+        key_channels=64,
+        value_channels=128,
+        width=64,
+        backbone="efficientnet_lite0",
+        mean=(0.5, 0.5, 0.5),  # EfficientNet-Lite's own, as for camn-mobile
+        std=(0.5, 0.5, 0.5),
+        aligned=True,
+        masked_values=True,
+        norms=True,
+        memory_frames=3,
+    ),
+}
 PRESETS = tuple(_PRESETS)
 NETWORKS = (*PRESETS, *_STM_PRESETS)
 
@@ -103,7 +118,7 @@ NETWORKS = (*PRESETS, *_STM_PRESETS)
 def preset(name: str) -> ModelConfig:
     """The configuration of a known network of ours or of CFBI. Raises ConfigError naming the known ones."""
     if name in _STM_PRESETS:
-        raise ConfigError(f"{name} is run with converted weights, not trained; choose one of {', '.join(PRESETS)}")
+        raise ConfigError(f"{name} is an STM, of another kind; choose one of {', '.join(PRESETS)}")
     if name in ABLATED:
         return _ablated(name)
     if name not in _PRESETS:

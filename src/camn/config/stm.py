@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from camn.errors import ConfigError
+
+STM_BACKBONES = ("resnet", "efficientnet_lite0")
 
 
 @dataclass(frozen=True)
 class StmConfig:
     """Space-time memory network (Oh et al. 2019); what is preset are the published sizes.
 
-    blocks: of the ResNet's stages at strides 4, 8 and 16. planes: width of its first stage. key_channels,
-    value_channels: of the memory. width: of the decoder.
+    backbone: of both encoders, `resnet` as published. blocks: of the ResNet's stages at strides 4, 8 and 16. planes:
+    width of its first stage. Both say nothing of another backbone. mean, std: by which images are normalised.
+    key_channels, value_channels: of the memory. width: of the decoder.
+    aligned: frames are worked on at sides 16 k + 1, corner pixels of all strides on one another; else they are padded
+    to multiples of 16. masked_values: the last two of the memory's value channels are the masks, shrunk; needs
+    `aligned`. norms: group norms in the decoder. memory_frames: how many frames it remembers unless told otherwise,
+    beside those that always stay; as published it keeps every one, as 40 are on the benchmarks, whose clips end before.
     """
 
     name: str = "stm-r50"
@@ -23,12 +30,34 @@ class StmConfig:
     key_channels: int = 128
     value_channels: int = 512
     width: int = 256
+    backbone: Literal["resnet", "efficientnet_lite0"] = "resnet"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    aligned: bool = False
+    masked_values: bool = False
+    norms: bool = False
+    memory_frames: int = 40
 
     def __post_init__(self):
         if len(self.blocks) != 3 or min(self.blocks) < 1:
             raise ConfigError(f"blocks are {self.blocks}: three stages need one block or more each")
         if min(self.planes, self.key_channels, self.value_channels, self.width) < 1:
             raise ConfigError(f"{self}: every width must be 1 or more")
+        if self.backbone not in STM_BACKBONES:
+            raise ConfigError(f"backbone is {self.backbone!r}: of STM it must be one of {', '.join(STM_BACKBONES)}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError(f"mean {self.mean}, std {self.std}: three numbers each, deviations over 0")
+        if self.memory_frames < 0:
+            raise ConfigError(f"memory_frames is {self.memory_frames}: it must be 0 or more")
+        if self.masked_values and not self.aligned:
+            raise ConfigError("masked_values needs aligned sizes")
+
+    @property
+    def pretrained(self) -> str:
+        """The backbone whose ImageNet weights it may start from, one of `camn.config.BACKBONES`; empty for none."""
+        if self.backbone == "resnet":
+            return "resnet50" if (self.blocks, self.planes) == ((3, 4, 6), 64) else ""
+        return self.backbone
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and scalars: what weights files carry. `network` tells them from a `ModelConfig`'s."""
@@ -36,9 +65,11 @@ class StmConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> StmConfig:
-        """The inverse of `as_dict`, also after JSON. Raises ConfigError naming a field that is unknown or missing."""
+        """The inverse of `as_dict`, also after JSON; fields that older files lack are as published. Raises ConfigError
+        naming a field that is unknown or missing."""
         try:
             fields: dict[str, Any] = dict(data) | {"blocks": tuple(data["blocks"])}
+            fields |= {key: tuple(data[key]) for key in ("mean", "std") if key in data}
             del fields["network"]
             return cls(**fields)
         except (KeyError, TypeError) as error:

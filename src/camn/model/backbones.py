@@ -218,7 +218,11 @@ class EfficientNetLite0(Backbone):
                 inputs = outputs
 
     def forward(self, x: Tensor) -> Maps:
-        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
+        return self.maps(self._conv_stem(x))
+
+    def maps(self, stem: Tensor) -> Maps:
+        """From what the first convolution gives."""
+        x = F.relu6(self._bn0(stem), inplace=True)
         maps = []
         for i, block in enumerate(self._blocks):
             x = block(x)

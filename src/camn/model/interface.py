@@ -37,10 +37,12 @@ def select_channels(masks: Tensor, channels: Sequence[int | None]) -> Tensor:
 class Network(nn.Module, ABC):
     """A network that follows objects. What `encode` and `match` give is each network's own affair.
 
-    memory: what makes entries of the space-time memory, None in a network without one. memory_frames: how many frames
-    it remembers unless told otherwise, beside those that always stay, see `InferenceConfig`.
+    config: what it was made from. memory: what makes entries of the space-time memory, None in a network without one.
+    memory_frames: how many frames it remembers unless told otherwise, beside those that always stay, see
+    `InferenceConfig`.
     """
 
+    config: Any
     memory: nn.Module | None
     memory_frames: int = 3
 
@@ -71,6 +73,14 @@ class Network(nn.Module, ABC):
             raise ValueError(f"no such parts: {', '.join(sorted(parts))}; this network has none")
         return self
 
+    def backbone_part(self, name: str) -> str:
+        """What a parameter is called within a backbone, `backbone.` before it; empty for one that is in none."""
+        return name if name.startswith("backbone.") else ""
+
+    def load_backbone(self, state: dict[str, Tensor]) -> None:
+        """Begin with an ImageNet backbone's weights, as `camn.checkpoints.backbones.backbone_state` gives them."""
+        self.get_submodule("backbone").load_state_dict(state)
+
     @abstractmethod
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
         """The size at which a frame of (height, width) is worked on; no side exceeds max_side."""
@@ -88,6 +98,10 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def remember(self, frame: Labelled) -> Entry:
         """The space-time memory's entry for a labelled frame."""
+
+    def remember_all(self, frames: Sequence[Labelled]) -> list[Any]:
+        """The entries of several frames of one size."""
+        return [self.remember(frame) for frame in frames]
 
     @abstractmethod
     def match(

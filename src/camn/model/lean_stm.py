@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,7 +12,9 @@ from camn.model.folding import fold, folded
 from camn.model.interface import Labelled
 from camn.model.memory import MemoryEntry, positions
 from camn.model.parts import InParts
-from camn.model.stm import Decoder, MemoryEncoder, Recalled, Stm, StmEmbedding, padding
+from camn.model.stm import Recalled, Stm, StmEmbedding
+from camn.model.stm_decoder import Decoder
+from camn.model.stm_encoders import MemoryEncoder
 
 
 class LeanStm(InParts, Stm):
@@ -18,7 +22,7 @@ class LeanStm(InParts, Stm):
 
     parts: `encode`, image (1, 3, H, W) padded -> what the decoder adds at strides 4 and 8, key and value at stride 16;
     `remember`, image, an object's mask and that of all others, (1, 1, H, W) both -> key and value; `decode`, values
-    (1, 2 * Cv, h, w) and what is added at strides 8 and 4 -> probability (1, H, W).
+    (1, 2 * Cv, h, w) and what is added at strides 8 and 4 -> see `Decoder`.
     """
 
     def __init__(self, network: Stm):
@@ -29,22 +33,26 @@ class LeanStm(InParts, Stm):
         self.add_module("memory", nn.Identity())  # that there is one; its entries are made by a part
 
     def encode(self, images: Tensor) -> StmEmbedding:
-        """As `Stm.encode`; its fine and middle maps are what the decoder adds."""
+        """As `Stm.encode`, of one image; its fine and middle maps are what the decoder adds."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, padding(height, width))
+        padded = F.pad(images, self.around(height, width))
         return StmEmbedding(padded, (height, width), *self.run("encode", padded))
 
-    def remember(self, frame: Labelled[Tensor]) -> MemoryEntry:
-        """As `Stm.remember`."""
+    def remember_all(self, frames: Sequence[Labelled[Tensor]]) -> list[MemoryEntry]:
+        """As `Stm.remember_all`, one object at a time: a map of each block for each would fill the memory."""
+        return [self._remembered(frame) for frame in frames]
+
+    def _remembered(self, frame: Labelled[Tensor]) -> MemoryEntry:
         masks = frame.masks[0][1:, None, None]
         whole = masks.sum(0)
         made = [self.run("remember", frame.embedding, mask, (whole - mask).clamp(0, 1)) for mask in masks]
         keys, values = (torch.cat(maps) for maps in zip(*made, strict=True))
         return MemoryEntry(positions(keys, 1), positions(values, 1))
 
-    def alone(self, frame: Recalled) -> Tensor:
-        """As `Stm.alone`."""
-        return torch.cat([self.run("decode", value[None], frame.middle, frame.fine)[0] for value in frame.values])
+    def alone(self, frames: Sequence[Recalled], counts: Sequence[int]) -> Tensor:
+        """As `Stm.alone`, one object at a time."""
+        made = [self.run("decode", v[None], frame.middle, frame.fine)[0] for frame in frames for v in frame.values]
+        return torch.cat(made)
 
 
 class LeanQuery(nn.Module):
@@ -66,16 +74,19 @@ class LeanMemory(nn.Module):
     def __init__(self, memory: MemoryEncoder):
         super().__init__()
         self.encoder = folded(memory)
-        stem = nn.Conv2d(5, memory.conv1.out_channels, 7, 2, 3, bias=False, device="meta")
-        weights = [memory.conv1.weight, memory.conv1_object.weight, memory.conv1_others.weight]
-        stem.weight = nn.Parameter(torch.cat(weights, 1).detach(), requires_grad=False)
-        self.encoder.conv1 = fold(stem, memory.bn1)
+        first, norm = memory.first()
+        weights = torch.cat([first.weight, memory.conv1_object.weight, memory.conv1_others.weight], 1).detach()
+        around = first.padding
+        assert isinstance(around, tuple)
+        stem = nn.Conv2d(5, len(weights), weights.shape[-1], 2, around[0], bias=False, device="meta")
+        stem.weight = nn.Parameter(weights, requires_grad=False)
+        self.encoder.begin_with(fold(stem, norm))
 
     def forward(self, image: Tensor, mask: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         encoder = self.encoder
         seen = torch.cat([(image - encoder.mean) / encoder.std, mask, others], 1)
-        coarse = encoder.maps(encoder.conv1(seen))[-1]
-        return encoder.key(coarse), encoder.value(coarse)
+        coarse = encoder.maps(encoder.first()[0](seen))[-1]
+        return encoder.heads(coarse, mask, others)
 
 
 class LeanStmDecoder(nn.Module):
@@ -86,4 +97,4 @@ class LeanStmDecoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, values: Tensor, middle: Tensor, fine: Tensor) -> tuple[Tensor]:
-        return (self.decoder.alone(values, middle, fine),)
+        return (self.decoder(values, middle, fine),)

@@ -6,24 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from camn.config import StmConfig
 from camn.masks import soft_aggregate
-from camn.model.backbones import FrozenBatchNorm, residual_stage
+from camn.masks.ids import EPSILON
 from camn.model.interface import Labelled, Network
 from camn.model.memory import MemoryEntry, positions, read
+from camn.model.network import work_size
+from camn.model.stm_decoder import Decoder
+from camn.model.stm_encoders import PARTS, MemoryEncoder, memory_encoder, query_encoder
 
 STEP = 16
+MAPS = ("image", "fine", "middle", "key", "value")
 
 
 @dataclass(frozen=True)
 class StmEmbedding:
-    """A frame as the query encoder sees it. H and W are multiples of 16, `size` is the frame's own (h, w).
+    """B frames, or one, as the query encoder sees them. H and W are those of the network's input, `size` is the frames'
+    own (h, w).
 
-    image (1, 3, H, W): padded with black. fine, middle: maps (1, C, ...) at strides 4 and 8. key, value: (1, C, ...) at
-    stride 16.
+    image (B, 3, H, W): padded with black where not `aligned`. fine, middle: maps (B, C, ...) at strides 4 and 8. key,
+    value: (B, C, ...) at stride 16.
     """
 
     image: Tensor
@@ -33,10 +38,15 @@ class StmEmbedding:
     key: Tensor
     value: Tensor
 
+    def __getitem__(self, index: int) -> StmEmbedding:
+        """One frame of several, its batch dimension kept. Raises IndexError outside 0..B-1."""
+        if not 0 <= index < len(self.image):
+            raise IndexError(f"frame {index} of {len(self.image)}")
+        return replace(self, **{name: getattr(self, name)[index : index + 1] for name in MAPS})
+
     def float(self) -> StmEmbedding:
         """In single precision, in which the memory is read."""
-        maps = {name: getattr(self, name).float() for name in ("image", "fine", "middle", "key", "value")}
-        return replace(self, **maps)
+        return replace(self, **{name: getattr(self, name).float() for name in MAPS})
 
 
 @dataclass(frozen=True)
@@ -49,128 +59,29 @@ class Recalled:
     size: tuple[int, int]
 
 
-class Encoder(nn.Module):
-    """ResNet up to stride 16 with a key and a value head. It normalises images by ImageNet's mean and deviation."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, config: StmConfig):
-        super().__init__()
-        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1), persistent=False)
-        planes, blocks = config.planes, config.blocks
-        self.conv1 = nn.Conv2d(3, planes, 7, 2, 3, bias=False)
-        self.bn1 = FrozenBatchNorm(planes)
-        self.layer1 = residual_stage(planes, planes, 1, (1,) * blocks[0])
-        self.layer2 = residual_stage(4 * planes, 2 * planes, 2, (1,) * blocks[1])
-        self.layer3 = residual_stage(8 * planes, 4 * planes, 2, (1,) * blocks[2])
-        self.key = nn.Conv2d(16 * planes, config.key_channels, 3, padding=1)
-        self.value = nn.Conv2d(16 * planes, config.value_channels, 3, padding=1)
-
-    def stem(self, images: Tensor) -> Tensor:
-        """The first convolution, before its norm."""
-        return self.conv1((images - self.mean) / self.std)
-
-    def maps(self, stem: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps at strides 4, 8 and 16 from the stem's."""
-        fine = self.layer1(F.max_pool2d(F.relu(self.bn1(stem)), 3, 2, 1))
-        middle = self.layer2(fine)
-        return fine, middle, self.layer3(middle)
-
-
-class MemoryEncoder(Encoder):
-    """The encoder of remembered frames: beside the image it sees an object's mask and the mask of all others."""
-
-    def __init__(self, config: StmConfig):
-        super().__init__(config)
-        self.conv1_object = nn.Conv2d(1, config.planes, 7, 2, 3, bias=False)
-        self.conv1_others = nn.Conv2d(1, config.planes, 7, 2, 3, bias=False)
-
-    def forward(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """image (1, 3, H, W), masks (N, H, W) in 0..1 -> keys (N, Ck, h, w) and values (N, Cv, h, w) at stride 16."""
-        stem, whole = self.stem(image), masks.sum(0)
-        made = []
-        for mask in masks:  # one at a time: a map of each block for each object would fill the memory
-            others = (whole - mask).clamp(0, 1)
-            seen = stem + self.conv1_object(mask[None, None]) + self.conv1_others(others[None, None])
-            coarse = self.maps(seen)[-1]
-            made.append((self.key(coarse), self.value(coarse)))
-        keys, values = zip(*made, strict=True)
-        return torch.cat(keys), torch.cat(values)
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions, each behind a ReLU, and a shortcut."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
-
-
-class Refine(nn.Module):
-    """A step up: the map from below, enlarged twofold, plus what the encoder's map of that stride adds."""
-
-    def __init__(self, skip: int, width: int):
-        super().__init__()
-        self.skip = nn.Conv2d(skip, width, 3, padding=1)
-        self.skip_residual = Residual(width)
-        self.residual = Residual(width)
-
-    def added(self, skip: Tensor) -> Tensor:
-        """The encoder's part, (1, skip, h, w) -> (1, width, h, w): the same for all objects."""
-        return self.skip_residual(self.skip(skip))
-
-    def forward(self, coarse: Tensor, added: Tensor) -> Tensor:
-        return self.residual(added + _enlarged(coarse, 2))
-
-
-class Decoder(nn.Module):
-    """Values at stride 16 -> probability of each object by itself at the image's size."""
-
-    def __init__(self, config: StmConfig):
-        super().__init__()
-        width, planes = config.width, config.planes
-        self.squeeze = nn.Conv2d(2 * config.value_channels, width, 3, padding=1)
-        self.residual = Residual(width)
-        self.middle = Refine(8 * planes, width)
-        self.fine = Refine(4 * planes, width)
-        self.predict = nn.Conv2d(width, 2, 3, padding=1)
-
-    def forward(self, values: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
-        """values (N, 2 * Cv, h, w), the query's maps (1, ...) -> (N, 16 h, 16 w) in 0..1."""
-        middle, fine = self.middle.added(middle), self.fine.added(fine)
-        return torch.cat([self.alone(value[None], middle, fine) for value in values])
-
-    def alone(self, values: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
-        """One object, as in the memory encoder: values (1, 2 * Cv, h, w), what is added at strides 8 and 4 (1, ...) ->
-        (1, 16 h, 16 w) in 0..1."""
-        x = self.residual(self.squeeze(values))
-        x = self.fine(self.middle(x, middle), fine)
-        return _enlarged(self.predict(F.relu(x)), 4).softmax(1)[:, 1]
-
-
 class Stm(Network):
-    """The network that a `StmConfig` describes. Frames are RGB in 0..1 of any size; inside they are padded to multiples
-    of 16 with black, half of it on each side, the odd pixel right and below.
+    """The network that a `StmConfig` describes. Frames are RGB in 0..1. Where it is `aligned` their sides are 16 k + 1;
+    else any, and inside they are padded to multiples of 16 with black, half of it on each side, the odd pixel right and
+    below.
 
     It has no use for reference frames or the previous frame but by the memory; the published rule is to read from the
     first frame, every 5th and the previous one.
     """
 
     memory: MemoryEncoder
-    memory_frames = 40  # as published it keeps every one; so it does on the benchmarks, whose clips end before
 
     def __init__(self, config: StmConfig):
         super().__init__()
         self.config = config
-        self.query = Encoder(config)
-        self.memory = MemoryEncoder(config)
-        self.decoder = Decoder(config)
+        # Random weights follow from the seed by the order in which the parts are made: keep it.
+        self.query = query_encoder(config)
+        self.memory = memory_encoder(config)
+        self.decoder = Decoder(config, self.query.channels)
+
+    @property
+    def memory_frames(self) -> int:
+        """See `StmConfig`."""
+        return self.config.memory_frames
 
     def lean(self) -> Network:
         """See `Network.lean`, and `camn.model.lean_stm`."""
@@ -178,29 +89,60 @@ class Stm(Network):
 
         return LeanStm(self)
 
+    def backbone_part(self, name: str) -> str:
+        """See `Network.backbone_part`: those of both encoders go by the same names."""
+        encoder, _, part = name.partition(".")
+        if encoder not in ("query", "memory") or not part.startswith(PARTS):
+            return ""
+        return part if part.startswith("backbone.") else f"backbone.{part}"
+
+    def load_backbone(self, state: dict[str, Tensor]) -> None:
+        """See `Network.load_backbone`. Both encoders begin with it, and with keys that compare frames by their looks;
+        the answer begins undecided."""
+        for encoder in (self.query, self.memory):
+            encoder.load_backbone(state)
+        self.memory.key.load_state_dict(self.query.key.state_dict())
+        for parameter in self.decoder.predict.parameters():
+            parameter.data.mul_(0.1)
+
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
-        """The frame's own size where the bounds allow it, never a larger one."""
+        """Where it is not aligned, the frame's own size where the bounds allow it, never a larger one."""
+        if self.config.aligned:
+            return work_size(height, width, short_side, max_side)
         scale = min(1, short_side / min(height, width), max_side / max(height, width))
         return max(1, round(height * scale)), max(1, round(width * scale))
 
+    def around(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """What is padded, (left, right, top, bottom)."""
+        return (0, 0, 0, 0) if self.config.aligned else padding(height, width)
+
     def encode(self, images: Tensor) -> StmEmbedding:
-        """One image (1, 3, h, w) RGB in 0..1 -> its embedding."""
+        """Images (B, 3, h, w) RGB in 0..1 -> their embedding."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, padding(height, width))
+        padded = F.pad(images, self.around(height, width))
         fine, middle, coarse = self.query.maps(self.query.stem(padded))
         return StmEmbedding(padded, (height, width), fine, middle, self.query.key(coarse), self.query.value(coarse))
 
     def label(self, embedding: StmEmbedding, probabilities: Tensor) -> Labelled[Tensor]:
         """Attach masks (N+1, h, w) in 0..1, channel 0 the background, to a frame, of which its image is kept; what is
         padded is background."""
-        around = padding(*embedding.size)
+        around = self.around(*embedding.size)
         masks = [F.pad(probabilities[:1], around, value=1), F.pad(probabilities[1:], around)]
         return Labelled(embedding.image, (torch.cat(masks),))
 
     def remember(self, frame: Labelled[Tensor]) -> MemoryEntry:
         """The memory's entry for a labelled frame of one object or more."""
-        keys, values = self.memory(frame.embedding, frame.masks[0][1:])
-        return MemoryEntry(positions(keys, 1), positions(values, 1))
+        return self.remember_all([frame])[0]
+
+    def remember_all(self, frames: Sequence[Labelled[Tensor]]) -> list[MemoryEntry]:
+        """See `Network.remember_all`; all objects of all frames at once."""
+        masks = [frame.masks[0][1:, None] for frame in frames]
+        others = torch.cat([(m.sum(0) - m).clamp(0, 1) for m in masks])
+        counts = [len(m) for m in masks]
+        at = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(others.device)
+        keys, values = self.memory(torch.cat([frame.embedding for frame in frames]), torch.cat(masks), others, at)
+        pairs = zip(positions(keys, 1).split(counts), positions(values, 1).split(counts), strict=True)
+        return [MemoryEntry(key, value) for key, value in pairs]
 
     def match(
         self,
@@ -215,25 +157,35 @@ class Stm(Network):
         return Recalled(torch.cat([recalled, own], 1), query.middle, query.fine, query.size)
 
     def decode(self, frames: Sequence[Recalled]) -> list[Tensor]:
-        """For each frame its logits (N+1, h, w) at its own size: log of soft aggregation's probabilities."""
-        return [self._decode(frame) for frame in frames]
+        """Frames of one size, at once -> for each its logits, of soft aggregation's probabilities: (N+1, h, w) at its
+        own size, where it is aligned at stride 4."""
+        counts = [len(frame.values) for frame in frames]
+        alone = self.alone(frames, counts).split(counts)
+        return [self._joined(one, frame.size) for one, frame in zip(alone, frames, strict=True)]
 
-    def alone(self, frame: Recalled) -> Tensor:
-        """Probability (N, H, W) of each object by itself, at the padded size."""
-        return self.decoder(frame.values, frame.middle, frame.fine)
+    def alone(self, frames: Sequence[Recalled], counts: Sequence[int]) -> Tensor:
+        """What the decoder answers for all objects, `counts` of each frame."""
+        at = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(frames[0].values.device)
+        middle = self.decoder.middle.added(torch.cat([frame.middle for frame in frames]))
+        fine = self.decoder.fine.added(torch.cat([frame.fine for frame in frames]))
+        return self.decoder(torch.cat([frame.values for frame in frames]), middle[at], fine[at])
 
-    def _decode(self, frame: Recalled) -> Tensor:
-        alone = self.alone(frame)
-        height, width = frame.size
+    def _joined(self, alone: Tensor, size: tuple[int, int]) -> Tensor:
+        if self.config.aligned:
+            return aggregated(alone.float() if alone.dtype != torch.float64 else alone)
+        height, width = size
         left, _, top, _ = padding(height, width)
         return soft_aggregate(alone[:, top : top + height, left : left + width]).log()
+
+
+def aggregated(odds: Tensor) -> Tensor:
+    """Log-odds (N, h, w) of each object by itself -> logits (N+1, h, w), whose softmax is `soft_aggregate` of their
+    probabilities; without a probability between, so that no gradient is lost or without bound."""
+    none = F.logsigmoid(-odds).sum(0, keepdim=True).clamp(max=-EPSILON)  # log of the product of all 1 - p
+    return torch.cat([none - torch.log(-torch.expm1(none)), odds])
 
 
 def padding(height: int, width: int) -> tuple[int, int, int, int]:
     """(left, right, top, bottom), as `F.pad` takes it: what makes both sides multiples of 16."""
     down, across = -height % STEP, -width % STEP
     return across // 2, across - across // 2, down // 2, down - down // 2
-
-
-def _enlarged(x: Tensor, factor: int) -> Tensor:
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)

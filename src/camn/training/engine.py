@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from camn import weights
-from camn.config import preset
+from camn.config import network_preset
 from camn.data.clips import ClipBatch
 from camn.errors import ConfigError, TrainingError
 from camn.files import leftovers, writing
-from camn.model.network import Camn
+from camn.model.build import build_network
+from camn.model.interface import Network
 from camn.training import checkpoint
 from camn.training.board import Board, panel, watched
 from camn.training.checkpoint import State
@@ -33,7 +34,7 @@ from camn.training.sources import Shares, make_loader, read_batches, telling_of_
 
 Report = Callable[[dict[str, Any]], None]
 # J&F (0..1) of each object of what is the rank-th process's share among so many: (network, rank, processes) -> scores.
-Validate = Callable[[Camn, int, int], list[float]]
+Validate = Callable[[Network, int, int], list[float]]
 ALONE = Team()
 
 
@@ -58,13 +59,13 @@ class Trainer:
         self.checkpoint, self.journal = folder / "last.pt", Journal(folder / "log.jsonl")
         Shares(recipe, 0, team)  # refuses a batch that cannot be shared
         torch.manual_seed(recipe.seed)
-        self.network = Camn(preset(recipe.model))
+        self.network = build_network(network_preset(recipe.model))
         if start is not None:
-            self.network.backbone.load_state_dict(start)
+            self.network.load_backbone(start)
         if initial is not None:
             self.network.load_state_dict(initial, strict=not recipe.partial)
         for name, parameter in self.network.named_parameters():
-            if name.startswith(recipe.frozen):
+            if name.startswith(recipe.frozen) or self.network.backbone_part(name).startswith(recipe.frozen):
                 parameter.requires_grad_(False)
         self.network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.network, recipe.ema)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
+from camn.model.interface import Network
 from camn.training.recipe import Recipe
 
 MOMENTUM = 0.9  # of SGD, as CFBI and the paper have it
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW or SGD over what is trained, in groups; each carries `scale`, by which `set_rate` multiplies the rate."""
     slow, decayed, free = [], [], []
     for name, p in network.named_parameters():
         if p.requires_grad:
             # Biases, norms and gates are not decayed: their rest position is not zero's neighbourhood.
-            (slow if name.startswith("backbone.") else decayed if p.dim() > 1 else free).append(p)
+            (slow if network.backbone_part(name) else decayed if p.dim() > 1 else free).append(p)
     groups = [
         {"params": slow, "scale": recipe.backbone_rate, "weight_decay": recipe.weight_decay},
         {"params": decayed, "scale": 1.0, "weight_decay": recipe.weight_decay},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camn import weights
-from camn.config import BACKBONES, preset
+from camn.config import BACKBONES, network_preset
 from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 
@@ -29,7 +29,8 @@ class Recipe:
     YouTube-VOS are not trained on, and are what is validated on where that is such a folder. stills: a folder. Either
     may be empty. start: weights to start from, or empty: a file, a shipped model, or a backbone whose weights a package
     carries. partial: of a file of another network, take the tensors that fit by name and shape; the others begin anew.
-    frozen: leading parameters (by name prefix) not trained.
+    frozen: parameters not trained, by the beginnings of their names; `backbone.` is the backbone, in STM that of both
+    encoders.
 
     steps: the learning rate falls to zero over them (poly). batch: clips of one step, over all processes and
     `accumulate` parts, in which each process goes through its share. amp: encoder and decoder compute in bfloat16.
@@ -86,7 +87,7 @@ class Recipe:
     clips: ClipOptions = field(default_factory=ClipOptions)
 
     def __post_init__(self):
-        preset(self.model)
+        network_preset(self.model)
         problems = self._out_of_range()
         if not (self.videos or self.stills):
             problems.append("names no data; set videos, stills, or both (or camn train --videos DIR)")

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camn.masks import IGNORE
-from camn.model.frames import LabelledFrame
-from camn.model.network import Camn, enlarge
+from camn.model.interface import Labelled, Network
+from camn.model.network import enlarge
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 
@@ -56,7 +56,7 @@ class Damage:
 
 
 def rollout(
-    network: Camn,
+    network: Network,
     frames: Tensor,
     labels: Tensor,
     objects: Sequence[int],
@@ -82,9 +82,9 @@ def rollout(
     embedded = embedded.float()
     first = [network.label(embedded[b * length], one_hot(labels[b, 0], objects[b])) for b in range(clips)]
     starts = [damage(one_hot(labels[b, 0], objects[b])) for b, damage in enumerate(damages)]
-    previous: list[LabelledFrame] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
-    entries = [[network.remember(f)] if network.memory is not None else [] for f in first]
-    predicted: list[list[LabelledFrame]] = [[] for _ in range(clips)]
+    previous: list[Labelled] = [network.label(embedded[b * length], start) for b, start in enumerate(starts)]
+    entries = [[entry] for entry in network.remember_all(first)] if network.memory is not None else [[]] * clips
+    predicted: list[list[Labelled]] = [[] for _ in range(clips)]
     for t in range(1, length):
         references = [[f, *_drawn(predicted[b], recent, damages[b])] for b, f in enumerate(first)]
         matched = [
@@ -100,11 +100,12 @@ def rollout(
             probabilities = x.detach().softmax(0)
             previous[b] = network.label(embedded[b * length + t], damages[b](probabilities))
             predicted[b].append(network.label(embedded[b * length + t], probabilities))
-            if network.memory is not None:
-                entries[b].append(network.remember(previous[b]))
+        if network.memory is not None:
+            for known, entry in zip(entries, network.remember_all(previous), strict=True):
+                known.append(entry)
 
 
-def _drawn(frames: list[LabelledFrame], share: float, chance: Damage) -> list[LabelledFrame]:
+def _drawn(frames: list[Labelled], share: float, chance: Damage) -> list[Labelled]:
     """One of the frames, or none: drawn only where there may be one, so that without it all other chance is as was."""
     if not frames or not share or chance.draw() >= share:
         return []
