@@ -40,8 +40,7 @@ ROWS = (
     Row("stm", "STM alone", "stm"),
     Row("views", "(a) + flip and multi-scale", "multiply", "memory-a", 82.9, views=True),
     Row("post", "(a) + post-processing", "multiply", "memory-a", 81.5, post=True),
-    Row("mean", "(a), (b), context and STM, their mean", "multiply", "memory-a", members=True),
-    Row("ensemble", "the same, fusion network", "multiply", "memory-a", 83.6, members=True, join="fusion"),
+    Row("ensemble", "(a) + (b), context and STM, fused", "multiply", "memory-a", 83.6, members=True, join="fusion"),
     Row("final", "final: all of it", "multiply", "ensemble", 83.7, True, True, True, "fusion"),
 )
 MEMBERS = ("multiply", "prior", "context", "stm")  # parts whose networks are the ensemble's
