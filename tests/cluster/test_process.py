@@ -78,4 +78,4 @@ def test_memory_is_a_videos_own_fault_in_a_fresh_process_alone(worker):
     outcome(worker, "one")
     blamed = [outcome(worker, "big", attempt) for attempt in (1, 2)]
     assert [said.final for said in blamed] == [False, True]
-    assert all("GiB of memory, the limit is 0.15 GiB" in said.error for said in blamed)
+    assert all("GiB of memory before its first frame, the limit is 0.15 GiB" in said.error for said in blamed)

@@ -143,9 +143,10 @@ class WorkerProcess:
         """Killed: it cannot be asked while it takes more and more."""
         fresh = self._done == 0  # else what former videos left may be the cause
         self.close()
+        when = "" if self._frames else " before its first frame"
         said = (
-            f"took {taken / GIB:.2f} GiB of memory, the limit is {(self._limit or 0) / GIB:.2f} GiB: give a larger "
-            "--memory-limit, a smaller --max-side or --memory-frames, or split the video at keyframes"
+            f"took {taken / GIB:.2f} GiB of memory{when}, the limit is {(self._limit or 0) / GIB:.2f} GiB: give a "
+            "larger --memory-limit, a smaller --max-side or --memory-frames, or split the video at keyframes"
         )
         return Outcome(self._name, "failed", said, fresh, self._frames, log=self._said())
 

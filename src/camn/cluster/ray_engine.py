@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,7 @@ def connect(options: BatchOptions) -> Any:
     """The module `ray`, connected to the cluster of the options, or to a new one of this machine, which is reached by
     this machine alone. Raises CamnError if Ray is not installed or the cluster not there."""
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == "local":
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # stay on 127.0.0.1, as on those
@@ -36,6 +38,20 @@ def connect(options: BatchOptions) -> Any:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CamnError(f"Ray cluster {address}: cannot be used ({error})") from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes. Raises CamnError where nobody listens at HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), 10).close()
+    except OSError as error:
+        raise CamnError(
+            f"Ray cluster {address}: nothing answers there ({error.strerror or error}); check the address, and that "
+            "`ray start --head` runs on that machine"
+        ) from error
 
 
 def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
