@@ -172,6 +172,8 @@ def ray_cluster() -> Iterator[Any]:
     token.write_text(os.urandom(16).hex())
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # stay on 127.0.0.1, as on those
+    os.environ |= {"RAY_TMPDIR": folder}  # where the cluster's address is kept, for those who give none
+    (Path(folder) / "ray").mkdir()  # which the cluster of tests expects
     ray = pytest.importorskip("ray", reason="needs the extra cluster")  # it reads these when it is imported
     from ray.cluster_utils import Cluster
 

@@ -67,7 +67,8 @@ def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
     needs: dict[str, Any] = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker}
     needs |= {"memory": options.limit_bytes} if options.limit_bytes else {}
     actor = ray.remote(WorkerProcess).options(max_restarts=0, **needs)
-    return [RayWorker(ray, lambda: actor.remote(options.cpus_per_worker, options.limit_bytes)) for _ in range(count)]
+    given = options.cpus_per_worker, options.limit_bytes, None, options.stall_seconds
+    return [RayWorker(ray, lambda: actor.remote(*given)) for _ in range(count)]
 
 
 def _room(have: Mapping[str, float], options: BatchOptions) -> int:
