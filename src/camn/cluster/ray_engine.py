@@ -35,8 +35,11 @@ def connect(options: BatchOptions) -> Any:
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise CamnError(f"Ray cluster {address}: cannot be used ({error})") from error
+    except (
+        Exception
+    ) as error:  # Ray's are of many kinds, some plain, as where a busy machine takes too long to start it
+        said = " ".join(str(error).split())[:500] or type(error).__name__
+        raise CamnError(f"Ray cluster {address}: cannot be used ({said}); check the address, or try again") from error
     return ray
 
 
@@ -91,10 +94,12 @@ class RayWorker:
     def ready(self) -> bool:
         if self._actor is None:
             self._actor, self._asked = self._make(), None
-        self._asked = self._asked or self._actor.ready.remote()
-        found = self._get(self._asked, timeout=PLACE) is True
-        self._asked = None if found else self._asked
-        return found
+        if self._asked is None:
+            self._asked = self._actor.ready.remote()
+        if self._get(self._asked, timeout=PLACE) is not True:
+            return False
+        self._asked = None
+        return True
 
     def start(self, task: Mapping[str, Any], attempt: int) -> None:
         self._get(self._actor.start.remote(task, attempt))
