@@ -35,9 +35,7 @@ def connect(options: BatchOptions) -> Any:
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (
-        Exception
-    ) as error:  # Ray's are of many kinds, some plain, as where a busy machine takes too long to start it
+    except Exception as error:  # of any kind, plain ones too, as where a busy machine takes long to start it
         said = " ".join(str(error).split())[:500] or type(error).__name__
         raise CamnError(f"Ray cluster {address}: cannot be used ({said}); check the address, or try again") from error
     return ray
