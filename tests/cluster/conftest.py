@@ -116,29 +116,29 @@ def descendants(pid: int, word: str) -> list[int]:
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Waits until something holds; fails after a minute."""
+    """Waits until something holds; fails after five minutes, since tests may get little of a machine."""
 
     def wait(holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not holds():
-            assert time.monotonic() < deadline, "waited for a minute"
+            assert time.monotonic() < deadline, "waited for five minutes"
             time.sleep(0.02)
 
     return wait
 
 
 class FtpServer:
-    """A storage that is neither a file system nor in this process. url: of its folder."""
+    """A storage that is neither a file system nor in this process. url: that of its folder."""
 
     def __init__(self, folder: Path):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self.url, self._folder = f"ftp://127.0.0.1:{self._port}", folder
+        self.url, self.folder = f"ftp://127.0.0.1:{self._port}", folder
         self._start()
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", str(self._port), "-w"]
-        self._process = subprocess.Popen([*command, "-d", str(self._folder)], stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen([*command, "-d", str(self.folder)], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while True:
             with suppress(OSError), closing(socket.create_connection(("127.0.0.1", self._port), 1)):
@@ -172,6 +172,8 @@ def ray_cluster() -> Iterator[Any]:
     token.write_text(os.urandom(16).hex())
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # stay on 127.0.0.1, as on those
+    os.environ |= {"RAY_TMPDIR": folder}  # where the cluster's address is kept, for those who give none
+    (Path(folder) / "ray").mkdir()  # which the cluster of tests expects
     ray = pytest.importorskip("ray", reason="needs the extra cluster")  # it reads these when it is imported
     from ray.cluster_utils import Cluster
 

@@ -46,7 +46,7 @@ def test_twelve_clips(ray_cluster, tmp_path, data, make_clip, manifest, options,
     done = run_batch(jobs, out, options, dataclasses.replace(RAY, retries=4), show=show)
     assert not kill and (done.done, done.skipped, done.stopped) == (10, 0, False)
     assert set(done.failed) == {"broken", "huge"}
-    assert "broken.mp4" in done.failed["broken"] and "GiB of memory, the limit is 1.00" in done.failed["huge"]
+    assert "broken.mp4" in done.failed["broken"] and "the limit is 1.00 GiB" in done.failed["huge"]
     for name in good:
         api.segment_video(data / name, data / f"{name}.png", tmp_path / "alone" / name, options)
         assert outputs(out / name) == outputs(tmp_path / "alone" / name)

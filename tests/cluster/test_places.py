@@ -1,6 +1,9 @@
 """Inputs, here and behind URLs."""
 
 import os
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -34,6 +37,26 @@ def test_fetching(tmp_path):
         fetch(f"file://{folder}/1.png", tmp_path / "own")
     with pytest.raises(CamnError, match="nowhere://x: cannot be reached"):
         fetch("nowhere://x", tmp_path / "own")
+
+
+def test_the_web(tmp_path):
+    """A server that does not answer is no fault of the video's, unlike a file that is not there."""
+    pytest.importorskip("aiohttp", reason="fsspec reads https:// by aiohttp")
+    (tmp_path / "v.mp4").write_bytes(b"video")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        got = fetch(f"{url}/v.mp4?signature=a/b.c", tmp_path / "own")
+        assert got.name == "v.mp4" and got.read_bytes() == read_bytes(f"{url}/v.mp4") == b"video"
+        assert stamp(f"{url}/v.mp4") == stamp(f"{url}/v.mp4") is not None
+        assert stamp(f"{url}/none.mp4") is None
+        with pytest.raises(DataError, match="none.mp4: no such file or folder"):
+            fetch(f"{url}/none.mp4", tmp_path / "own")
+        server.shutdown()
+    with pytest.raises(CamnError, match="v.mp4: the server does not give it") as raised:
+        fetch("http://127.0.0.1:9/v.mp4", tmp_path / "own")
+    assert not isinstance(raised.value, DataError) and stamp("http://127.0.0.1:9/v.mp4") is None
 
 
 def test_names_beside():

@@ -57,6 +57,14 @@ def test_inputs_that_are_gone_do_not_count_as_changed(job, folder, options, data
     assert todo(dataclasses.replace(job, masks=(str(data / "w.png"),)), folder, options) == ["v"]
 
 
+def test_names_that_are_no_text(job, folder, options):
+    """As of files that an old system wrote; their records must not end the whole run."""
+    odd = dataclasses.replace(job, name="v\udcff", video=job.video + "\udcff")
+    (task,) = make_plan([odd], folder, options).tasks
+    end(folder, task)
+    assert todo(odd, folder, options) == []
+
+
 def test_which_failures_stand(job, folder, options):
     (task,) = make_plan([job], folder, options).tasks
     end(folder, task, "failed", limit=5)

@@ -20,6 +20,9 @@ STAND_IN = """\
             child = subprocess.Popen(["sleep", "600"])
             print(json.dumps({{"frames": child.pid}}), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
+        if name == "stuck":
+            print(json.dumps({{"frames": 3}}), flush=True)
+            signal.pause()
         if name == "big":
             held = bytearray(300 << 20)
             signal.pause()
@@ -74,8 +77,15 @@ def test_a_further_attempt_gets_a_fresh_process(worker):
     assert outcome(worker, "two").log == first != outcome(worker, "three", attempt=2).log
 
 
+def test_one_that_comes_no_further(worker, monkeypatch):
+    monkeypatch.setattr(worker, "_stall", 1.5)
+    said = outcome(worker, "stuck")
+    assert said.error == "came no further for 0.025 minutes after 3 frames, and was killed" and not said.final
+    assert outcome(worker, "the next").status == "done"
+
+
 def test_memory_is_a_videos_own_fault_in_a_fresh_process_alone(worker):
     outcome(worker, "one")
     blamed = [outcome(worker, "big", attempt) for attempt in (1, 2)]
     assert [said.final for said in blamed] == [False, True]
-    assert all("GiB of memory, the limit is 0.15 GiB" in said.error for said in blamed)
+    assert all("GiB of memory before its first frame, the limit is 0.15 GiB" in said.error for said in blamed)

@@ -21,7 +21,7 @@ from camn.cluster.options import BatchOptions
 from camn.cluster.places import is_url
 from camn.cluster.plan import Plan, make_plan
 from camn.cluster.pool import Event, Pool
-from camn.cluster.records import write_record
+from camn.cluster.records import ODD, write_record
 from camn.errors import CamnError, OutputError
 
 PATIENCE = 20.0  # seconds without any worker, before that is told
@@ -108,7 +108,8 @@ def run_batch(
         summary = BatchSummary(
             tally.done, tally.skipped, tally.failed, tally.frames, round(tally.seconds, 3), tally.stopped
         )
-        folder.write(f"{OWN}/summary.json", (json.dumps(vars(summary), indent=2, ensure_ascii=False) + "\n").encode())
+        content = json.dumps(vars(summary), indent=2, ensure_ascii=False) + "\n"
+        folder.write(f"{OWN}/summary.json", content.encode(errors=ODD))
     return summary
 
 

@@ -24,7 +24,8 @@ def make_workers(batch: BatchOptions, tasks: int, device: str = "auto") -> Seque
         seen = [{"CUDA_VISIBLE_DEVICES": gpus[k // share % len(gpus)]} for k in range(count)]
     else:  # as on a Ray cluster: what is not asked for is not taken, and all would take the first
         seen = [{} if device.startswith("cuda") else {"CUDA_VISIBLE_DEVICES": ""}] * count
-    return [WorkerProcess(batch.cpus_per_worker, batch.limit_bytes, environment) for environment in seen]
+    threads, limit, stall = batch.cpus_per_worker, batch.limit_bytes, batch.stall_seconds
+    return [WorkerProcess(threads, limit, environment, stall) for environment in seen]
 
 
 def _cores() -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from camn.cluster.folders import OutputFolder
 from camn.cluster.places import is_url
+from camn.cluster.records import ODD
 from camn.files import writing
 
 Log = Callable[[str], None]
@@ -24,11 +25,11 @@ def open_log(folder: OutputFolder, name: str) -> Iterator[Log]:
         try:
             yield lambda line: lines.append(f"{_now()} {line}\n")
         finally:
-            folder.write(f"{name.removesuffix('.txt')}-{started}.txt", "".join(lines).encode())
+            folder.write(f"{name.removesuffix('.txt')}-{started}.txt", "".join(lines).encode(errors=ODD))
         return
     path = Path(folder.path) / name
     with writing(path):
-        file = path.open("a", encoding="utf-8", buffering=1)
+        file = path.open("a", encoding="utf-8", errors=ODD, buffering=1)
     with file:
         yield lambda line: print(_now(), line, file=file)
 

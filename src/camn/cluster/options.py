@@ -18,6 +18,7 @@ class BatchOptions:
     cpus_per_worker: int = 2  # cores, and threads of the network if --threads is not given
     gpus_per_worker: float = 0  # 0.5: two workers share a GPU
     memory_limit: float | None = None  # GiB of main memory; a video that takes its worker beyond that fails
+    stall_limit: float | None = None  # minutes; a worker that gets no frame done for so long is taken for dead
     retries: int = 2  # how often a video is tried again whose worker died, or whose storage failed
     retry_failed: bool = False  # try those again, too, that failed by their own fault in a former run
     split: str = ""  # of a data set folder, as `camn evaluate` has it
@@ -32,6 +33,8 @@ class BatchOptions:
             raise ConfigError(f"gpus_per_worker is {self.gpus_per_worker}: it must be from 0 to 1")
         if self.memory_limit is not None and self.memory_limit <= 0:
             raise ConfigError(f"memory_limit is {self.memory_limit}: it must be above 0 GiB")
+        if self.stall_limit is not None and self.stall_limit <= 0:
+            raise ConfigError(f"stall_limit is {self.stall_limit}: it must be above 0 minutes")
         if self.retries < 0:
             raise ConfigError(f"retries is {self.retries}: it must be 0 or more")
         if self.address and self.engine != "ray":
@@ -47,3 +50,7 @@ class BatchOptions:
     @property
     def limit_bytes(self) -> int | None:
         return None if self.memory_limit is None else int(self.memory_limit * (1 << 30))
+
+    @property
+    def stall_seconds(self) -> float | None:
+        return None if self.stall_limit is None else 60 * self.stall_limit

@@ -78,7 +78,8 @@ def read_bytes(path: str) -> bytes:
 
 
 def fetch(path: str, folder: Path) -> Path:
-    """A local path as it is; of a URL a copy in `folder`, which is made. Raises DataError if there is none."""
+    """A local path as it is; of a URL a copy in `folder`, which is made. Raises DataError if there is none,
+    and any other error where the storage does not answer."""
     if not is_url(path):
         return Path(path)
     fs, inner = filesystem(path)
@@ -90,6 +91,9 @@ def fetch(path: str, folder: Path) -> Path:
         else:
             fs.get_file(inner, str(target))
     except FileNotFoundError as error:
+        cause = error.__cause__  # fsspec tells of all the web's failures so
+        if type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", 0) not in (404, 410):
+            raise CamnError(f"{path}: the server does not give it ({cause}); check it and the URL") from error
         raise DataError(f"{path}: no such file or folder; check the URL") from error
     return target
 

@@ -35,17 +35,26 @@ class Heard:
 
 
 class WorkerProcess:
-    """One process with one model, started with its first task and again after it died. Not for several threads."""
+    """One process with one model, started with its first task and again after it died. Not for several threads.
 
-    def __init__(self, threads: int, limit: int | None = None, environment: Mapping[str, str] | None = None):
+    limit: bytes of memory, stall: seconds without a further frame, above which it is killed.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        limit: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        stall: float | None = None,
+    ):
         if limit and not Path("/proc/self/statm").exists():
             raise CamnError("a memory limit needs Linux's /proc; leave it out")
-        self._threads, self._limit = threads, limit
+        self._threads, self._limit, self._stall = threads, limit, stall
         self._environment = {"OMP_NUM_THREADS": str(threads), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._log: deque[str] = deque(maxlen=200)
-        self._frames, self._done, self._name = 0, 0, ""
+        self._frames, self._done, self._name, self._moved = 0, 0, "", 0.0  # moved: when it last told of a frame
         self._own: tempfile.TemporaryDirectory[str] | None = None  # its TMPDIR, which it may be too dead to clear
 
     def ready(self) -> bool:
@@ -57,7 +66,7 @@ class WorkerProcess:
         those left in it can then be no cause."""
         if self._process is None or self._process.poll() is not None or (attempt > 1 and self._done):
             self._spawn()
-        self._frames, self._name = 0, task["name"]
+        self._frames, self._name, self._moved = 0, task["name"], time.monotonic()
         self._log.clear()
         self._send({"task": task, "attempt": attempt})
 
@@ -72,12 +81,15 @@ class WorkerProcess:
             if line is None:
                 return Heard(self._frames, self._died())
             message = json.loads(line) if line else {}
-            self._frames = message.get("frames", self._frames)
+            if message.get("frames", self._frames) != self._frames:
+                self._frames, self._moved = message["frames"], time.monotonic()
             if "outcome" in message:
                 self._done += 1
                 return Heard(self._frames, self._with_log(message["outcome"]))
             if self._limit and (taken := self._resident()) > self._limit:
                 return Heard(self._frames, self._over_limit(taken))
+            if self._stall and time.monotonic() > self._moved + self._stall:
+                return Heard(self._frames, self._stalled(self._stall))
             if time.monotonic() >= deadline:
                 return Heard(self._frames)
 
@@ -143,11 +155,17 @@ class WorkerProcess:
         """Killed: it cannot be asked while it takes more and more."""
         fresh = self._done == 0  # else what former videos left may be the cause
         self.close()
+        when = "" if self._frames else " before its first frame"
         said = (
-            f"took {taken / GIB:.2f} GiB of memory, the limit is {(self._limit or 0) / GIB:.2f} GiB: give a larger "
-            "--memory-limit, a smaller --max-side or --memory-frames, or split the video at keyframes"
+            f"took {taken / GIB:.2f} GiB of memory{when}, the limit is {(self._limit or 0) / GIB:.2f} GiB: give a "
+            "larger --memory-limit, a smaller --max-side or --memory-frames, or split the video at keyframes"
         )
         return Outcome(self._name, "failed", said, fresh, self._frames, log=self._said())
+
+    def _stalled(self, seconds: float) -> Outcome:
+        self.close()
+        said = f"came no further for {seconds / 60:g} minutes after {self._frames} frames, and was killed"
+        return Outcome(self._name, "failed", said, False, self._frames, log=self._said())
 
     def _died(self) -> Outcome:
         assert self._process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,7 @@ def connect(options: BatchOptions) -> Any:
     """The module `ray`, connected to the cluster of the options, or to a new one of this machine, which is reached by
     this machine alone. Raises CamnError if Ray is not installed or the cluster not there."""
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == "local":
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # stay on 127.0.0.1, as on those
@@ -33,9 +35,24 @@ def connect(options: BatchOptions) -> Any:
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise CamnError(f"Ray cluster {address}: cannot be used ({error})") from error
+    except Exception as error:  # of any kind, plain ones too, as where a busy machine takes long to start it
+        said = " ".join(str(error).split())[:500] or type(error).__name__
+        raise CamnError(f"Ray cluster {address}: cannot be used ({said}); check the address, or try again") from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes. Raises CamnError where nobody listens at HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), 10).close()
+    except OSError as error:
+        raise CamnError(
+            f"Ray cluster {address}: nothing answers there ({error.strerror or error}); check the address, and that "
+            "`ray start --head` runs on that machine"
+        ) from error
 
 
 def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
@@ -51,7 +68,8 @@ def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
     needs: dict[str, Any] = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker}
     needs |= {"memory": options.limit_bytes} if options.limit_bytes else {}
     actor = ray.remote(WorkerProcess).options(max_restarts=0, **needs)
-    return [RayWorker(ray, lambda: actor.remote(options.cpus_per_worker, options.limit_bytes)) for _ in range(count)]
+    given = options.cpus_per_worker, options.limit_bytes, None, options.stall_seconds
+    return [RayWorker(ray, lambda: actor.remote(*given)) for _ in range(count)]
 
 
 def _room(have: Mapping[str, float], options: BatchOptions) -> int:
@@ -74,10 +92,12 @@ class RayWorker:
     def ready(self) -> bool:
         if self._actor is None:
             self._actor, self._asked = self._make(), None
-        self._asked = self._asked or self._actor.ready.remote()
-        found = self._get(self._asked, timeout=PLACE) is True
-        self._asked = None if found else self._asked
-        return found
+        if self._asked is None:
+            self._asked = self._actor.ready.remote()
+        if self._get(self._asked, timeout=PLACE) is not True:
+            return False
+        self._asked = None
+        return True
 
     def start(self, task: Mapping[str, Any], attempt: int) -> None:
         self._get(self._actor.start.remote(task, attempt))

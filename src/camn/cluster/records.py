@@ -14,6 +14,8 @@ from camn.api import SegmentOptions
 from camn.cluster.folders import OutputFolder
 from camn.cluster.jobs import Outcome, Task
 
+ODD = "backslashreplace"  # for names that are no UTF-8: as JSON has them
+
 # What an option says of how and where to work, but not of what comes out.
 _WITHOUT_EFFECT = ("threads", "device", "overwrite", "model")
 
@@ -46,7 +48,7 @@ def write_record(folder: OutputFolder, task: Task, outcome: Outcome, attempts: i
     }
     if outcome.status == "failed" and outcome.log:
         content["log"] = outcome.log[-4000:]
-    folder.write(f"{task.name}.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    folder.write(f"{task.name}.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(errors=ODD))
 
 
 def read_record(folder: OutputFolder, name: str) -> dict[str, Any] | None:
