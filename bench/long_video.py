@@ -24,6 +24,7 @@ from typing import Any
 
 import av
 import cv2
+import numpy as np
 from websockets.sync.client import connect
 
 from camn.evaluation.speed import describe_machine
@@ -44,7 +45,7 @@ def make_clip(path: Path, count: int, height: int) -> None:
         for index in range(count):
             image = cv2.resize(frames[order[index % len(order)]], (stream.width, stream.height))
             cv2.putText(image, f"{index}", (40, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (255, 255, 255), 4)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(image, np.uint8), "rgb24")))
         container.mux(stream.encode(None))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 import camn
@@ -91,6 +92,13 @@ class Editor:
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
+
+    def pixel(self, x: float, y: float) -> tuple[int, ...]:
+        """RGB of what is seen there."""
+        box, at = self.stage.bounding_box(), self.point(x, y)
+        assert box
+        with Image.open(io.BytesIO(self.stage.screenshot())) as image:
+            return image.convert("RGB").getpixel((at[0] - box["x"], at[1] - box["y"]))  # type: ignore[return-value]
 
     def saved(self) -> None:
         """What was done has come to the server: the page sends one thing after the other."""

@@ -227,6 +227,40 @@ def test_the_player(editor, project):
     expect(editor.page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_backward_and_both_ways(editor, project):
+    editor.open(project, 10)
+    editor.mark()
+    editor.press("r")
+    expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
+    editor.at(0)
+    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[0, 9]]
+    editor.press("ArrowUp", "ArrowDown")
+    editor.at(10)
+    editor.button("Both").click()
+    expect(editor.page.locator("#propagate .numbers")).to_contain_text("of 19")
+    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[0, 9], [11, 19]]
+
+
+def test_colours_and_opacity(editor, project):
+    editor.open(project)
+    editor.mark()
+    editor.page.get_by_label("Colour of Object 1").fill("#00aa55")
+    expect(editor.page.get_by_label("Colour of Object 1")).to_have_value("#00aa55")
+    editor.page.wait_for_function(
+        "async (id) => (await (await fetch(`/api/projects/${id}`)).json()).objects[0].colour === '#00aa55'", arg=project
+    )
+    seen = []
+    for opacity in ("5", "50", "100"):
+        editor.page.get_by_label("Opacity").fill(opacity)
+        editor.page.mouse.move(1, 1)
+        editor.page.wait_for_timeout(100)
+        seen.append(editor.pixel(112, 70))
+    green = [pixel[1] - pixel[0] for pixel in seen]
+    assert green[0] < green[1] < green[2] and np.abs(np.subtract(seen[2], (0, 0xAA, 0x55))).max() < 3
+
+
 def test_scribbles_and_views(editor, project):
     editor.open(project)
     editor.press("s")
