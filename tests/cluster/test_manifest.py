@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camn.api import SegmentOptions
 from camn.cluster.jobs import Task, VideoJob
 from camn.cluster.manifest import read_jobs
+from camn.config import PostProcess
 from camn.errors import DataError
 from camn.masks import write_palette_png
 
@@ -26,7 +28,7 @@ ROW = {
 
 
 def wanted(folder: Path) -> VideoJob:
-    options = {"model": "camn-mobile", "short_side": 240, "overlay": False, "alpha": ("png",)}
+    options = {"model": ("camn-mobile",), "short_side": 240, "overlay": False, "alpha": ("png",)}
     return VideoJob("one", f"{folder}/clips/a b.mp4", (f"{folder}/m/1.png", "/abs/2.png"), options, (0, 30))
 
 
@@ -70,7 +72,7 @@ def test_tables_as_programs_write_them(tmp_path):
     row = {"video": "a\u2028b.mp4", "masks": "m", "keyframes": "0 12", "model": "x.safetensors"}
     (tmp_path / "jobs.jsonl").write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\r\n")
     (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
-    assert (job.name, job.keyframes, job.options) == ("a\u2028b", (0, 12), {"model": f"{tmp_path}/x.safetensors"})
+    assert (job.name, job.keyframes, job.options) == ("a\u2028b", (0, 12), {"model": (f"{tmp_path}/x.safetensors",)})
 
 
 WRONG = {
@@ -145,3 +147,18 @@ def test_a_data_set_folder(tmp_path, make_clip, data, make_mask):
 def test_a_task_travels_as_json(options, span, names):
     task = Task("n", "out", "v", names, options, {"model": "x", "inputs": {}}, span, names, True)
     assert Task.from_dict(json.loads(json.dumps(task.to_dict()))) == task
+
+
+def test_several_models_views_and_post_processing_in_a_manifest(tmp_path):
+    row = {"video": "v", "masks": "m", "model": ["camn-mobile", "b.safetensors"], "scales": [1, 1.3], "flip": True}
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_loss": True, "track_window": 9}}))
+    (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
+    options = SegmentOptions(**job.options)
+    assert options.model == ("camn-mobile", f"{tmp_path}/b.safetensors") and options.scales == (1, 1.3) and options.flip
+    assert options.post == PostProcess(track_loss=True, track_window=9)
+    (tmp_path / "jobs.csv").write_text("video,masks,model,scales\nv,m,camn-mobile b.safetensors,1 1.3\n")
+    (job,) = read_jobs(str(tmp_path / "jobs.csv"))
+    assert job.options == {"model": options.model, "scales": (1, 1.3)}
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_lots": True}}))
+    with pytest.raises(DataError, match="unknown option 'track_lots'"):
+        read_jobs(str(tmp_path / "jobs.jsonl"))

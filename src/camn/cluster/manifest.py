@@ -134,8 +134,8 @@ def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     if not isinstance(given, dict):
         raise ConfigError(f"options is {given!r}: it must be an object of options and their values")
     options = check_options({**given, **{key: row[key] for key in row if key in OPTIONS}})
-    if str(options.get("model", "")).endswith(".safetensors"):
-        options["model"] = beside(folder, str(options["model"]))
+    if "model" in options:
+        options["model"] = tuple(beside(folder, m) if m.endswith(".safetensors") else m for m in options["model"])
     masks = [row["masks"]] if isinstance(row["masks"], str) else row["masks"]
     if not isinstance(masks, list) or not all(isinstance(mask, str) and mask for mask in masks):
         raise ConfigError(f"masks is {row['masks']!r}: it must be a path or URL, or a list of them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from camn.api import SegmentOptions
@@ -23,7 +24,8 @@ def check_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name, value in given.items():
         try:
-            options[name] = _as(_TYPES[name], value)
+            one_model = name == "model" and isinstance(value, str)
+            options[name] = _as(_TYPES[name], [value] if one_model else value)
         except TypeError:
             raise ConfigError(f"{name} is {value!r}: it must be {_told(_TYPES[name])}") from None
     SegmentOptions(**options)
@@ -38,7 +40,14 @@ def of_text(name: str, text: str) -> Any:
     try:
         return json.loads(text.lower() if text.lower() in ("true", "false", "null") else text)
     except ValueError:
-        return text.split() if get_origin(kind) is tuple else text
+        return [_number(word) for word in text.split()] if get_origin(kind) is tuple else text
+
+
+def _number(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word
 
 
 def _as(kind: Any, value: Any) -> Any:
@@ -52,6 +61,8 @@ def _as(kind: Any, value: Any) -> Any:
         raise TypeError
     if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
         return tuple(_as(get_args(kind)[0], item) for item in value)
+    if is_dataclass(kind) and isinstance(value, dict):
+        return value  # its own fields are checked when it is made
     if get_origin(kind) is Literal and value in get_args(kind):
         return value
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -71,4 +82,6 @@ def _told(kind: Any) -> str:
         return f"a list, each {_told(get_args(kind)[0])}"
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
+    if is_dataclass(kind):
+        return f"an object with some of {', '.join(field.name for field in fields(kind))}"
     return _WORDS.get(kind, str(kind))

@@ -1,6 +1,6 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
-from camn.config.ensemble import PAPER_SCALES, EnsembleConfig, Feedback
+from camn.config.ensemble import EnsembleConfig, Feedback
 from camn.config.fusion import FusionConfig
 from camn.config.inference import Backend, InferenceConfig
 from camn.config.model import (
@@ -22,7 +22,6 @@ __all__ = [
     "ABLATED",
     "BACKBONES",
     "NETWORKS",
-    "PAPER_SCALES",
     "PRESETS",
     "STRIDES",
     "Backend",

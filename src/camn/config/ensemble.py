@@ -8,7 +8,6 @@ from typing import Literal, get_args
 from camn.errors import ConfigError
 
 Feedback = Literal["joint", "own"]
-PAPER_SCALES = (1.0, 1.15, 1.3, 1.5)  # CFBI's
 
 
 @dataclass(frozen=True)
