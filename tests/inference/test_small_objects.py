@@ -24,6 +24,7 @@ from camn.masks import ObjectIds
 
 SIZE = (720, 1280)
 SMALL = PostProcess(small_objects=True)
+STRIPES = np.array([[[210, 60, 40], [250, 190, 60]], [[40, 90, 220], [90, 200, 230]]], np.uint8)  # red, blue
 
 
 @cache
@@ -58,13 +59,8 @@ def scene(*places: tuple[int, int], diameter: int = 12) -> tuple[np.ndarray, np.
     for n, (y, x) in enumerate(places):
         disc = np.zeros(SIZE, np.uint8)
         cv2.circle(disc, (x, y), diameter // 2, 1, -1)
-        stripes = (np.arange(SIZE[1]) - x) // 3 % 2
-        colour = (
-            np.array([[210, 60, 40], [250, 190, 60]])[stripes]
-            if n % 2 == 0
-            else np.array([[40, 90, 220], [90, 200, 230]])[stripes]
-        )
-        frame = np.where(disc[..., None] > 0, colour[None].astype(np.uint8), frame)
+        stripes = STRIPES[n % 2][(np.arange(SIZE[1]) - x) // 3 % 2]
+        frame = np.where(disc[..., None] > 0, stripes[None], frame)
         ids[disc > 0] = n + 1
     return frame, ids
 
