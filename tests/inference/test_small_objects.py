@@ -133,6 +133,8 @@ def test_a_crop_that_lost_the_object_finds_it_where_the_whole_frame_has_it():
     assert torch.equal(post(1, frame, objects, there), there)
     found = Result.of(2, objects, post(2, frame, objects, nothing), SIZE)
     assert region_similarity(found.ids == 1, ids == 1) > 0.6
+    frame, _ = scene((500, 900), diameter=50)  # many times as large at once: not to be believed
+    assert torch.equal(post(3, frame, objects, there), there)
 
 
 def test_corrections_removals_and_copies():

@@ -136,7 +136,8 @@ class SmallObjects:
         mask = result.ids == ID
         share = window.side**2 / (window.size[0] * window.size[1])
         area = np.count_nonzero(mask) / mask.size * share
-        if ID in result.lost or area < self.config.small_lost * crop.area:
+        least = self.config.small_lost
+        if ID in result.lost or area < least * crop.area or area * least > crop.area:
             return replace(crop, velocity=(0, 0)), None
         (y, x), diameter = _place(mask)
         center = window.to_frame(y, x)
