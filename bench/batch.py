@@ -9,6 +9,8 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -44,19 +46,54 @@ def make_videos(folder: Path, count: int, frames: int, height: int, width: int) 
     return folder / "jobs.jsonl"
 
 
-def measure(jobs: Path, out: Path, options: SegmentOptions, batch: BatchOptions) -> tuple[float, float, float, int]:
-    """(seconds in all, seconds not in any video's work by worker, seconds beside segmenting by video, frames)."""
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Row:
+    """seconds in all. start: not in any video's work, by worker. beside: segmenting, by video. others: share of all
+    cores that other processes than these had."""
+
+    seconds: float
+    start: float
+    beside: float
+    frames: int
+    others: float
+
+
+def measure(jobs: Path, out: Path, options: SegmentOptions, batch: BatchOptions) -> Row:
+    began, busy, own = time.monotonic(), _busy(), _own()
     done = run_batch(jobs, out, options, batch)
     wall = time.monotonic() - began
-    if done.failed:
-        raise SystemExit(f"failed: {done.failed}")
+    others = ((_busy() - busy) - (_own() - own)) / (wall * (os.cpu_count() or 1))
+    if done.failed or done.stopped:
+        log = (out / "_batch" / "log.txt").read_text()
+        raise SystemExit(f"{done}\n{log}\n{'stopped' if done.stopped else f'failed: {done.failed}'}; the log is above")
     records = {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
     alone = {name: json.loads((out / name / "run.json").read_text())["seconds"] for name in records}
     start = wall - sum(record["seconds"] for record in records.values()) / (batch.workers or 1)
     # The median leaves out the first video of each worker, in which the model is loaded.
     beside = statistics.median(records[name]["seconds"] - alone[name] for name in records)
-    return wall, start, beside, done.frames
+    return Row(wall, start, beside, done.frames, max(0.0, others))
+
+
+def _busy() -> float:
+    """Seconds of all cores together in which they had something to do, since some time."""
+    user, nice, system, _, _, interrupts, soft, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def _own() -> float:
+    """Those that this process and its descendants had, those that have ended included."""
+    parents: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            parents[int(entry.parent.name)] = int(fields[1])
+            seconds[int(entry.parent.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    ours = front = {os.getpid()}
+    while front:
+        front = {child for child, parent in parents.items() if parent in front}
+        ours = ours | front
+    return sum(seconds.get(process, 0.0) for process in ours)
 
 
 def main() -> None:
@@ -72,7 +109,7 @@ def main() -> None:
     options = SegmentOptions(short_side=args.height, threads=1, backend="eager", overlay=False)
     print(describe_machine())
     print(f"{args.videos} videos of {args.frames} frames, {args.height}x{args.width}, 2 objects; one thread per worker")
-    print("engine   workers  seconds  videos/s  frames/s   gain   start  per video")
+    print("engine   workers  seconds  videos/s  frames/s   gain   start  per video  others")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         jobs = make_videos(folder, args.videos, args.frames, args.height, args.width)
@@ -80,15 +117,17 @@ def main() -> None:
         for engine in args.engines:
             for workers in args.workers:
                 batch = BatchOptions(engine=engine, workers=workers, cpus_per_worker=1)
-                wall, start, beside, frames = measure(jobs, folder / f"{engine}-{workers}", options, batch)
-                first = first or wall
+                row = measure(jobs, folder / f"{engine}-{workers}", options, batch)
+                first = first or row.seconds
                 print(
-                    f"{engine:<8}{workers:>8}{wall:>9.1f}{args.videos / wall:>10.3f}{frames / wall:>10.2f}"
-                    f"{first / wall:>7.2f}{start:>7.2f}s{1000 * beside:>9.0f}ms",
+                    f"{engine:<8}{workers:>8}{row.seconds:>9.1f}{args.videos / row.seconds:>10.3f}"
+                    f"{row.frames / row.seconds:>10.2f}{first / row.seconds:>7.2f}{row.start:>7.2f}s"
+                    f"{1000 * row.beside:>9.0f}ms{100 * row.others:>7.0f}%",
                     flush=True,
                 )
     print("start: seconds of each worker that are in no video (its process, its libraries; Ray itself once)")
     print("per video: milliseconds beside reading, segmenting and writing frames: checks, masks, moving into place")
+    print("others: share of all cores that other processes had; above some 5% the figures say little")
 
 
 if __name__ == "__main__":

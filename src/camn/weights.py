@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camn.config import NETWORKS, NetworkConfig, config_from_dict
+from camn.config import ABLATED, NETWORKS, FusionConfig, NetworkConfig, config_from_dict
 from camn.errors import CheckpointError, ConfigError
 from camn.files import replacing, writing
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
+FUSIONS = ASSETS.parent / "fusion"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def find(name: str | Path) -> Path:
         if not path.is_file():
             raise CheckpointError(f"{path}: no such weights file; shipped models: {', '.join(files) or 'none'}")
         return path
-    if str(name) in NETWORKS:
+    if str(name) in (*NETWORKS, *ABLATED):
         raise CheckpointError(
             f"{name}: a known network without shipped weights; train it (camn train) or convert public ones, and pass "
             f"the .safetensors file. Shipped: {', '.join(files) or 'none'}"
@@ -62,6 +64,37 @@ def find(name: str | Path) -> Path:
 def read(name: str | Path) -> Weights:
     """Read a shipped model or a file. Raises CheckpointError for a missing, corrupt or foreign file."""
     path = find(name)
+    state, config, more = _read(path, "camn.config", config_from_dict)
+    return Weights(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
+
+
+@dataclass(frozen=True)
+class FusionWeights:
+    """Of a fusion network, like `Weights`. Its notes' `members_sha256` are those of the models it was trained for."""
+
+    config: FusionConfig
+    state: dict[str, Tensor]
+    path: Path
+    sha256: str
+    notes: dict[str, Any]
+
+
+def read_fusion(path: str | Path) -> FusionWeights:
+    """Read a fusion network's file. Raises CheckpointError for a missing, corrupt or foreign one."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such fusion file; `camn fuse` makes one")
+    state, config, more = _read(path, "camn.fusion", FusionConfig.from_dict)
+    return FusionWeights(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
+
+
+def shipped_fusions() -> list[Path]:
+    """Files of the fusion networks that come with the package."""
+    return sorted(FUSIONS.glob("*.safetensors"))
+
+
+def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Tensor], Any, Any]:
+    """(tensors in float32, configuration, notes). kind: the entry of the file that holds the configuration."""
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
@@ -70,18 +103,26 @@ def read(name: str | Path) -> Weights:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}); get it again") from None
     if bad := [key for key, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise CheckpointError(f"{path}: {bad[0]} holds values that are not finite; the file is damaged, get it again")
-    if "camn.config" not in notes:
-        raise CheckpointError(f"{path}: carries no camn configuration; convert it with `camn convert` first")
+    if kind not in notes:
+        raise CheckpointError(f"{path}: {_FOREIGN[kind]}")
     try:
-        config = config_from_dict(json.loads(notes["camn.config"]))
-        more = json.loads(notes.get("camn.notes", "{}"))
+        return state, understand(json.loads(notes[kind])), json.loads(notes.get("camn.notes", "{}"))
     except (ConfigError, ValueError, AttributeError) as error:  # the last from JSON of another shape
         raise CheckpointError(f"{path}: its configuration is not of this version of camn: {error}") from None
-    return Weights(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
+
+
+_FOREIGN = {
+    "camn.config": "carries no camn configuration; convert it with `camn convert` first",
+    "camn.fusion": "is no fusion network; `camn fuse` makes one",
+}
 
 
 def write(
-    path: Path, config: NetworkConfig, state: dict[str, Tensor], notes: dict[str, Any] | None = None, half: bool = True
+    path: Path,
+    config: NetworkConfig | FusionConfig,
+    state: dict[str, Tensor],
+    notes: dict[str, Any] | None = None,
+    half: bool = True,
 ) -> None:
     """Write weights whole or not at all, in float16 if `half`. notes: anything JSON can hold: origin, recipe, scores.
 
@@ -92,7 +133,8 @@ def write(
     if bad := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
         kind = "half" if half else "single"
         raise CheckpointError(f"{path}: not written: {bad[0]} is not finite in {kind} precision")
-    metadata = {"camn.config": json.dumps(config.as_dict()), "camn.notes": json.dumps(notes or {})}
+    kind = "camn.fusion" if isinstance(config, FusionConfig) else "camn.config"
+    metadata = {kind: json.dumps(config.as_dict()), "camn.notes": json.dumps(notes or {})}
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, SafetensorError) as part:

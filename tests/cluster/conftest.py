@@ -4,9 +4,13 @@ import json
 import logging
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +125,43 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+class FtpServer:
+    """A storage that is neither a file system nor in this process. url: of its folder."""
+
+    def __init__(self, folder: Path):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url, self._folder = f"ftp://127.0.0.1:{self._port}", folder
+        self._start()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", str(self._port), "-w"]
+        self._process = subprocess.Popen([*command, "-d", str(self._folder)], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(OSError), closing(socket.create_connection(("127.0.0.1", self._port), 1)):
+                return
+            assert time.monotonic() < deadline and self._process.poll() is None, "the FTP server does not start"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        self.stop()
+        self._start()
+
+
+@pytest.fixture(scope="session")
+def ftp(tmp_path_factory) -> Iterator[FtpServer]:
+    pytest.importorskip("fsspec")
+    pytest.importorskip("pyftpdlib", reason="needs an FTP server")
+    server = FtpServer(tmp_path_factory.mktemp("ftp"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

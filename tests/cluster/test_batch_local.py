@@ -168,7 +168,7 @@ def test_a_killed_driver_and_a_stopped_one(tmp_path, make_clip, manifest, files,
     assert not list((tmp_path / "tmp").glob("camn-worker-*"))
 
     process = subprocess.Popen(command, **told)
-    wait_until(lambda: len(list(out.glob(".long.*/masks/*.png"))) > 3)
+    wait_until(lambda: len(list(out.glob(".long.part/*/masks/*.png"))) > 3)
     process.send_signal(signal.SIGTERM)
     said, error = process.communicate(timeout=60)
     assert process.returncode == 130 and "2 done before" in said and "stopped" in error and "Traceback" not in error

@@ -48,8 +48,29 @@ def test_parquet_says_the_same(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.Table.from_pylist([ROW]), tmp_path / "jobs.parquet")
-    assert read_jobs(str(tmp_path / "jobs.parquet")) == (wanted(tmp_path),)
+    other = {"video": "/v.mp4", "masks": ["m"], "options": {"memory_every": 3}}  # the table has cells for all of both
+    parquet.write_table(pyarrow.Table.from_pylist([ROW, other | dict.fromkeys(["name"])]), tmp_path / "jobs.parquet")
+    second = VideoJob("v", "/v.mp4", (f"{tmp_path}/m",), {"memory_every": 3})
+    assert read_jobs(str(tmp_path / "jobs.parquet")) == (wanted(tmp_path), second)
+
+
+def test_tables_as_programs_write_them(tmp_path):
+    """Byte order marks, spaces, empty lines, TRUE, whole numbers as 240.0, lines of JSON with odd line ends in them."""
+    rows = [
+        "\ufeffvideo , masks,name,overlay,short_side,memory_frames,alpha",
+        " v.mp4, a.png ; b.png ;,007,TRUE,240.0,,",
+    ]
+    (tmp_path / "jobs.csv").write_text("\r\n".join([*rows, ",,,", "w.mp4,m,,,,null,png vp9"]))
+    one, two = read_jobs(str(tmp_path / "jobs.csv"))
+    options = {"overlay": True, "short_side": 240}
+    assert one == VideoJob("007", f"{tmp_path}/v.mp4", (f"{tmp_path}/a.png", f"{tmp_path}/b.png"), options)
+    assert two == VideoJob(
+        "w", f"{tmp_path}/w.mp4", (f"{tmp_path}/m",), {"memory_frames": None, "alpha": ("png", "vp9")}
+    )
+    row = {"video": "a\u2028b.mp4", "masks": "m", "keyframes": "0 12", "model": "x.safetensors"}
+    (tmp_path / "jobs.jsonl").write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\r\n")
+    (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
+    assert (job.name, job.keyframes, job.options) == ("a\u2028b", (0, 12), {"model": f"{tmp_path}/x.safetensors"})
 
 
 WRONG = {
@@ -58,8 +79,17 @@ WRONG = {
     "unknown option": ({"video": "v", "masks": "m", "options": {"overwrite": True}}, "unknown option 'overwrite'"),
     "impossible value": ({"video": "v", "masks": "m", "memory_every": 0}, "memory_every is 0"),
     "vague value": ({"video": "v", "masks": "m", "overlay": "no"}, "overlay is 'no': it must be true or false"),
-    "text for a number": ({"video": "v", "masks": "m", "short_side": "big"}, "video 2"),
-    "keyframes": ({"video": "v", "masks": "m", "keyframes": [0, 9, 9]}, "keyframes 0 9 9: need frame numbers"),
+    "text for a number": ({"video": "v", "masks": "m", "short_side": "big"}, "short_side is 'big': it must be a whole"),
+    "no number": ({"video": "v", "masks": "m", "short_side": float("nan")}, "short_side is nan: it must be a whole"),
+    "null": ({"video": "v", "masks": "m", "short_side": None}, "short_side is None: it must be a whole number"),
+    "no list": ({"video": "v", "masks": "m", "alpha": "png"}, "alpha is 'png': it must be a list, each one of png"),
+    "no options": (
+        {"video": "v", "masks": "m", "options": ["overlay"]},
+        "options is .'overlay'.: it must be an object",
+    ),
+    "masks": ({"video": "v", "masks": {"0": "m"}}, "masks is .'0': 'm'.: it must be a path or URL, or a list"),
+    "keyframes": ({"video": "v", "masks": "m", "keyframes": [0, 9, 9]}, "keyframes is .0, 9, 9.: need frame numbers"),
+    "a keyframe": ({"video": "v", "masks": "m", "keyframes": 9}, "keyframes is 9: need frame numbers"),
     "name taken": ({"video": "x/one.mp4", "masks": "m"}, "would be called one; give a `name`"),
     "name elsewhere": ({"video": "v", "masks": "m", "name": "../up"}, "'../up' cannot name outputs"),
     "own name": ({"video": "v", "masks": "m", "name": "_batch"}, "'_batch' cannot name outputs"),
@@ -78,7 +108,12 @@ def test_what_is_no_manifest(tmp_path):
     for name, content, said in (
         ("jobs.txt", "x", "no manifest; give a .csv, .jsonl"),
         ("jobs.jsonl", "{", "cannot be read as jsonl"),
-        ("jobs.jsonl", "3", "a line is no object"),
+        ("jobs.jsonl", json.dumps(ROW) + "\n{]", "line 2: Expecting property name"),
+        ("jobs.jsonl", "3", "line 1 is no object: 3"),
+        ("jobs.csv", "", "names no video"),
+        ("jobs.csv", "video,masks\n", "names no video"),
+        ("jobs.csv", "video,masks\nv,m,1\n", "line 2 has more cells than the first line has names: v,m,1"),
+        ("jobs.csv", "video;masks\nv;m\n", "unknown column 'video;masks'"),
         ("jobs.jsonl", "", "names no video"),
         ("none.csv", None, "cannot be read .No such file"),
     ):

@@ -29,6 +29,7 @@ class Scripted:
     order: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     starts: bool = True
+    closed: int = 0
 
     def another(self):
         return Scripted(self.script, self.tried, self.order, self.lock)
@@ -52,6 +53,8 @@ class Scripted:
             raise WorkerLost("gone")
         if self.how == "worse":
             raise OSError("no room for another process")
+        if self.how == "endless":
+            return Heard(1)
         status = "done" if self.how == "done" else "failed"
         return Heard(1, Outcome(self.name, status, self.how, self.how == "own fault"))
 
@@ -59,7 +62,7 @@ class Scripted:
         pass
 
     def close(self):
-        pass
+        self.closed += 1
 
 
 def fate(how: list[str], retries: int) -> tuple[bool, int]:
@@ -106,6 +109,28 @@ def test_workers_that_cannot_start(monkeypatch):
     good = Scripted({})
     ended = [event for event in Pool([broken, good], 2).run(list(map(task, "ab"))) if event and event.outcome]
     assert [event.outcome.status for event in ended] == ["done"] * 2 and not broken.tried
+
+
+def test_a_worker_that_went_wrong_is_ended():
+    """It might still be at work on the task, and its answer be taken for that to the next one."""
+    first = Scripted({"a": ["worse"]})
+    ended = [event for event in Pool([first], 1).run([task("a"), task("b")]) if event and event.outcome]
+    assert [(event.outcome.name, event.again) for event in ended] == [("a", True), ("b", False), ("a", False)]
+    assert first.closed == 2  # then, and at the end
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_stopping_twice_does_not_wait(monkeypatch, times):
+    """A task that does not stop is killed after a while; asked again, at once."""
+    monkeypatch.setattr("camn.cluster.pool.GRACE", 600 if times == 2 else 0)
+    pool = Pool([Scripted({"a": ["endless"]})], 0)
+    stopped = []
+    for event in pool.run([task("a")]):
+        if event and event.task and not event.outcome:
+            for _ in range(times):
+                pool.stop()
+        stopped += [event.outcome.status] if event and event.outcome else []
+    assert stopped == ["stopped"]
 
 
 def test_stopping_hands_out_nothing_more():

@@ -39,3 +39,9 @@ def mobile() -> Camn:
     network = network_named(SOFT)
     assert isinstance(network, Camn)
     return network
+
+
+@pytest.fixture
+def named():
+    """A network by its name, of those above."""
+    return network_named

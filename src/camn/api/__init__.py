@@ -7,27 +7,43 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camn.api.ablating import Ablation, ablate
     from camn.api.benchmarking import Benchmark, benchmark
     from camn.api.checking import DataReport, check_data
     from camn.api.datasets import DatasetVideo, dataset_videos, first_masks
     from camn.api.evaluating import Evaluation, evaluate
+    from camn.api.fusing import Fused, fuse
     from camn.api.holdout import hold_out
     from camn.api.joining import join_parts, part_options
     from camn.api.loading import Model, ModelInfo, convert, cpu_threads, load, model_sha256, models, open_model
+    from camn.api.making import AblateOptions, FuseOptions
     from camn.api.movies import MovieKind, write_movie
-    from camn.api.options import InferenceOptions, Notice, Progress, Report, SegmentOptions, demo_options
+    from camn.api.options import (
+        JOINS,
+        InferenceOptions,
+        Notice,
+        Preset,
+        Progress,
+        Report,
+        SegmentOptions,
+        Setup,
+        demo_options,
+        preset_options,
+    )
     from camn.api.segmenting import Summary, demo, enough_memory, segment_video
     from camn.api.spans import Span
     from camn.api.training import TrainSummary, train
     from camn.data.folder import natural_key
     from camn.data.source import Frame, FrameSource, open_source, prefetch
-    from camn.inference import Result, Segmenter
+    from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
 
 _HOME = {
+    "camn.api.ablating": ("Ablation", "ablate"),
     "camn.api.benchmarking": ("Benchmark", "benchmark"),
     "camn.api.checking": ("DataReport", "check_data"),
     "camn.api.datasets": ("DatasetVideo", "dataset_videos", "first_masks"),
     "camn.api.evaluating": ("Evaluation", "evaluate"),
+    "camn.api.fusing": ("Fused", "fuse"),
     "camn.api.holdout": ("hold_out",),
     "camn.api.joining": ("join_parts", "part_options"),
     "camn.api.loading": (
@@ -40,37 +56,59 @@ _HOME = {
         "models",
         "open_model",
     ),
+    "camn.api.making": ("AblateOptions", "FuseOptions"),
     "camn.api.movies": ("MovieKind", "write_movie"),
-    "camn.api.options": ("InferenceOptions", "Notice", "Progress", "Report", "SegmentOptions", "demo_options"),
+    "camn.api.options": (
+        "JOINS",
+        "InferenceOptions",
+        "Notice",
+        "Preset",
+        "Progress",
+        "Report",
+        "SegmentOptions",
+        "Setup",
+        "demo_options",
+        "preset_options",
+    ),
     "camn.api.segmenting": ("Summary", "demo", "enough_memory", "segment_video"),
     "camn.api.spans": ("Span",),
     "camn.api.training": ("TrainSummary", "train"),
     "camn.data.folder": ("natural_key",),
     "camn.data.source": ("Frame", "FrameSource", "open_source", "prefetch"),
-    "camn.inference": ("Result", "Segmenter"),
+    "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "JOINS",
+    "AblateOptions",
+    "Ablation",
+    "AnySegmenter",
     "Benchmark",
     "DataReport",
     "DatasetVideo",
+    "Ensemble",
     "Evaluation",
     "Frame",
     "FrameSource",
+    "FuseOptions",
+    "Fused",
     "InferenceOptions",
     "Model",
     "ModelInfo",
     "MovieKind",
     "Notice",
+    "Preset",
     "Progress",
     "Report",
     "Result",
     "SegmentOptions",
     "Segmenter",
+    "Setup",
     "Span",
     "Summary",
     "TrainSummary",
+    "ablate",
     "benchmark",
     "check_data",
     "convert",
@@ -81,6 +119,7 @@ __all__ = [
     "enough_memory",
     "evaluate",
     "first_masks",
+    "fuse",
     "hold_out",
     "join_parts",
     "load",
@@ -91,6 +130,7 @@ __all__ = [
     "open_source",
     "part_options",
     "prefetch",
+    "preset_options",
     "segment_video",
     "train",
     "write_movie",

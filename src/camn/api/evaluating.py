@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 import camn
 from camn.api.loading import load
-from camn.api.options import InferenceOptions, Report
+from camn.api.options import InferenceOptions, Report, named
 from camn.api.sequences import Job, segment_here
 from camn.api.workers import segment_with_workers
 from camn.data.outputs import prepare_output, write_json
@@ -65,7 +66,7 @@ def evaluate(
     split: str = "",
     resolution: str = "480p",
     holdout: str | Path | None = None,
-    model: str | Path = "camn-mobile",
+    model: str | Path | Sequence[str | Path] = "camn-mobile",
     predictions: str | Path | None = None,
     out: str | Path | None = None,
     submission: str | Path | None = None,
@@ -96,17 +97,17 @@ def evaluate(
     with tempfile.TemporaryDirectory() as temporary:
         if predictions is None:
             folder = Path(temporary if out is None else out)
-            speed = _segment(found, model, device, folder, options, workers, progress)
+            speed = _segment(found, named(model), device, folder, options, workers, progress)
         else:
             folder, speed = Path(predictions), Speed()
         scores = found.measure(folder) if labelled else None
         if scores and out is not None:
-            made = {"model": str(model), "options": dataclasses.asdict(options)} if predictions is None else {}
+            made = {"model": list(named(model)), "options": dataclasses.asdict(options)} if predictions is None else {}
             write_json(prepare_output(out) / "scores.json", scores.to_dict() | made | _cost(speed))
         if submission is not None:
             write_submission(submission, folder, found.folder)
         if scores and report is not None:
-            by = {"model": str(model), "settings": _settings(options)}
+            by = {"model": " + ".join(named(model)), "settings": _settings(options)}
             facts = _facts(by if predictions is None else {"model": f"masks in {folder}"}, Path(dataset), speed)
             write_report(report, scores, found.sequences, folder, found.protocol, facts)
     kept = None if predictions is None and out is None else folder
@@ -138,7 +139,7 @@ def _check(
 
 def _segment(
     found: EvaluationSet,
-    model: str | Path,
+    models: tuple[str, ...],
     device: str,
     folder: Path,
     options: InferenceOptions,
@@ -147,13 +148,13 @@ def _segment(
 ) -> Speed:
     workers = min(workers, len(found.sequences))
     threads = max(1, (options.threads or torch.get_num_threads()) // workers)
-    job = Job(str(model), device, options.inference(), found.protocol, folder, threads)
+    job = Job(models, device, options.setup(), found.protocol, folder, threads)
     if workers == 1:
-        segmenter = load(model, device, job.config)
+        segmenter = load(models, device, setup=job.setup)
         prepare_output(folder)
         return segment_here(segmenter, job, found.sequences, progress)
     resolve_device(device)
-    load(model, "cpu", job.config)  # so that what is wrong with it is told once, and now
+    load(models, "cpu", setup=job.setup)  # so that what is wrong with it is told once, and now
     prepare_output(folder)
     return segment_with_workers(job, found.sequences, workers, progress)
 

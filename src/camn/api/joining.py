@@ -86,7 +86,7 @@ def _about(records: Sequence[dict[str, Any]], options: SegmentOptions) -> dict[s
     stages = [r["seconds_by_stage"] for r in records]
     frames, seconds = sum(r["frames"] for r in records), sum(r["seconds"] for r in records)
     return about | {
-        "options": dataclasses.asdict(options) | {"model": str(options.model)},
+        "options": dataclasses.asdict(options),
         "ids": sorted({id for r in records for id in r["ids"]}),
         "annotated_frames": sorted(index for r in records for index in r["annotated_frames"]),
         "notes": list(dict.fromkeys(note for r in records for note in r["notes"])),

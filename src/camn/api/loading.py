@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.options import Notice, SegmentOptions
+from camn.api.assembling import assemble
+from camn.api.options import Notice, SegmentOptions, Setup, named
 from camn.checkpoints import cfbi, stm
-from camn.checkpoints.files import check_shapes, misfit
-from camn.config import NETWORKS, InferenceConfig, network_preset
-from camn.errors import CheckpointError, ConfigError
-from camn.inference import Segmenter, resolve_device
-from camn.model.build import build_network, expected_shapes
+from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, network_preset
+from camn.errors import ConfigError
+from camn.inference import AnySegmenter, resolve_device
+from camn.model.build import expected_shapes
 
 ABOUT = {
     "camn-mobile": "ours, small: EfficientNet-Lite0, for CPUs",
@@ -57,43 +56,67 @@ class ModelInfo:
 
 
 def load(
-    model: str | Path = "camn-mobile",
+    model: str | Path | Sequence[str | Path] = "camn-mobile",
     device: str | torch.device = "auto",
     config: InferenceConfig | None = None,
     *,
+    setup: Setup | None = None,
     notice: Notice = lambda note: None,
     **options: Any,
-) -> Segmenter:
-    """A segmenter with a shipped model or a .safetensors file.
+) -> AnySegmenter:
+    """A segmenter with a shipped model or a .safetensors file; an ensemble with several, or with several views.
 
     device: auto (CUDA, else MPS, else CPU) or a torch device. options: fields of `InferenceConfig`, in place of
-    `config`; without either the backend is `auto`. notice: called with what is chosen for each size, on its first
-    frames. Raises CheckpointError for an unknown model and a file that is corrupt or does not fit its network,
-    ConfigError for options and devices that cannot be.
+    `config`, of `EnsembleConfig` (`scales`, `flip`), `join` and `post`; without any the backend is `auto`. setup: all
+    of these in one. notice: called with what is chosen for each size, on its first frames. Raises CheckpointError for
+    an unknown model and a file that is corrupt or does not fit its network, ConfigError for options and devices that
+    cannot be.
     """
-    if config is not None and options:
-        raise ConfigError(f"load: give either config or {', '.join(options)}")
-    if unknown := [name for name in options if name not in InferenceConfig.__dataclass_fields__]:
-        known = ", ".join(InferenceConfig.__dataclass_fields__)
-        raise ConfigError(f"load: unknown option {unknown[0]!r}; the options are {known}")
-    if config is None:
-        options.setdefault("backend", "auto")
-        config = InferenceConfig(**options)
-    return segmenter_of(weights.read(model), resolve_device(device), config, notice)
+    if (config is not None) + (setup is not None) + bool(options) > 1:
+        raise ConfigError(f"load: give one of config, setup, and {', '.join(options) or 'options'}")
+    return assemble(
+        [weights.read(one) for one in named(model)],
+        resolve_device(device),
+        setup or (_setup(options) if config is None else Setup(config)),
+        notice,
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A model in memory, for any number of videos one after the other. name, path, sha256: of its weights."""
+def _setup(options: Mapping[str, Any]) -> Setup:
+    parts = {kind: kind.__dataclass_fields__ for kind in (InferenceConfig, EnsembleConfig)}
+    known = [*(name for fields in parts.values() for name in fields), "join", "post"]
+    if unknown := [name for name in options if name not in known]:
+        raise ConfigError(f"load: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
+    inference, ensemble = ({k: v for k, v in options.items() if k in fields} for fields in parts.values())
+    inference.setdefault("backend", "auto")
+    rest = {key: options[key] for key in ("join", "post") if key in options}
+    return Setup(InferenceConfig(**inference), EnsembleConfig(**ensemble), **rest)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights came from. name: of their network."""
 
     name: str
     path: Path
     sha256: str
-    options: SegmentOptions
-    _fresh: Segmenter  # never started
 
-    def segmenter(self) -> Segmenter:
-        """One for a new video; it shares the network with all others of this model."""
+    def as_dict(self) -> dict[str, str]:
+        return {"name": self.name, "file": self.path.name, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model in memory, or several side by side, for any number of videos one after the other. sha256: of all files
+    that the options name, joined by `+`."""
+
+    sources: tuple[Source, ...]
+    sha256: str
+    options: SegmentOptions
+    _fresh: AnySegmenter  # never started
+
+    def segmenter(self) -> AnySegmenter:
+        """One for a new video; it shares the networks with all others of this model."""
         return copy(self._fresh)
 
     def serves(self, options: SegmentOptions) -> bool:
@@ -102,60 +125,22 @@ class Model:
 
 
 def _load_key(options: SegmentOptions) -> tuple[Any, ...]:
-    return options.model, options.device, options.inference()
+    return options.model, options.device, options.setup()
 
 
 def open_model(options: SegmentOptions, notice: Notice = lambda note: None) -> Model:
     """The model that `options` name, loaded. notice: as in `load`. Raises what that raises."""
     device = resolve_device(options.device)
-    read = weights.read(options.model)
-    segmenter = segmenter_of(read, device, options.inference(), notice)
-    return Model(read.config.name, read.path, read.sha256, options, segmenter)
+    read = [weights.read(one) for one in options.model]
+    sources = tuple(Source(one.config.name, one.path, one.sha256) for one in read)
+    sha256 = "+".join(map(model_sha256, options.files()))
+    return Model(sources, sha256, options, assemble(read, device, options.setup(), notice))
 
 
 def model_sha256(model: str | Path) -> str:
     """Of a shipped model's file, or of a file. Raises CheckpointError if there is none."""
     with open(weights.find(model), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what tensors free instead of giving it back to the system and faulting it in again each frame.
-
-    At 480x854 on two cores this took camn-mobile from 0.49 to 0.41 s/frame. Elsewhere it does nothing.
-    """
-    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(mmap, 1 << 30)
-    mallopt(trim, (1 << 31) - 1)
-
-
-def segmenter_of(
-    read: weights.Weights,
-    device: torch.device,
-    config: InferenceConfig,
-    notice: Notice = lambda note: None,
-) -> Segmenter:
-    """A segmenter with weights that were read. notice: as in `load`. Raises CheckpointError naming every kind of tensor
-    that does not fit."""
-    if device.type == "cpu":
-        keep_freed_memory()
-    network = build_network(read.config)
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    if said := misfit(sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)):
-        raise CheckpointError(
-            f"{read.path}: does not fit {read.config.name}: it {said}; it was made by another version "
-            "of camn or changed since: get it again, or convert it again"
-        )
-    try:
-        check_shapes(read.state, wanted, read.config.name)
-    except CheckpointError as error:
-        raise CheckpointError(f"{read.path}: {error}; get the file again, or convert it again") from None
-    network.load_state_dict(read.state)
-    return Segmenter(network, config, device, notice=notice)
 
 
 def models() -> list[ModelInfo]:

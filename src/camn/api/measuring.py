@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from camn import weights
-from camn.api.loading import segmenter_of
+from camn.api.assembling import segmenter_of
 from camn.api.segmenting import enough_memory
 from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.data.source import open_source

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
-from camn.config import Backend, InferenceConfig
+from camn.config import PAPER_SCALES, Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
 
 AlphaKind = Literal["png", "prores", "vp9"]
@@ -37,6 +38,18 @@ class Progress:
 
 Report = Callable[[Progress], None]
 Notice = Callable[[str], None]
+Preset = Literal["default", "best"]
+JOINS = ("mean", "fusion")  # all else is a file
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All of how networks are run, beside which they are and on what. join: see `InferenceOptions`."""
+
+    inference: InferenceConfig = InferenceConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    join: str = "mean"
+    post: PostProcess = PostProcess()
 
 
 @dataclass(frozen=True)
@@ -50,11 +63,24 @@ class InferenceOptions:
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given
     backend: Backend = "auto"  # of the network: eager, compile, onnx; auto measures once and takes the fastest
+    scales: tuple[float, ...] = EnsembleConfig.scales  # follow the objects at each of these sizes, 1 is short_side
+    flip: bool = EnsembleConfig.flip  # and in the mirrored video; answers are averaged, see docs/ensemble.md
+    join: str = "mean"  # of several models: mean; fusion, the network shipped for just these; or a file of camn fuse
+    weights: tuple[float, ...] = EnsembleConfig.weights  # of several models in their mean; all alike if not given
+    feedback: Feedback = EnsembleConfig.feedback  # what each model and view goes on from: the joint answer or its own
+    post: PostProcess = PostProcess()  # mends what was found, see docs/postprocessing.md
 
     def __post_init__(self):
+        if isinstance(self.post, dict):  # from a manifest or a record
+            object.__setattr__(self, "post", _post(self.post))
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"threads is {self.threads}: it must be 1 or more")
-        self.inference()
+        self.setup()
+
+    def setup(self) -> Setup:
+        """The configurations that these options stand for."""
+        ensemble = EnsembleConfig(self.scales, self.flip, self.weights, self.feedback)
+        return Setup(self.inference(), ensemble, self.join, self.post)
 
     def inference(self) -> InferenceConfig:
         """A max_side below the short side bounds that too."""
@@ -68,7 +94,7 @@ class InferenceOptions:
 class SegmentOptions(InferenceOptions):
     """Options of `segment_video`. Raises ConfigError for values that cannot be."""
 
-    model: str = "camn-mobile"  # a shipped model (see `camn models`), or a .safetensors file
+    model: tuple[str, ...] = ("camn-mobile",)  # shipped (see `camn models`), or .safetensors files; several are joined
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps; auto is the fastest there is
     overlay: bool = True  # write overlay.mp4: the objects tinted over the video
     json: bool = True  # write segments.json: COCO run-length masks
@@ -78,16 +104,49 @@ class SegmentOptions(InferenceOptions):
     overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
 
     def __post_init__(self):
+        object.__setattr__(self, "model", named(self.model))
         super().__post_init__()
+        if not self.model:
+            raise ConfigError("model: give one or more, such as camn-mobile")
         if wrong := [kind for kind in self.alpha if kind not in get_args(AlphaKind)]:
             raise ConfigError(f"alpha: unknown kind {wrong[0]!r}; choose among {', '.join(get_args(AlphaKind))}")
         if not 0.01 <= self.fps <= 1000:
             raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
 
+    def files(self) -> tuple[str, ...]:
+        """All weights that these options name: of the models, and of a fusion network of one's own."""
+        return self.model if self.join in JOINS else (*self.model, self.join)
+
     def rate(self) -> Fraction:
         """fps as the fraction it stands for: 23.976 and 23.98 are 24000/1001."""
         ntsc = Fraction(round(self.fps * 1.001) * 1000, 1001)
         return ntsc if abs(ntsc - self.fps) < 0.005 else Fraction(self.fps).limit_denominator(1001)
+
+
+def named(model: Any) -> tuple[str, ...]:
+    """One model or several -> their names or paths."""
+    return (str(model),) if isinstance(model, (str, Path)) else tuple(str(one) for one in model)
+
+
+def _post(fields: dict[str, Any]) -> PostProcess:
+    known = PostProcess.__dataclass_fields__
+    if unknown := [name for name in fields if name not in known]:
+        raise ConfigError(f"post: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
+    return PostProcess(**fields)
+
+
+BEST = ("camn-mobile", "camn-mobile-prior", "camn-mobile-context", "stm-mobile")
+
+
+def preset_options(preset: Preset = "default") -> SegmentOptions:
+    """default: `SegmentOptions()`. best: the whole system: four models joined by the fusion network, each on views of
+    several scales, mirrored too, and post-processing; some 30 times the work. Raises ConfigError for another name."""
+    if preset not in get_args(Preset):
+        raise ConfigError(f"unknown preset {preset!r}; choose among {', '.join(get_args(Preset))}")
+    if preset == "default":
+        return SegmentOptions()
+    post = PostProcess(track_loss=True, small_objects=True)
+    return SegmentOptions(model=BEST, join="fusion", scales=PAPER_SCALES, flip=True, backend="eager", post=post)
 
 
 def demo_options() -> SegmentOptions:

@@ -21,7 +21,7 @@ from camn.api.writers import Outputs, check_output, listed, prepare_folder
 from camn.data.outputs import WriterThread
 from camn.data.source import Frame, FrameSource, Item, open_source, prefetch
 from camn.errors import CamnError, MaskError
-from camn.inference import Result, Segmenter, Uploaded
+from camn.inference import AnySegmenter, Result
 from camn.masks import MaskSet, read_masks
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo"
@@ -170,7 +170,7 @@ def demo(
 def _follow(
     source: FrameSource,
     given: MaskSet,
-    segmenter: Segmenter,
+    segmenter: AnySegmenter,
     folder: Path,
     options: SegmentOptions,
     run: _Run,
@@ -197,13 +197,13 @@ def _follow(
         )
 
 
-def _uploaded(frames: Iterator[Frame], segmenter: Segmenter) -> Iterator[tuple[Frame, Uploaded]]:
+def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tuple[Frame, Any]]:
     with closing(frames):  # type: ignore[type-var], a generator
         for frame in frames:
             yield frame, segmenter.upload(frame.image)
 
 
-def _segment(segmenter: Segmenter, frame: Uploaded, mask: np.ndarray | None) -> Result | None:
+def _segment(segmenter: AnySegmenter, frame: Any, mask: np.ndarray | None) -> Result | None:
     """None before the first mask."""
     if segmenter.index < 0:
         return None if mask is None else segmenter.start(frame, mask)

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from camn.api.loading import cpu_threads
-from camn.api.options import Progress, Report
+from camn.api.options import Progress, Report, Setup
 from camn.api.segmenting import enough_memory
-from camn.config import InferenceConfig
 from camn.data.outputs import MaskWriter, WriterThread
 from camn.data.pairs import read_image
 from camn.data.sequence import VideoSequence
@@ -21,22 +20,22 @@ from camn.data.source import prefetch
 from camn.errors import DataError, MaskError, VideoError
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.speed import Speed, peak_memory
-from camn.inference import Segmenter
+from camn.inference import AnySegmenter
 
 
 @dataclass(frozen=True)
 class Job:
     """What is the same for all sequences. threads: of the CPU, for each worker. folder: masks go to FOLDER/SEQUENCE."""
 
-    model: str
+    models: tuple[str, ...]
     device: str
-    config: InferenceConfig
+    setup: Setup
     protocol: Protocol
     folder: Path
     threads: int
 
 
-def segment_here(segmenter: Segmenter, job: Job, sequences: Sequence[VideoSequence], progress: Report) -> Speed:
+def segment_here(segmenter: AnySegmenter, job: Job, sequences: Sequence[VideoSequence], progress: Report) -> Speed:
     """Masks of all sequences, by this process. Raises as `segment_sequence` does."""
     total, started = sum(map(len, sequences)), time.monotonic()
     speeds: list[Speed] = []
@@ -51,7 +50,7 @@ def segment_here(segmenter: Segmenter, job: Job, sequences: Sequence[VideoSequen
     return together(speeds, time.monotonic() - started, 1)
 
 
-def segment_sequence(segmenter: Segmenter, sequence: VideoSequence, job: Job, count: Callable[[int], None]) -> Speed:
+def segment_sequence(segmenter: AnySegmenter, sequence: VideoSequence, job: Job, count: Callable[[int], None]) -> Speed:
     """Masks of one sequence: an object is started on the frame whose mask of it the protocol gives; before the first
     of them masks are empty. count: called with the frames done so far. Raises DataError for frames and masks that do
     not fit together, CamnError where memory does not suffice."""
@@ -77,7 +76,7 @@ def segment_sequence(segmenter: Segmenter, sequence: VideoSequence, job: Job, co
 
 
 def segment_frame(
-    segmenter: Segmenter, sequence: VideoSequence, index: int, frame: np.ndarray, given: Mapping[int, np.ndarray]
+    segmenter: AnySegmenter, sequence: VideoSequence, index: int, frame: np.ndarray, given: Mapping[int, np.ndarray]
 ) -> np.ndarray:
     """(H, W) uint8 ids of a sequence's next frame, empty before the first mask. given: as `Protocol.given` has it.
 

@@ -62,9 +62,10 @@ def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, M
     masks = {index: mask for index, mask in given.masks.items() if span.holds(index)}
     if span.start > 0 and span.start not in masks or not masks:
         have = ", ".join(map(str, list(given.masks)[:10]))
+        keyframe = span.start or span.stop
         raise MaskError(
             f"{source.path}: a part starts at frame {span.start} (0 is the first), but that frame has no mask; masks "
-            f"are there for {have}"
+            f"are there for {have}: give it one, or leave keyframe {keyframe} out"
         )
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
     return SpanSource(source, span), replace(given, masks=masks, ids=ids)

@@ -15,7 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from camn import weights
-from camn.api.loading import cpu_threads, keep_freed_memory, segmenter_of
+from camn.api.assembling import keep_freed_memory, segmenter_of
+from camn.api.loading import cpu_threads
 from camn.api.options import Progress, Report
 from camn.api.validation import Validation
 from camn.checkpoints.backbones import backbone_state

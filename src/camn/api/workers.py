@@ -23,7 +23,7 @@ from camn.api.sequences import Job, segment_sequence, together
 from camn.data.sequence import VideoSequence
 from camn.errors import CamnError
 from camn.evaluation.speed import Speed
-from camn.inference import Segmenter
+from camn.inference import AnySegmenter
 
 POLL = 0.25  # seconds between looks at how far the workers are
 
@@ -109,8 +109,8 @@ def _work(job: Job, sequence: VideoSequence, number: int) -> Speed:
 
 
 @cache
-def _segmenter(job: Job) -> Segmenter:
+def _segmenter(job: Job) -> AnySegmenter:
     """Loaded with the first sequence, so that what goes wrong is told as the error of a job."""
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(job.threads)
-    return load(job.model, job.device, job.config)
+    return load(job.models, job.device, setup=job.setup)

@@ -12,16 +12,19 @@ from pathlib import Path
 
 from camn.api import SegmentOptions
 from camn.cluster.engines import make_workers
+from camn.cluster.folders import OutputFolder, open_folder
 from camn.cluster.guards import alone, stopped_by_signals
 from camn.cluster.jobs import Outcome
 from camn.cluster.log import Log, open_log
 from camn.cluster.manifest import OWN, read_jobs
 from camn.cluster.options import BatchOptions
-from camn.cluster.places import OutputFolder, is_url, open_folder
+from camn.cluster.places import is_url
 from camn.cluster.plan import Plan, make_plan
 from camn.cluster.pool import Event, Pool
 from camn.cluster.records import write_record
 from camn.errors import CamnError, OutputError
+
+PATIENCE = 20.0  # seconds without any worker, before that is told
 
 
 @dataclass
@@ -98,10 +101,10 @@ def run_batch(
         notice(_told(plan))
         tally = _tally(plan)
         if plan.tasks:
-            pool = Pool(make_workers(batch, len(plan.tasks)), batch.retries)
+            pool = Pool(make_workers(batch, len(plan.tasks), options.device), batch.retries)
             with open_log(folder, f"{OWN}/log.txt") as log:
                 log(_told(plan))
-                _run(pool, plan, folder, batch, tally, log, show)
+                _run(pool, plan, folder, batch, tally, log, show, notice)
         summary = BatchSummary(
             tally.done, tally.skipped, tally.failed, tally.frames, round(tally.seconds, 3), tally.stopped
         )
@@ -117,7 +120,9 @@ def _run(
     tally: Tally,
     log: Log,
     show: Callable[[Tally], None],
+    notice: Callable[[str], None],
 ) -> None:
+    told = False
     with stopped_by_signals(pool), closing(pool.run(plan.tasks)) as events:
         for event in events:
             if event and event.outcome:
@@ -127,6 +132,9 @@ def _run(
                     _take_in(event, event.outcome, folder, batch, tally)
             elif event and event.task:
                 tally.running[event.worker] = (event.task.name, event.frames)
+            if not told and not pool.ready and tally.seconds > PATIENCE:
+                told = True
+                notice(f"no machine has room for a worker of {batch.needs} yet: waiting (Ctrl-C stops)")
             show(tally)
     tally.running.clear()
     tally.stopped = tally.ended < tally.total

@@ -12,15 +12,24 @@ from camn.cluster.ray_engine import connect, ray_workers
 from camn.errors import ConfigError
 
 
-def make_workers(batch: BatchOptions, tasks: int) -> Sequence[Worker]:
-    """Not more than there are tasks. Raises CamnError where there can be none."""
+def make_workers(batch: BatchOptions, tasks: int, device: str = "auto") -> Sequence[Worker]:
+    """Not more than there are tasks. device: that of `SegmentOptions`. Raises CamnError where there can be none."""
     if batch.engine == "ray":
         return ray_workers(connect(batch), batch)[:tasks]
     gpus = _gpus() if batch.gpus_per_worker else []
     share = int(1 / batch.gpus_per_worker) if gpus else 0  # workers of a GPU
-    count = batch.workers or (len(gpus) * share if gpus else max(1, (os.cpu_count() or 1) // batch.cpus_per_worker))
-    seen = [{"CUDA_VISIBLE_DEVICES": gpus[k // share % len(gpus)]} if gpus else {} for k in range(min(count, tasks))]
+    count = min(tasks, batch.workers or (len(gpus) * share if gpus else max(1, _cores() // batch.cpus_per_worker)))
+    seen: list[dict[str, str]]
+    if gpus:
+        seen = [{"CUDA_VISIBLE_DEVICES": gpus[k // share % len(gpus)]} for k in range(count)]
+    else:  # as on a Ray cluster: what is not asked for is not taken, and all would take the first
+        seen = [{} if device.startswith("cuda") else {"CUDA_VISIBLE_DEVICES": ""}] * count
     return [WorkerProcess(batch.cpus_per_worker, batch.limit_bytes, environment) for environment in seen]
+
+
+def _cores() -> int:
+    """That this process may use: of a machine's, Slurm and containers may give it some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpus() -> list[str]:

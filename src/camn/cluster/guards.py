@@ -39,15 +39,16 @@ def alone(out: str) -> Iterator[None]:
 
 @contextmanager
 def stopped_by_signals(pool: Pool) -> Iterator[None]:
-    """The first SIGINT or SIGTERM stops the pool, the next one does what it always does."""
+    """The first SIGINT or SIGTERM stops the pool, the second kills what is at work, further ones do as ever."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, frame: object) -> None:
+        if pool.stopping.is_set():
+            _restore(before)
         pool.stop()
-        _restore(before)
 
     for number in before:
         signal.signal(number, stop)

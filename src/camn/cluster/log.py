@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from camn.cluster.places import OutputFolder, is_url
+from camn.cluster.folders import OutputFolder
+from camn.cluster.places import is_url
 from camn.files import writing
 
 Log = Callable[[str], None]

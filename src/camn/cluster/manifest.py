@@ -7,20 +7,17 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from camn import api
-from camn.api import SegmentOptions
 from camn.cluster.jobs import VideoJob
-from camn.cluster.places import beside, is_url, read_bytes
+from camn.cluster.places import beside, is_url, name_of, plain, read_bytes
+from camn.cluster.values import OPTIONS, check_options, of_text
 from camn.errors import ConfigError, DataError
 
 OWN = "_batch"  # the folder in the output folder that is not a video's
 _COLUMNS = ("name", "video", "masks", "keyframes", "options")
-_OPTIONS = tuple(f.name for f in fields(SegmentOptions) if f.name != "overwrite")
-_FLAGS = tuple(f.name for f in fields(SegmentOptions) if f.default in (True, False))
 
 
 def read_jobs(path: str, split: str = "", resolution: str = "480p") -> tuple[VideoJob, ...]:
@@ -46,7 +43,7 @@ def _of_dataset(video: api.DatasetVideo) -> VideoJob:
 
 
 def _read(path: str) -> list[Mapping[str, Any]]:
-    suffix = PurePosixPath(path).suffix.lower()
+    suffix = PurePosixPath(plain(path)).suffix.lower()
     reader = _READERS.get(suffix)
     if reader is None:
         raise DataError(f"{path}: no manifest; give a {', '.join(_READERS)} file, or a data set's folder")
@@ -57,28 +54,37 @@ def _read(path: str) -> list[Mapping[str, Any]]:
 
 
 def _read_csv(data: bytes) -> list[Mapping[str, Any]]:
-    rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), strict=True)
-    return [{key: _cell(key, value) for key, value in row.items() if value} for row in rows]
+    """Spaces around cells do not count, nor do empty cells and lines."""
+    table = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+    names = [name.strip() for name in next(table, [])]
+    rows = []
+    for row in table:
+        cells = [cell.strip() for cell in row]
+        if any(cells[len(names) :]):
+            raise ValueError(f"line {table.line_num} has more cells than the first line has names: {','.join(row)}")
+        if any(cells):
+            rows.append({name: _cell(name, cell) for name, cell in zip(names, cells) if cell})
+    return rows
 
 
-def _cell(key: str | None, value: Any) -> Any:
-    """A cell of CSV: paths and names are text, all else is JSON if it can be."""
-    if key == "masks":
-        return [part.strip() for part in value.split(";")]
-    if key == "keyframes":
-        return value.split()
-    if key in ("name", "video"):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, TypeError):
-        return value.split() if key == "alpha" else value
+def _cell(name: str, cell: str) -> Any:
+    if name == "masks":
+        return [part.strip() for part in cell.split(";") if part.strip()]
+    return of_text(name, cell) if name in OPTIONS else cell
 
 
 def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
-    rows = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
-    if wrong := next((row for row in rows if not isinstance(row, dict)), None):
-        raise ValueError(f"a line is no object: {wrong!r}")
+    rows = []
+    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no object: {line.strip()[:80]}")
+        rows.append(row)
     return rows
 
 
@@ -88,8 +94,13 @@ def _read_parquet(data: bytes) -> list[Mapping[str, Any]]:
     except ImportError as error:
         wants = "pip install 'camn[cluster]', or write it as CSV or JSONL"
         raise DataError(f"a Parquet manifest needs pyarrow; {wants}") from error
-    rows = parquet.read_table(io.BytesIO(data)).to_pylist()
-    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+    return [_given(row) for row in parquet.read_table(io.BytesIO(data)).to_pylist()]
+
+
+def _given(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row gives: a table has an empty cell for all else, also in its structs."""
+    cells = {key: value for key, value in row.items() if value is not None}
+    return {key: _given(value) if isinstance(value, dict) else value for key, value in cells.items()}
 
 
 _READERS: dict[str, Callable[[bytes], list[Mapping[str, Any]]]] = {
@@ -114,31 +125,35 @@ def _of_lines(path: str, rows: Sequence[Mapping[str, Any]]) -> list[VideoJob]:
 
 def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     """Raises ConfigError, ValueError or TypeError, which say what is wrong."""
-    if unknown := [key for key in row if key not in (*_COLUMNS, *_OPTIONS)]:
+    if unknown := [key for key in row if key not in (*_COLUMNS, *OPTIONS)]:
         raise ConfigError(f"unknown column {unknown[0]!r}; there are {', '.join(_COLUMNS)}, and options' names")
     if lacking := [key for key in ("video", "masks") if not row.get(key)]:
         raise ConfigError(f"gives no {lacking[0]}")
     given = row.get("options") or {}
     given = json.loads(given) if isinstance(given, str) else given
-    if unknown := [key for key in given if key not in _OPTIONS]:
-        raise ConfigError(f"unknown option {unknown[0]!r}; the options are {', '.join(_OPTIONS)}")
-    given = {**given, **{key: row[key] for key in row if key in _OPTIONS}}
-    options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-    SegmentOptions(**options)
-    if vague := [key for key in options if key in _FLAGS and not isinstance(options[key], bool)]:
-        raise ConfigError(f"{vague[0]} is {options[vague[0]]!r}: it must be true or false")
+    if not isinstance(given, dict):
+        raise ConfigError(f"options is {given!r}: it must be an object of options and their values")
+    options = check_options({**given, **{key: row[key] for key in row if key in OPTIONS}})
+    if str(options.get("model", "")).endswith(".safetensors"):
+        options["model"] = beside(folder, str(options["model"]))
     masks = [row["masks"]] if isinstance(row["masks"], str) else row["masks"]
+    if not isinstance(masks, list) or not all(isinstance(mask, str) and mask for mask in masks):
+        raise ConfigError(f"masks is {row['masks']!r}: it must be a path or URL, or a list of them")
     video = beside(folder, str(row["video"]))
-    name = str(row.get("name") or PurePosixPath(video.rstrip("/")).stem)
+    name = str(row.get("name") or name_of(video))
     frames = _keyframes(row.get("keyframes") or ())
-    return VideoJob(name, video, tuple(beside(folder, str(mask)) for mask in masks), options, frames)
+    return VideoJob(name, video, tuple(beside(folder, mask) for mask in masks), options, frames)
 
 
-def _keyframes(given: Sequence[Any]) -> tuple[int, ...]:
-    frames = tuple(int(frame) for frame in given)
-    if any(frame < 0 for frame in frames) or list(frames) != sorted(set(frames)):
-        raise ConfigError(f"keyframes {' '.join(map(str, frames))}: need frame numbers from 0 on, each above the last")
-    return frames
+def _keyframes(given: Any) -> tuple[int, ...]:
+    frames = given.split() if isinstance(given, str) else given
+    try:
+        numbers = tuple(int(frame) for frame in frames)
+    except (TypeError, ValueError):
+        numbers = (-1,)
+    if any(frame < 0 for frame in numbers) or list(numbers) != sorted(set(numbers)):
+        raise ConfigError(f"keyframes is {given!r}: need frame numbers from 0 on, each above the last")
+    return numbers
 
 
 def _check_names(path: str, jobs: Sequence[VideoJob]) -> None:

@@ -38,5 +38,12 @@ class BatchOptions:
             raise ConfigError("address: is of a Ray cluster; give --engine ray, too")
 
     @property
+    def needs(self) -> str:
+        """What a worker takes of a machine, in words."""
+        limit = [] if self.memory_limit is None else [f"{self.memory_limit:g} GiB of memory"]
+        gpus = [f"{self.gpus_per_worker:g} GPUs"] if self.gpus_per_worker else []
+        return " and ".join([f"{self.cpus_per_worker} CPUs", *gpus, *limit])
+
+    @property
     def limit_bytes(self) -> int | None:
         return None if self.memory_limit is None else int(self.memory_limit * (1 << 30))

@@ -12,10 +12,11 @@ from typing import Any
 
 from camn import api
 from camn.api import SegmentOptions
+from camn.cluster.folders import OutputFolder
 from camn.cluster.jobs import Outcome, Task, VideoJob
-from camn.cluster.places import OutputFolder, stamp
+from camn.cluster.places import is_url, stamp
 from camn.cluster.records import make_key, read_record, what_changed
-from camn.errors import CamnError
+from camn.errors import CamnError, ConfigError, DataError
 
 LOOKS = 16  # at so many videos at once: on a remote storage each look takes a while
 
@@ -40,21 +41,25 @@ def make_plan(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Plan:
     """Looks at every video and its record; no video is opened. limit: of memory, in bytes; with another one, what
-    failed is tried again. Raises CheckpointError for a model that is not there."""
+    failed is tried again. Raises CheckpointError for a model that is not there, DataError for a name that cannot be."""
+    if is_url(folder.path) and (odd := [job.name for job in jobs if set("*?[") & set(job.name)]):
+        raise DataError(f"{odd[0]!r} cannot name outputs behind a URL, for its * ? or [; give it another `name`")
     sha256 = cache(api.model_sha256)
-    for model in {dataclasses.replace(options, **job.options).model for job in jobs}:
-        sha256(model)  # what is wrong with it is told now
+    for file in {file for job in jobs for file in _options_of(job, options).files()}:
+        sha256(file)  # what is wrong with it is told now
 
     def look(job: VideoJob) -> tuple[list[Task], Outcome | None, bool]:
-        tasks = _tasks(job, folder.path, dataclasses.replace(options, **job.options), sha256)
-        record = read_record(folder, job.name)
-        if record is None:
-            return [task for task in tasks if task is tasks[-1] or not _stands(folder, task)], None, False
-        if what_changed(record, tasks[-1].key):
-            return tasks, None, True
-        known = _outcome(job.name, record)
-        again = known.status == "failed" and (retry_failed or not known.final or record.get("memory_limit") != limit)
-        return (tasks, None, False) if again else ([], known, False)
+        tasks = _tasks(job, folder.path, _options_of(job, options), sha256)
+        record, changed = read_record(folder, job.name), False
+        if record:
+            changed, known = bool(what_changed(record, tasks[-1].key)), _outcome(job.name, record)
+            if known.status == "failed":
+                stands = known.final and not retry_failed and record.get("memory_limit") == limit
+            else:
+                stands = folder.has(job.name)
+            if stands and not changed:
+                return [], known, False
+        return [task for task in tasks if task is tasks[-1] or not _stands(folder, task)], None, changed
 
     found, tasks = [], []
     with ThreadPoolExecutor(LOOKS) as pool:
@@ -66,18 +71,26 @@ def make_plan(
     return Plan(tuple(tasks), len(jobs), known, sum(changed for _, changed in found))
 
 
+def _options_of(job: VideoJob, options: SegmentOptions) -> SegmentOptions:
+    """Raises ConfigError for those of the job that do not go with the batch's."""
+    try:
+        return dataclasses.replace(options, **job.options)
+    except ConfigError as error:
+        raise ConfigError(f"{job.name}: {error}") from error
+
+
 def _tasks(job: VideoJob, out: str, options: SegmentOptions, sha256: Callable[[str], str]) -> list[Task]:
     """The video as one task; or, where it is split, its parts and then their joining."""
     inputs = {path: stamp(path) for path in (job.video, *job.masks)}
 
     def task(name: str, chosen: SegmentOptions, span: tuple[int, int | None] | None, parts: Sequence[str] = ()) -> Task:
-        key = make_key(chosen, sha256(options.model), inputs, span)
+        key = make_key(chosen, "+".join(map(sha256, options.files())), inputs, span)
         key |= {"keyframes": list(job.keyframes)} if parts else {}
         given: dict[str, Any] = dataclasses.asdict(chosen)
         frames = span or (0, None)
         return Task(name, out, job.video, job.masks, given, key, frames, tuple(parts), job.first_only)
 
-    starts = [0, *job.keyframes[1:]]
+    starts = sorted({0, *job.keyframes})
     if len(starts) == 1:
         return [task(job.name, options, None)]
     try:
@@ -97,7 +110,8 @@ def parts_folder(name: str) -> str:
 def _stands(folder: OutputFolder, task: Task) -> bool:
     """Whether a part is done already, of a run that ended before the video was."""
     record = read_record(folder, task.name)
-    return record is not None and record.get("status") == "done" and not what_changed(record, task.key)
+    done = record is not None and record.get("status") == "done" and not what_changed(record, task.key)
+    return done and folder.has(task.name)
 
 
 def _outcome(name: str, record: dict[str, Any]) -> Outcome:

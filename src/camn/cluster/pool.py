@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -15,7 +16,8 @@ from camn.cluster.jobs import Outcome, Task
 from camn.cluster.process import Heard
 from camn.errors import CamnError
 
-POLL = 0.5  # seconds between what a worker says of a task
+POLL = 0.5  # seconds between what a worker says of a task; with more than 50 workers more, not to hear 100 a second
+LONGEST = 10.0  # at most so many
 STARTS = 5  # a worker that cannot start so often in a row is given up
 GRACE = 20.0  # seconds that workers have to stop
 
@@ -51,16 +53,20 @@ class Event:
 
 @dataclass
 class Pool:
-    """Runs tasks. `stop` may be called from another thread or a signal's handler: what is at work stops."""
+    """Runs tasks. `stop` may be called from another thread or a signal's handler: what is at work stops; called again,
+    it is killed. ready: how often a worker was ready for a task."""
 
     workers: Sequence[Worker]
     retries: int
     stopping: threading.Event = field(default_factory=threading.Event)
+    ready: int = 0
 
     def __post_init__(self):
         self._events: queue.Queue[Event] = queue.Queue()
         self._inboxes: list[queue.Queue[tuple[Task, int] | None]] = [queue.Queue() for _ in self.workers]
         self._threads: list[threading.Thread] = []
+        self._hurried = threading.Event()
+        self._poll = min(LONGEST, max(POLL, len(self.workers) / 100))
 
     def run(self, tasks: Sequence[Task], pause: float = 0.5) -> Generator[Event | None, None, None]:
         """Yields what happens, None after each `pause` in which nothing does, until all tasks have ended. A task whose
@@ -83,6 +89,7 @@ class Pool:
                     if given_up == len(self.workers):
                         raise CamnError(f"no worker can start: {event.given_up}")
                 elif event.task is None:
+                    self.ready += 1
                     idle.append(event.worker)
                 elif event.outcome is None:
                     yield event
@@ -92,6 +99,8 @@ class Pool:
             self._end()
 
     def stop(self) -> None:
+        if self.stopping.is_set():
+            self._hurried.set()
         self.stopping.set()
 
     def _begin(self) -> None:
@@ -104,7 +113,7 @@ class Pool:
         self.stopping.set()
         for inbox in self._inboxes:
             inbox.put(None)
-        deadline = time.monotonic() + GRACE + 5
+        deadline = time.monotonic() + GRACE + self._poll + 5
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
 
@@ -143,18 +152,20 @@ class Pool:
             worker = self.workers[number]
             worker.start(task.to_dict(), attempt)
             while True:
-                heard = worker.poll(POLL)
+                heard = worker.poll(self._poll)
                 if heard.outcome:
                     return heard.outcome
                 self._events.put(Event(number, task, attempt, heard.frames))
                 if self.stopping.is_set() and asked is None:
                     asked = time.monotonic()
                     worker.stop()
-                if asked is not None and time.monotonic() > asked + GRACE:
+                if asked is not None and (self._hurried.is_set() or time.monotonic() > asked + GRACE):
                     return Outcome(task.name, "stopped", "did not stop in time and was killed")
         except WorkerLost as error:
             return Outcome(task.name, "failed", str(error))
         except Exception as error:  # as no memory for another process: the others may go on
+            with suppress(Exception):
+                self.workers[number].close()  # it may be at work, and would tell of this task when asked of the next
             return Outcome(task.name, "failed", f"{type(error).__name__}: {error}", log=traceback.format_exc())
 
 

@@ -53,8 +53,9 @@ class WorkerProcess:
         return True
 
     def start(self, task: Mapping[str, Any], attempt: int) -> None:
-        """Begin a task, given as `Task.to_dict` has it."""
-        if self._process is None or self._process.poll() is not None:
+        """Begin a task, given as `Task.to_dict` has it. A further attempt gets a process that has done no other: what
+        those left in it can then be no cause."""
+        if self._process is None or self._process.poll() is not None or (attempt > 1 and self._done):
             self._spawn()
         self._frames, self._name = 0, task["name"]
         self._log.clear()
@@ -67,7 +68,7 @@ class WorkerProcess:
             try:
                 line = self._lines.get(timeout=max(0.0, min(LOOK, deadline - time.monotonic())))
             except queue.Empty:
-                line = ""
+                line = "" if self._process and self._process.poll() is None else self._last_line()
             if line is None:
                 return Heard(self._frames, self._died())
             message = json.loads(line) if line else {}
@@ -88,7 +89,8 @@ class WorkerProcess:
         """End the process, at once."""
         if self._process is None:
             return
-        self._process.kill()
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # with its children, which may hold its pipes
         self._process.wait()
         if self._own:
             self._own.cleanup()
@@ -105,7 +107,8 @@ class WorkerProcess:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self._own = tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True)
         environment = {**os.environ, **self._environment, "TMPDIR": self._own.name}
-        self._process = subprocess.Popen(command, env=environment, text=True, errors="replace", bufsize=1, **pipes)
+        options: dict[str, Any] = {"text": True, "errors": "replace", "bufsize": 1, "start_new_session": True}
+        self._process = subprocess.Popen(command, env=environment, **options, **pipes)
         self._lines, self._done = queue.Queue(), 0
         self._readers = [
             threading.Thread(target=_read, args=(self._process.stdout, self._lines.put, True), daemon=True),
@@ -119,6 +122,13 @@ class WorkerProcess:
         with suppress(OSError):  # it has died; `poll` will tell
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
+
+    def _last_line(self) -> str | None:
+        """What a process that has ended said and was not heard yet. Its pipe may stay open, held by a child."""
+        self._readers[0].join(1)
+        with suppress(queue.Empty):
+            return self._lines.get_nowait()
+        return None
 
     def _resident(self) -> int:
         """Bytes of memory that it has now; 0 when it has ended."""
@@ -146,7 +156,8 @@ class WorkerProcess:
         more = "; the system kills so when memory runs out" if code == -signal.SIGKILL else ""
         self._readers[1].join(1)
         self.close()
-        said = f"the worker process ended in the middle, {how}{more}"
+        last = "".join(f": {line}" for line in self._said().splitlines()[-1:])
+        said = f"the worker process ended in the middle, {how}{more}{last}"
         return Outcome(self._name, "failed", said, False, self._frames, log=self._said())
 
     def _with_log(self, content: Mapping[str, Any]) -> Outcome:

@@ -42,14 +42,11 @@ def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
     """As many as the options say, or as the cluster has room for now. Raises ConfigError if that is none."""
     count = options.workers
     if count is None:
-        have = ray.cluster_resources()
-        count = int(have.get("CPU", 0) // options.cpus_per_worker)
-        if options.gpus_per_worker:
-            count = min(count, int(have.get("GPU", 0) / options.gpus_per_worker))
+        count = sum(_room(node["Resources"], options) for node in ray.nodes() if node["Alive"])
     if count < 1:
         raise ConfigError(
-            f"the Ray cluster has no room for a worker of {options.cpus_per_worker} CPUs and "
-            f"{options.gpus_per_worker:g} GPUs; ask for less, or give --workers to wait for machines"
+            f"no machine of the Ray cluster has room for a worker of {options.needs}; ask for less, or give --workers "
+            "to wait for machines"
         )
     needs: dict[str, Any] = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker}
     needs |= {"memory": options.limit_bytes} if options.limit_bytes else {}
@@ -57,25 +54,39 @@ def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
     return [RayWorker(ray, lambda: actor.remote(options.cpus_per_worker, options.limit_bytes)) for _ in range(count)]
 
 
+def _room(have: Mapping[str, float], options: BatchOptions) -> int:
+    """How many workers fit on a machine."""
+    count = int(have.get("CPU", 0) // options.cpus_per_worker)
+    if options.gpus_per_worker:
+        count = min(count, int(have.get("GPU", 0)) * int(1 / options.gpus_per_worker))
+    if options.limit_bytes:
+        count = min(count, int(have.get("memory", 0) // options.limit_bytes))
+    return count
+
+
 class RayWorker:
     """See `camn.cluster.pool.Worker`. make: asks Ray for a new actor."""
 
     def __init__(self, ray: Any, make: Callable[[], Any]):
         self._ray, self._make, self._actor = ray, make, None
+        self._asked: Any = None  # whether it is ready, while it waits for a place
 
     def ready(self) -> bool:
         if self._actor is None:
-            self._actor = self._make()
-        return self._call("ready", timeout=PLACE) is True
+            self._actor, self._asked = self._make(), None
+        self._asked = self._asked or self._actor.ready.remote()
+        found = self._get(self._asked, timeout=PLACE) is True
+        self._asked = None if found else self._asked
+        return found
 
     def start(self, task: Mapping[str, Any], attempt: int) -> None:
-        self._call("start", task, attempt)
+        self._get(self._actor.start.remote(task, attempt))
 
     def poll(self, seconds: float) -> Heard:
-        return self._call("poll", seconds)
+        return self._get(self._actor.poll.remote(seconds))
 
     def stop(self) -> None:
-        self._call("stop")
+        self._get(self._actor.stop.remote())
 
     def close(self) -> None:
         """The worker process ends with its actor."""
@@ -87,10 +98,10 @@ class RayWorker:
         with suppress(Exception):
             self._ray.kill(actor)
 
-    def _call(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
+    def _get(self, answer: Any, timeout: float | None = None) -> Any:
         """None after the timeout."""
         try:
-            return self._ray.get(getattr(self._actor, method).remote(*arguments), timeout=timeout)
+            return self._ray.get(answer, timeout=timeout)
         except self._ray.exceptions.GetTimeoutError:
             return None
         except self._ray.exceptions.RayTaskError:

@@ -11,8 +11,8 @@ from typing import Any
 
 import camn
 from camn.api import SegmentOptions
+from camn.cluster.folders import OutputFolder
 from camn.cluster.jobs import Outcome, Task
-from camn.cluster.places import OutputFolder
 
 # What an option says of how and where to work, but not of what comes out.
 _WITHOUT_EFFECT = ("threads", "device", "overwrite", "model")
@@ -59,6 +59,9 @@ def read_record(folder: OutputFolder, name: str) -> dict[str, Any] | None:
 
 
 def what_changed(record: Mapping[str, Any], key: Mapping[str, Any]) -> list[str]:
-    """The names in a key whose values are no longer those of the record."""
-    now = json.loads(json.dumps(key))
+    """The names in a key whose values are no longer those of the record. An input that is gone, or cannot be looked at
+    now, counts as it was: nothing else could be made of it."""
+    now, seen = json.loads(json.dumps(key)), record.get("inputs")
+    if isinstance(seen, dict) and "inputs" in now:
+        now["inputs"] = {path: mark or seen.get(path) for path, mark in now["inputs"].items()}
     return [name for name in now if record.get(name) != now[name]]

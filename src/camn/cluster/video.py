@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import camn
 from camn import api
 from camn.api import SegmentOptions, Span, Summary
+from camn.cluster.folders import open_folder
 from camn.cluster.jobs import Outcome, Task
-from camn.cluster.places import beside, fetch, open_folder
+from camn.cluster.places import beside, fetch
 from camn.cluster.plan import parts_folder
 from camn.cluster.records import write_record
 from camn.errors import CamnError, ConfigError, DataError, MaskError, VideoError
@@ -45,7 +47,7 @@ class Videos:
         except Stopped:
             return Outcome(task.name, "stopped", "stopped by the user", worker=self.worker)
         except CamnError as error:
-            said, final, log = str(error), isinstance(error, _OWN_FAULT), ""
+            said, final, log = str(error) or type(error).__name__, isinstance(error, _OWN_FAULT), ""
         except Exception as error:
             said, final, log = f"{type(error).__name__}: {error}", False, traceback.format_exc()
         else:
@@ -58,34 +60,46 @@ class Videos:
         with tempfile.TemporaryDirectory(prefix="camn-") as own:
             with folder.making(task.name) as made:
                 summary = self._make(task, Path(own), made, count)
-                folder.remove(f"{task.name}.json")  # between old outputs and new there is none
             write_record(folder, task, self._done(task, summary, started), attempt, self.limit)
-        if task.parts:
-            folder.remove(parts_folder(task.name))
+        if task.span == (0, None):
+            folder.remove(parts_folder(task.name))  # also those of a run that split it and did not end
         return summary
 
     def _make(self, task: Task, own: Path, made: Path, count: Count) -> Summary:
         """own: a temporary folder. made: what becomes the outputs."""
         options = SegmentOptions(**task.options)
-        video = fetch(task.video, own / "video")
         if task.parts:
+            video = fetch(task.video, own / "video") if options.overlay else task.video
             parts = [fetch(beside(task.out, part), own / "parts") for part in task.parts]
             return api.join_parts(video, parts, made, options)
-        masks = [fetch(mask, own / "masks") for mask in task.masks]
+        model = self._model_for(task, options)
+        video = fetch(task.video, own / "video")
+        masks = [fetch(mask, own / f"masks{number}") for number, mask in enumerate(task.masks)]
         if task.first_only:
             masks = [api.first_masks(video, masks[0], own / "first")]
-        if self._model is None or not self._model.serves(options):
-            self._model = None  # two at a time may be too many
-            self._model = api.open_model(options)
         return api.segment_video(
             video,
             masks[0] if len(masks) == 1 else masks,
             made,
             options,
-            loaded=self._model,
+            loaded=model,
             span=Span(*task.span),
             progress=lambda progress: count(progress.done),
         )
+
+    def _model_for(self, task: Task, options: SegmentOptions) -> api.Model:
+        """Raises CamnError where this machine has another camn or model than the one that gives out the tasks."""
+        if task.key["version"] != camn.__version__:
+            raise CamnError(
+                f"{self.worker} has camn {camn.__version__}, the command is {task.key['version']}: install the same "
+                "version on all machines"
+            )
+        if self._model is None or not self._model.serves(options):
+            self._model = None  # two at a time may be too many
+            self._model = api.open_model(options)
+        if self._model.sha256 != task.key["model"]:
+            raise CamnError(f"{', '.join(options.files())}: on {self.worker} not the command's files; copy these")
+        return self._model
 
     def _done(self, task: Task, summary: Summary, started: float) -> Outcome:
         seconds, log = time.monotonic() - started, "\n".join((*summary.notes, *summary.warnings))

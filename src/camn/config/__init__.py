@@ -1,5 +1,7 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
+from camn.config.ensemble import PAPER_SCALES, EnsembleConfig, Feedback
+from camn.config.fusion import FusionConfig
 from camn.config.inference import Backend, InferenceConfig
 from camn.config.model import (
     BACKBONES,
@@ -20,11 +22,15 @@ __all__ = [
     "ABLATED",
     "BACKBONES",
     "NETWORKS",
+    "PAPER_SCALES",
     "PRESETS",
     "STRIDES",
     "Backend",
     "DecoderStep",
+    "EnsembleConfig",
     "Ensembler",
+    "Feedback",
+    "FusionConfig",
     "InferenceConfig",
     "Matching",
     "Memory",

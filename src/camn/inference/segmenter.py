@@ -117,7 +117,7 @@ class Segmenter:
         """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
         the array must stay as it is. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
         check_frame(frame)
-        return self._uploader(frame, self._work_size(frame.shape[:2]))
+        return self._uploader(frame, self.work_size(frame.shape[:2]))
 
     @torch.inference_mode()
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
@@ -134,7 +134,7 @@ class Segmenter:
         given = ObjectIds.of(mask).with_ids(objects)
         if not len(given):
             raise MaskError("the correction holds no object; name in `objects` those that are absent from this frame")
-        ids = np.where(mask > 0, mask, np.where(np.isin(self._ids, given.ids), 0, self._ids)).astype(np.uint8)
+        ids = corrected_ids(self._ids, mask, given)
         followed = self.objects.with_ids(given)
         channels = self._channels(followed)
         probabilities = self._as_probabilities(followed, ids)
@@ -168,15 +168,28 @@ class Segmenter:
         """Positions of the frames that are held in memory, sorted."""
         return self._bank.indices()
 
+    @property
+    def probabilities(self) -> Tensor:
+        """(N+1, h, w) of the frame last seen, channel 0 the background, at the size they are kept at."""
+        return self._probabilities
+
+    def work_size(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """At which frames of size (H, W) are worked on."""
+        return self.network.work_size(size[0], size[1], self.config.short_side, self.config.max_side)
+
+    def configured(self, config: InferenceConfig) -> Segmenter:
+        """Another one that was never started, with the same network, which it shares; its backend stays."""
+        other = copy(self)
+        other.config, other.objects, other.index = config, ObjectIds(), -1
+        other._bank = other._new_bank()
+        return other
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _new_bank(self) -> Bank:
         most, matched = self.config.memory_frames, self.config.matched_frames
         most = self.network.memory_frames if most is None else most
         return Bank(self.config.memory_every, most, self.network.matched_frames if matched is None else matched)
-
-    def _work_size(self, size: tuple[int, ...]) -> tuple[int, int]:
-        return self.network.work_size(size[0], size[1], self.config.short_side, self.config.max_side)
 
     def _amp(self) -> torch.autocast:
         use = self.config.autocast and self.device.type == "cuda"
@@ -190,7 +203,7 @@ class Segmenter:
         if not isinstance(frame, Uploaded):
             with self.clock("resize"):
                 return self.upload(frame)
-        if tuple(frame.pixels.shape[:2]) != self._work_size(frame.size):
+        if tuple(frame.pixels.shape[:2]) != self.work_size(frame.size):
             raise VideoError("this frame was uploaded by a segmenter that works at another size; upload it by this one")
         return frame
 
@@ -208,14 +221,14 @@ class Segmenter:
             logits = self.network.decode([matched])[0]
         size = self._ids.shape
         with self.clock("output"):
-            return enlarge(logits.float(), size if self.network.hard_masks else self._work_size(size)).softmax(0)
+            return enlarge(logits.float(), size if self.network.hard_masks else self.work_size(size)).softmax(0)
 
     def _as_probabilities(self, objects: ObjectIds, ids: np.ndarray) -> Tensor:
         """Ids at the frame's size -> (N+1, h, w) at the size that probabilities are kept at."""
         channels = objects.one_hot(ids).to(self.device)
         if self.network.hard_masks:
             return channels
-        size = self._work_size(ids.shape)
+        size = self.work_size(ids.shape)
         smaller = size[0] <= ids.shape[0]
         return F.interpolate(channels[None], size, mode="area" if smaller else "bilinear")[0].clamp(0, 1)
 
@@ -259,6 +272,11 @@ class Segmenter:
         bank.remember(index, labelled, entry, bool(frozenset(given)))
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids
+
+
+def corrected_ids(ids: np.ndarray, mask: np.ndarray, given: ObjectIds) -> np.ndarray:
+    """The labels `ids` (H, W) after the correction `mask` (H, W): the objects `given` are just where it says."""
+    return np.where(mask > 0, mask, np.where(np.isin(ids, given.ids), 0, ids)).astype(np.uint8)
 
 
 def _without(probabilities: Tensor, channels: list[int]) -> Tensor:

@@ -60,7 +60,7 @@ def check(project: Project, asked: Propagate) -> int:
 def propagate(
     project: Project,
     asked: Propagate,
-    segmenter: Callable[[], api.Segmenter],
+    segmenter: Callable[[], api.AnySegmenter],
     work: Work,
     changed: Callable[[int], None] = lambda index: None,
 ) -> None:
@@ -95,7 +95,7 @@ def reached(project: Project, asked: Propagate, job: str) -> int | None:
     return min(before, default=None) if before else max(mine, default=None)
 
 
-def follow(project: Project, run: Run, segmenter: api.Segmenter) -> Iterator[tuple[int, api.Result]]:
+def follow(project: Project, run: Run, segmenter: api.AnySegmenter) -> Iterator[tuple[int, api.Result]]:
     """Each frame of a run with what the network says of it, before the user's own mask of it, if any, corrects it."""
     masks = project.masks
     for index in run.seeds:
@@ -114,7 +114,7 @@ def follow(project: Project, run: Run, segmenter: api.Segmenter) -> Iterator[tup
 
 
 def _state(
-    project: Project, segmenter: api.Segmenter, index: int, mask: np.ndarray | None, stated: frozenset[int]
+    project: Project, segmenter: api.AnySegmenter, index: int, mask: np.ndarray | None, stated: frozenset[int]
 ) -> None:
     """Make a frame with a mask a reference, and the frame last seen."""
     if mask is None or (segmenter.index < 0 and not mask.any()):  # an empty mask is no beginning
@@ -128,7 +128,7 @@ def _state(
 
 
 def _correct(
-    segmenter: api.Segmenter, project: Project, mask: np.ndarray | None, stated: frozenset[int] | set[int]
+    segmenter: api.AnySegmenter, project: Project, mask: np.ndarray | None, stated: frozenset[int] | set[int]
 ) -> None:
     """Of the stated ids those that there are, and that the network may be told of: known ones, or ones in the mask."""
     if mask is None:

@@ -45,7 +45,7 @@ def server(here: Here) -> schemas.Server:
     return schemas.Server(
         version=camn.__version__,
         run=here.events.run,
-        model=here.options.model if not here.options.model.endswith(".safetensors") else "own weights",
+        model=" + ".join("own weights" if one.endswith(".safetensors") else one for one in here.options.model),
         device=here.device,
         seq=here.events.seq,
         limits=schemas.LimitsShown(**dataclasses.asdict(here.limits)),

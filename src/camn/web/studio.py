@@ -56,7 +56,7 @@ class Studio:
     def device(self) -> str | None:
         return str(self._model.segmenter().device) if self._model else None
 
-    def segmenter(self) -> api.Segmenter:
+    def segmenter(self) -> api.AnySegmenter:
         """A fresh one. Raises CamnError when the network cannot be loaded."""
         with self._loading:
             self._model = self._model or api.open_model(self.options)

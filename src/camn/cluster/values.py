@@ -1,0 +1,74 @@
+"""Options as manifests give them, of any type: checked against the types that `SegmentOptions` names."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from camn.api import SegmentOptions
+from camn.errors import ConfigError
+
+_TYPES = {name: kind for name, kind in get_type_hints(SegmentOptions).items() if name != "overwrite"}
+OPTIONS = tuple(_TYPES)  # the names that a manifest may give
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
+
+
+def check_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options, each of its type: lists as tuples, 240.0 as 240. Raises ConfigError for one that is not known,
+    not of its type, or cannot be."""
+    if unknown := [name for name in given if name not in OPTIONS]:
+        raise ConfigError(f"unknown option {unknown[0]!r}; the options are {', '.join(OPTIONS)}")
+    options: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            options[name] = _as(_TYPES[name], value)
+        except TypeError:
+            raise ConfigError(f"{name} is {value!r}: it must be {_told(_TYPES[name])}") from None
+    SegmentOptions(**options)
+    return options
+
+
+def of_text(name: str, text: str) -> Any:
+    """What a cell of CSV means for an option: JSON, or text, or words between spaces for several values."""
+    kind = _TYPES[name]
+    if kind is str:
+        return text
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false", "null") else text)
+    except ValueError:
+        return text.split() if get_origin(kind) is tuple else text
+
+
+def _as(kind: Any, value: Any) -> Any:
+    """Raises TypeError for a value that is not of the type."""
+    if get_origin(kind) in (Union, types.UnionType):
+        for one in get_args(kind):
+            try:
+                return _as(one, value)
+            except TypeError:
+                continue
+        raise TypeError
+    if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        return tuple(_as(get_args(kind)[0], item) for item in value)
+    if get_origin(kind) is Literal and value in get_args(kind):
+        return value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and number:
+        return value
+    if kind is int and number and value % 1 == 0:
+        return int(value)
+    if kind in (bool, str, type(None)) and isinstance(value, kind):
+        return value
+    raise TypeError
+
+
+def _told(kind: Any) -> str:
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(_told(one) for one in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"a list, each {_told(get_args(kind)[0])}"
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    return _WORDS.get(kind, str(kind))

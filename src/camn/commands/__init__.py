@@ -1,0 +1,1 @@
+"""The commands, as tyro reads them; what they do is in `camn.api`."""

@@ -1,0 +1,121 @@
+"""Commands that segment videos."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from camn import api
+from camn.api import InferenceOptions, Preset, SegmentOptions
+from camn.cluster.options import BatchOptions
+from camn.commands.common import inference_options, say, segment_options, show
+from camn.errors import ConfigError
+from camn.progress import progress_bar
+
+if TYPE_CHECKING:
+    from camn.api import Summary
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Follow objects through a video: masks on one frame in, masks on every frame out."""
+
+    video: Positional[Path | None] = None  # a video file, or a folder of images
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; or a folder, named like frames
+    out: Path | None = None  # folder to write to
+    project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
+    preset: Preset = "default"  # of the options not given. best: the whole system, some 30 times the work
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=segment_options)
+
+    def run(self) -> None:
+        with progress_bar("segment", "frames") as progress:
+            if self.project:
+                show(self._segment_project(self.project, progress))
+                return
+            if self.video is None or not self.masks or self.out is None:
+                raise ConfigError("segment needs VIDEO, --masks and --out; or --project, a project of camn serve")
+            masks = self.masks[0] if len(self.masks) == 1 else self.masks
+            summary = api.segment_video(self.video, masks, self.out, self.options, progress=progress, notice=say)
+        show(summary)
+
+    def _segment_project(self, project: Path, progress: api.Report) -> Summary:
+        if self.video is not None or self.masks:
+            raise ConfigError("segment: a --project has its own video and masks; leave VIDEO and --masks out")
+        from camn.web.headless import segment_project
+
+        return segment_project(project, self.out, self.options, progress, say)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Segment many videos, by processes of this machine or by a Ray cluster; what is done already is skipped.
+
+    See docs/batch.md. JOBS names a video, its masks and options in each line.
+    """
+
+    jobs: Positional[str]  # a manifest (.csv, .jsonl, .parquet; also a URL), or the folder of a data set
+    out: str  # folder or URL to write to: OUT/NAME/ and OUT/NAME.json for each video
+    batch: Annotated[BatchOptions, arg(name="")] = field(default_factory=BatchOptions)
+    preset: Preset = "default"  # of the options not given, see camn segment
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=segment_options)
+
+    def run(self) -> None:
+        from camn.cluster.batch import run_batch
+        from camn.cluster.board import batch_board
+
+        with batch_board() as show:
+            done = run_batch(self.jobs, self.out, self.options, self.batch, show=show, notice=say)
+        rate = done.frames / max(done.seconds, 1e-9)
+        print(f"{done.done} videos done, {done.skipped} done before, {len(done.failed)} failed")
+        print(f"{done.frames} frames, {done.seconds:.1f} s ({rate:.2f} frames/s)")
+        for name, reason in done.failed.items():
+            print(f"failed: {name}: {reason}", file=sys.stderr)
+        if done.stopped:
+            raise KeyboardInterrupt
+        done.raise_failed()
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Segment the clip that comes with camn: a rabbit and the stones before it."""
+
+    out: Path = Path("demo-out")  # folder to write to
+    options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=api.demo_options)
+
+    def run(self) -> None:
+        with progress_bar("demo", "frames") as progress:
+            summary = api.demo(self.out, self.options, progress=progress, notice=say)
+        show(summary)
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Open a page on this machine: mark objects in videos, watch them being followed, correct, export.
+
+    Projects are kept in a folder; see docs/web.md.
+    """
+
+    videos: Positional[tuple[Path, ...]] = ()  # files, or folders of images; a project is made of each
+    projects: Path = Path("camn-projects")  # folder of the projects
+    host: str = "127.0.0.1"  # address to serve at
+    port: int = 0  # 0 is any free one
+    public: bool = False  # let other machines in; a token is asked for then
+    token: str | None = None  # of 16 or more letters and digits; made up if not given
+    names: tuple[str, ...] = ()  # names that other machines call this one by
+    browser: bool = True  # open the page
+    model: tuple[str, ...] = field(default_factory=lambda: segment_options().model)  # shipped, or .safetensors files
+    device: str = "auto"  # auto, cpu, cuda, mps
+    preset: Preset = "default"  # of the options and models that are not given, see camn segment
+    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=inference_options)
+
+    def run(self) -> None:
+        from camn.web.server import ServeOptions, serve
+
+        network = SegmentOptions(model=self.model, device=self.device, **vars(self.options))
+        own = ("videos", "model", "device", "preset", "options")
+        given = {key: value for key, value in vars(self).items() if key not in own}
+        serve(self.videos, ServeOptions(**given, network=network), say)
