@@ -66,10 +66,14 @@ def run(clip: list[Scene], short_side: int, post: PostProcess) -> tuple[float, f
     return 100 * float(np.mean(scores[0])), 100 * float(np.mean(scores[1])), found[-1]
 
 
-def picture(path: Path, frame: np.ndarray, answers: list[np.ndarray]) -> None:
-    """The frame, and each answer tinted over it, side by side at half size."""
+def picture(path: Path, scene: Scene, answers: list[np.ndarray]) -> None:
+    """The frame, and each answer tinted over it, side by side, 640x360 each; of a small object what is around it."""
+    frame, mask = scene
+    left, top, width, height = cv2.boundingRect(mask)
+    near = min(max(top + height // 2 - 45, 0), SIZE[0] - 90), min(max(left + width // 2 - 80, 0), SIZE[1] - 160)
+    shown = np.s_[near[0] : near[0] + 90, near[1] : near[1] + 160] if max(width, height) < 80 else np.s_[:, :]
     tinted = [np.where(ids[..., None], frame // 3 + np.array([0, 170, 0], np.uint8), frame) for ids in answers]
-    row = np.hstack([cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for p in (frame, *tinted)])
+    row = np.hstack([cv2.resize(p[shown], (640, 360), interpolation=cv2.INTER_AREA) for p in (frame, *tinted)])
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), row[..., ::-1])
 
@@ -98,7 +102,7 @@ def main() -> None:
             row = (kind, f"{pixels:g}", sequence.name, *(f"{v:.1f}" for v in (j, better, f, finer)))
             print("|", " | ".join(row), "|", flush=True)
             if args.pictures:
-                picture(args.pictures / f"{kind}-{pixels:g}-{sequence.name}.png", clip[-1][0], [before, after])
+                picture(args.pictures / f"{kind}-{pixels:g}-{sequence.name}.jpg", clip[-1], [before, after])
 
 
 if __name__ == "__main__":
