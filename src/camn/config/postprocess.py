@@ -21,11 +21,12 @@ class PostProcess:
     same part of it was found on `track_confirm` frames in succession, with a mean probability of at least
     `track_confidence` and of at least `track_area` times its last area.
 
-    small_area: an object is small when the mask that the user gave is below this share of the frame; it is given up as
-    such when it grows to four times that. small_context: side of the crop, in diameters. small_least: least side of the
-    crop, in pixels of the frame. small_work: side in pixels at which the network works on crops. small_change: the crop
-    keeps its side until the diameter has grown or shrunk by this factor. small_lost: the object is lost to the crop
-    when less than this share of its last area is found there; what the network found on the whole frame stands then.
+    small_area: an object is small when the mask that the user gave is below this share of the frame. small_context:
+    side of the crop, in diameters; small_least: its least side, in pixels of the frame. small_work: side in pixels at
+    which the network works on crops; an object whose crop has grown to that at work is small no longer. small_change:
+    the crop keeps its side until the diameter has grown or shrunk by this factor. small_lost: the object is lost to the
+    crop when less than this share of its last area is found there, or more than its last area by this share; what was
+    found on the whole frame stands then, and the crop goes where that is.
     """
 
     track_loss: bool = False  # remove parts of an object that lie far from where it was
@@ -43,7 +44,7 @@ class PostProcess:
     small_least: int = 64  # least side of the crop, in pixels of the frame
     small_work: int = 241  # side at which the network works on crops, in pixels
     small_change: float = 1.5  # the crop keeps its side until the diameter has changed by this factor
-    small_lost: float = 0.2  # the crop lost the object where it finds less than this share of its last area
+    small_lost: float = 0.2  # what a crop finds does not count below this share of its last area, nor above its inverse
 
     def __post_init__(self):
         for name, least, most in (

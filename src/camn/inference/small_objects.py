@@ -41,6 +41,24 @@ class Crop:
     area: float
 
 
+@dataclass(frozen=True, eq=False)
+class OnCrop:
+    """What was found on a crop: the object's probability (side, side) in the window. whole: no pixel of the object lies
+    in the window's margin, so that there is nothing of it outside."""
+
+    window: Window
+    values: np.ndarray
+    whole: bool
+
+    def planes(self, like: Tensor) -> Tensor:
+        """(2, h, w): the object's probability on the frame, 0 outside the window, and how much it counts, 0..1."""
+        planes = like.new_zeros(2, *self.window.size)
+        rows, columns = self.window.slices
+        planes[0, rows, columns] = torch.from_numpy(self.values).to(planes)
+        planes[1, rows, columns] = torch.from_numpy(self.window.weight()).to(planes)
+        return planes if not self.whole else torch.stack([planes[0], torch.ones_like(planes[1])])
+
+
 class SmallObjects:
     """Segments small objects again on crops that follow them. Copyable: what it knows is replaced, never changed.
 
@@ -79,7 +97,7 @@ class SmallObjects:
             if on_crop is None:
                 crop = _looked_for(crop, labels == channel, probabilities[channel])
             else:
-                found[channel] = (window, on_crop)
+                found[channel] = on_crop
             crops[id] = crop
         self._crops = crops
         return _pasted(probabilities, found) if found else probabilities
@@ -110,15 +128,16 @@ class SmallObjects:
         segmenter.start(window.cut(frame, _work(segmenter)), cut)
         return replace(crop, window=window)
 
-    def _followed(self, crop: Crop, window: Window, frame: np.ndarray) -> tuple[Crop, np.ndarray | None]:
-        """With one frame more, and the object's probability (side, side) in the window, None where it was not found."""
+    def _followed(self, crop: Crop, window: Window, frame: np.ndarray) -> tuple[Crop, OnCrop | None]:
+        """With one frame more, and what was found of the object, None if it was not."""
         segmenter = copy(crop.segmenter)
         result = segmenter.step(window.cut(frame, _work(segmenter)))
         crop = replace(crop, segmenter=segmenter, window=window)
         mask = result.ids == ID
         share = window.side**2 / (window.size[0] * window.size[1])
         area = np.count_nonzero(mask) / mask.size * share
-        if ID in result.lost or area < self.config.small_lost * crop.area:
+        least = self.config.small_lost
+        if ID in result.lost or area < least * crop.area or area * least > crop.area:
             return replace(crop, velocity=(0, 0)), None
         (y, x), diameter = _place(mask)
         center = window.to_frame(y, x)
@@ -131,7 +150,9 @@ class SmallObjects:
         if crop.diameter / change <= diameter <= crop.diameter * change:
             diameter = crop.diameter
         crop = replace(crop, center=center, velocity=velocity, diameter=diameter, area=area)
-        return crop, window.brought_back(result.probability(ID))
+        values = window.brought_back(result.probability(ID))
+        whole = not (values[window.weight() < 1] > 0.5).any()
+        return crop, OnCrop(window, values, whole)
 
 
 def _work(segmenter: Segmenter) -> int:
@@ -162,26 +183,19 @@ def _looked_for(crop: Crop, mask: np.ndarray, probability: Tensor) -> Crop:
     return replace(crop, center=_place(part)[0]) if sure else crop
 
 
-def _pasted(probabilities: Tensor, found: Mapping[int, tuple[Window, np.ndarray]]) -> Tensor:
-    """(N+1, h, w) -> the same with what was found: channel -> its window, its probability (side, side) there.
+def _pasted(probabilities: Tensor, found: Mapping[int, OnCrop]) -> Tensor:
+    """(N+1, h, w) -> the same with what was found on crops, by channel.
 
-    In a window's middle the object has that probability, and the others share the rest as they did; where windows
-    overlap, their objects' odds against the rest are joined as in soft aggregation. Towards a window's border the
-    change fades to nothing.
+    An object has its crop's probability, and the others share the rest as they did; where crops overlap, their objects'
+    odds against the rest are joined as in soft aggregation. An object that is whole on its crop has nothing outside;
+    of one that is not, the change fades to nothing towards the window's border.
     """
     channels = list(found)
-    weights, values = (probabilities.new_zeros(len(found), *probabilities.shape[1:]) for _ in range(2))
-    for k, (window, value) in enumerate(found.values()):
-        weights[k][window.slices] = torch.from_numpy(window.weight()).to(weights)
-        values[k][window.slices] = torch.from_numpy(value).to(values)
-    where = weights.amax(0) > 0
-    before, weight = probabilities[:, where], weights[:, where]
-    own = (weight * values[:, where] + (1 - weight) * before[channels]).clamp(0, 1 - EPSILON)
-    joined = before.clone()
+    values, weight = torch.stack([one.planes(probabilities) for one in found.values()], 1)
+    own = (weight * values + (1 - weight) * probabilities[channels]).clamp(0, 1 - EPSILON)
+    joined = probabilities.clone()
     joined[channels] = 0
     joined[0] += EPSILON
     joined[channels] = own / (1 - own) * joined.sum(0)
     most = weight.amax(0)
-    mended = probabilities.clone()
-    mended[:, where] = most * joined / joined.sum(0) + (1 - most) * before
-    return mended
+    return most * joined / joined.sum(0) + (1 - most) * probabilities

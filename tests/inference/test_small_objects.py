@@ -1,0 +1,251 @@
+"""Small objects with the shipped model, on made clips whose truth is known; windows by themselves."""
+
+from copy import copy
+from dataclasses import replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import camn
+from camn.config import InferenceConfig, PostProcess
+from camn.evaluation.jf import region_similarity
+from camn.inference import Result, Segmenter
+from camn.inference.postprocess import PostProcessor
+from camn.inference.segmenter import Prediction
+from camn.inference.small_objects import OnCrop, _pasted
+from camn.inference.window import Window
+from camn.masks import ObjectIds
+
+SIZE = (720, 1280)
+SMALL = PostProcess(small_objects=True)
+STRIPES = np.array([[[210, 60, 40], [250, 190, 60]], [[40, 90, 220], [90, 200, 230]]], np.uint8)  # red, blue
+
+
+@cache
+def loaded() -> Segmenter:
+    return camn.load("camn-mobile", "cpu", InferenceConfig(short_side=144))
+
+
+def fresh(short_side: int = 144) -> Segmenter:
+    segmenter = copy(loaded())
+    segmenter.config = replace(segmenter.config, short_side=short_side)
+    return segmenter
+
+
+def crops(config: PostProcess = SMALL) -> Segmenter:
+    return fresh(config.small_work)
+
+
+@cache
+def ground() -> np.ndarray:
+    """A texture with detail of many sizes, dull."""
+    rng = np.random.default_rng(3)
+    layers = [
+        cv2.resize(rng.random((SIZE[0] // cell + 2, SIZE[1] // cell + 2, 3)), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+        for cell in (4, 12, 40, 120)
+    ]
+    return np.clip(60 + 35 * sum(layers), 0, 255).astype(np.uint8)
+
+
+def scene(*places: tuple[int, int], diameter: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """(frame, ids): at each (y, x) a disc, the nth with id n + 1, striped so that it is not one colour."""
+    frame, ids = ground().copy(), np.zeros(SIZE, np.uint8)
+    for n, (y, x) in enumerate(places):
+        disc = np.zeros(SIZE, np.uint8)
+        cv2.circle(disc, (x, y), diameter // 2, 1, -1)
+        stripes = STRIPES[n % 2][(np.arange(SIZE[1]) - x) // 3 % 2]
+        frame = np.where(disc[..., None] > 0, stripes[None], frame)
+        ids[disc > 0] = n + 1
+    return frame, ids
+
+
+def path(start: tuple[int, int], step: tuple[int, int], frames: int) -> list[tuple[int, int]]:
+    return [(start[0] + t * step[0], start[1] + t * step[1]) for t in range(frames)]
+
+
+class Runner:
+    """A segmenter and a post-processor, as the api joins them."""
+
+    def __init__(self, config: PostProcess):
+        self.main, self.post = fresh(), PostProcessor(config, crops)
+
+    def start(self, frame: np.ndarray, ids: np.ndarray) -> None:
+        self.main.start(frame, ids)
+        self.post.given(0, frame, self.main.objects, ids)
+
+    def step(self, frame: np.ndarray) -> np.ndarray:
+        found, index = self.main.predict(frame), self.main.index + 1
+        mended = self.post(index, frame, self.main.objects, found.probabilities)
+        torch.testing.assert_close(mended.sum(0), torch.ones(mended.shape[1:]))
+        assert mended.min() >= 0
+        ids = Result.of(index, self.main.objects, mended, frame.shape[:2]).ids
+        self.main.accept(Prediction(found.embedding, mended), ids)
+        return ids
+
+    def correct(self, frame: np.ndarray, ids: np.ndarray) -> None:
+        result = self.main.correct(ids)
+        self.post.given(self.main.index, frame, self.main.objects, result.ids)
+
+    def remove(self, id: int) -> None:
+        self.main.remove(id)
+        self.post.select(self.main.objects)
+
+
+def overlaps(clip: list[tuple[np.ndarray, np.ndarray]], config: PostProcess) -> np.ndarray:
+    """(frames - 1, objects): J of each after the first frame."""
+    runner = Runner(config)
+    runner.start(*clip[0])
+    found = [(runner.step(frame), truth) for frame, truth in clip[1:]]
+    objects = ObjectIds.of(clip[0][1])
+    return np.array([[region_similarity(ids == i, truth == i) for i in objects] for ids, truth in found])
+
+
+# --- with the shipped model ------------------------------------------------------------------------------------------
+
+
+def test_an_object_of_12_pixels_is_followed():
+    clip = [scene(place) for place in path((300, 400), (3, 8), 4)]
+    without, found = overlaps(clip, PostProcess()), overlaps(clip, SMALL)
+    assert found.mean() > 0.7 and found.mean() > without.mean() + 0.3
+
+
+def test_several_at_once_also_near_each_other_and_at_the_edge():
+    ways = path((300, 400), (3, 6), 3), path((310, 440), (3, 6), 3), path((8, 1270), (0, -6), 3)
+    clip = [scene(*places) for places in zip(*ways, strict=True)]
+    found = overlaps(clip, SMALL)
+    assert found.min() > 0.6
+
+
+def test_a_crop_that_lost_the_object_finds_it_where_the_whole_frame_has_it():
+    objects, grid = ObjectIds((1,)), (144, 256)
+    post = PostProcessor(SMALL, crops)
+    frame, ids = scene((300, 400))
+    post.given(0, frame, objects, ids)
+    nothing = objects.one_hot(np.zeros(grid, np.uint8))
+    frame, ids = scene((500, 900))  # far outside the crop
+    there = objects.one_hot(cv2.resize(ids, grid[::-1], interpolation=cv2.INTER_AREA))
+    assert torch.equal(post(1, frame, objects, there), there)
+    found = Result.of(2, objects, post(2, frame, objects, nothing), SIZE)
+    assert region_similarity(found.ids == 1, ids == 1) > 0.6
+    frame, _ = scene((500, 900), diameter=50)  # many times as large at once: not to be believed
+    assert torch.equal(post(3, frame, objects, there), there)
+
+
+def test_corrections_removals_and_copies():
+    clip = [scene((300, 400 + 6 * t), (500, 800 - 6 * t)) for t in range(4)]
+    runner = Runner(SMALL)
+    runner.start(clip[0][0], np.where(clip[0][1] == 1, clip[0][1], 0))
+    runner.step(clip[1][0])
+    runner.correct(*clip[1])  # the second object comes, and is small, too
+    other = copy(runner.post)
+    ids = runner.step(clip[2][0])
+    assert all(region_similarity(ids == i, clip[2][1] == i) > 0.6 for i in (1, 2))
+    runner.remove(1)
+    ids = runner.step(clip[3][0])
+    assert set(np.unique(ids)) == {0, 2} and region_similarity(ids == 2, clip[3][1] == 2) > 0.6
+    objects = ObjectIds((1, 2))
+    blank = objects.one_hot(np.zeros((241, 433), np.uint8))
+    twice = [post(2, clip[2][0], objects, blank) for post in (copy(other), other)]
+    assert torch.equal(*twice) and twice[0][1:].amax((1, 2)).min() > 0.5  # as if the calls above had not been
+
+
+def test_a_large_object_is_left_to_the_main_network():
+    post = PostProcessor(SMALL, lambda: pytest.fail("no crop is needed"))
+    frame, ids = scene((300, 400), diameter=80)
+    objects = ObjectIds((1,))
+    post.given(0, frame, objects, ids)
+    probabilities = objects.one_hot(ids)
+    assert post(1, frame, objects, probabilities) is probabilities
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+sizes = st.tuples(st.integers(20, 60), st.integers(20, 60))
+shares = st.floats(0, 1)
+
+
+@given(sizes, st.tuples(shares, shares), st.floats(0.05, 1.5))
+def test_a_window_lies_in_the_frame(size, center, side):
+    window = Window.around(center, side, size)
+    rows, columns = window.slices
+    assert 0 <= rows.start < rows.stop <= size[0] and 0 <= columns.start < columns.stop <= size[1]
+    assert rows.stop - rows.start == columns.stop - columns.start == window.side <= min(size)
+    weight = window.weight()
+    assert weight.shape == (window.side, window.side) and 0 < weight.min() <= weight.max() <= 1
+    assert np.array_equal(window.inside(size), np.pad(np.ones_like(weight, bool), padding(window)))
+
+
+def padding(window: Window) -> tuple[tuple[int, int], ...]:
+    starts = (window.top, window.left)
+    return tuple((at, length - at - window.side) for at, length in zip(starts, window.size, strict=True))
+
+
+@given(sizes, st.tuples(shares, shares), st.integers(1, 4), st.integers(1, 4))
+@settings(max_examples=30)
+def test_what_is_cut_and_brought_back_lies_where_it_was(size, center, larger, finer):
+    window = Window.around(center, 0.4, size)
+    ys, xs = np.mgrid[: size[0] * larger, : size[1] * larger].astype(np.float32)
+    for ramp, axis in ((ys, 0), (xs, 1)):  # the frame is `larger` times the grid; bilinear sampling keeps a ramp
+        back = window.brought_back(window.cut(ramp, window.side * finer))
+        here = (np.arange(size[axis], dtype=np.float32) + 0.5) * larger - 0.5
+        wanted = np.broadcast_to(here[:, None] if axis == 0 else here[None], size)[window.slices]
+        inner = np.s_[2:-2, 2:-2]
+        np.testing.assert_allclose(back[inner], wanted[inner], atol=0.05)
+
+
+def test_the_weight_falls_at_the_border_but_for_the_frames_own_edge():
+    weight = Window(0, 10, 20, (40, 60)).weight()
+    assert weight[0, 10] == 1 and weight[10, 10] == 1
+    assert weight[-1, 10] < 0.2 and weight[10, 0] < 0.2 and weight[10, -1] < 0.2
+    assert (np.diff(weight[10, :10]) >= 0).all()
+
+
+# --- pasting ---------------------------------------------------------------------------------------------------------
+
+
+def noise(channels: int, seed: int = 0, size: tuple[int, int] = (40, 60)) -> Tensor:
+    return (3 * torch.randn(channels, *size, generator=torch.Generator().manual_seed(seed))).softmax(0)
+
+
+@given(st.integers(0, 1000), st.integers(1, 3), st.booleans())
+@settings(max_examples=20)
+def test_pasting_keeps_a_distribution_and_what_is_outside(seed, count, whole):
+    rng = np.random.default_rng(seed)
+    probabilities = noise(4, seed)
+    found = {}
+    for channel in range(1, count + 1):
+        window = Window.around((rng.random(), rng.random()), 0.5, (40, 60))
+        found[channel] = OnCrop(window, rng.choice([0, 1, rng.random()], (20, 20)).astype(np.float32), whole)
+    before, mended = probabilities.clone(), _pasted(probabilities, found)
+    assert torch.equal(probabilities, before)
+    torch.testing.assert_close(mended.sum(0), torch.ones(40, 60))
+    assert mended.min() >= 0
+    outside = ~np.any([one.window.inside((40, 60)) for one in found.values()], axis=0)
+    if whole:
+        assert mended[list(found)][:, outside].sum() == 0
+    else:
+        torch.testing.assert_close(mended[:, outside], before[:, outside], atol=1e-6, rtol=0)
+
+
+def test_one_object_has_its_probability_and_the_others_share_the_rest():
+    probabilities, window = noise(3), Window(5, 5, 20, (40, 60))
+    values = np.random.default_rng(0).random((20, 20)).astype(np.float32)
+    inner = np.s_[:, 10:20, 10:20]
+    for whole in (False, True):
+        new, old = _pasted(probabilities, {2: OnCrop(window, values, whole)})[inner], probabilities[inner]
+        torch.testing.assert_close(new[2], torch.from_numpy(values[5:15, 5:15]), atol=1e-4, rtol=0)
+        torch.testing.assert_close(new[0] / (new[0] + new[1]), old[0] / (old[0] + old[1]), atol=1e-3, rtol=0)
+
+
+def test_there_is_no_seam():
+    probabilities = torch.full((2, 40, 60), 0.5)
+    found = {1: OnCrop(Window(5, 5, 30, (40, 60)), np.ones((30, 30), np.float32), whole=False)}
+    mended = _pasted(probabilities, found)
+    steps = mended[1].diff(dim=0).abs().amax(), mended[1].diff(dim=1).abs().amax()
+    assert max(steps) < 0.2 and mended[1].max() > 0.99
