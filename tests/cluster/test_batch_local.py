@@ -187,7 +187,7 @@ def test_the_command_reports_what_failed(tmp_path, make_clip, manifest, capsys):
     assert cli.main(["batch", str(jobs), "--out", str(tmp_path / "out"), "--workers", "1", *QUICK]) == 2
     out, error = capsys.readouterr()
     assert "2 videos, 2 to do" in out and "1 videos done, 0 done before, 1 failed" in out
-    assert "failed: none: " in error and "none.mp4: no such file" in error and "1 videos failed" in error
+    assert "failed: none: " in error and "none.mp4: no such file" in error and "camn: 1 video failed" in error
     assert json.loads((tmp_path / "out" / "_batch" / "summary.json").read_text())["done"] == 1
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camn.api import SegmentOptions
+from camn.cluster import values
 from camn.cluster.jobs import Task, VideoJob
 from camn.cluster.manifest import read_jobs
 from camn.config import PostProcess
@@ -73,6 +74,15 @@ def test_tables_as_programs_write_them(tmp_path):
     (tmp_path / "jobs.jsonl").write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\r\n")
     (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
     assert (job.name, job.keyframes, job.options) == ("a\u2028b", (0, 12), {"model": (f"{tmp_path}/x.safetensors",)})
+
+
+def test_cells_of_several_values(monkeypatch):
+    """As options may come to have them."""
+    monkeypatch.setattr(values, "_TYPES", {"scales": tuple[float, ...] | None, "models": tuple[str, ...]})
+    for text, wanted in (("1", [1]), ("1 1.5", [1, 1.5]), ("[1, 2]", [1, 2]), ("NULL", None)):
+        assert values.of_text("scales", text) == wanted
+        assert values._as(values._TYPES["scales"], wanted) == (wanted and tuple(wanted))
+    assert values.of_text("models", "a b.safetensors") == ["a", "b.safetensors"]
 
 
 WRONG = {

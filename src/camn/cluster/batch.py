@@ -72,7 +72,8 @@ class BatchSummary:
     def raise_failed(self) -> None:
         """Raises CamnError if a video failed."""
         if self.failed:
-            raise CamnError(f"{len(self.failed)} videos failed; all others are done, a second run skips them")
+            videos = "1 video" if len(self.failed) == 1 else f"{len(self.failed)} videos"
+            raise CamnError(f"{videos} failed; all others are done, a second run skips them")
 
 
 def run_batch(

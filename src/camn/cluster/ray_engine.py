@@ -86,7 +86,8 @@ class RayWorker:
     """See `camn.cluster.pool.Worker`. make: asks Ray for a new actor."""
 
     def __init__(self, ray: Any, make: Callable[[], Any]):
-        self._ray, self._make, self._actor = ray, make, None
+        self._ray, self._make = ray, make
+        self._actor: Any = None
         self._asked: Any = None  # whether it is ready, while it waits for a place
 
     def ready(self) -> bool:

@@ -35,19 +35,17 @@ def check_options(given: Mapping[str, Any]) -> dict[str, Any]:
 def of_text(name: str, text: str) -> Any:
     """What a cell of CSV means for an option: JSON, or text, or words between spaces for several values."""
     kind = _TYPES[name]
-    if kind is str:
-        return text
+    several = any(get_origin(one) is tuple for one in (kind, *get_args(kind)))
+    if several and not text.startswith("[") and text.lower() != "null":
+        return [_of_word(word) for word in text.split()]
+    return text if kind is str else _of_word(text)
+
+
+def _of_word(text: str) -> Any:
     try:
         return json.loads(text.lower() if text.lower() in ("true", "false", "null") else text)
     except ValueError:
-        return [_number(word) for word in text.split()] if get_origin(kind) is tuple else text
-
-
-def _number(word: str) -> Any:
-    try:
-        return json.loads(word)
-    except ValueError:
-        return word
+        return text
 
 
 def _as(kind: Any, value: Any) -> Any:
