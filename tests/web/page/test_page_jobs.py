@@ -141,6 +141,11 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     editor = tab(server)
     begin(editor, project)
     before = editor.ids(project, 0)
+    job = {"id": "0" * 12, "project": project, "kind": "export", "state": "running", "place": 0, "done": 1, "total": 20,
+           "frame": None, "rate": 1, "left": 19, "error": None, "asked": {"kind": "vp9"}, "file": None}  # fmt: skip
+    editor.page.route("**/exports", lambda route: route.fulfill(json=job))  # one that is surely not done
+    editor.page.locator("#export-vp9").click()
+    expect(editor.page.locator("#exports")).to_contain_text("5 %")
     server.kill()
     banner = editor.page.get_by_text("The server does not answer.")
     expect(banner).to_be_visible()
@@ -151,6 +156,7 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     editor.server = serve(*NETWORK, "--port", str(server.port), projects=folder)
     expect(banner).to_be_hidden()
     expect(editor.page.locator("#propagate .notice")).to_contain_text("Interrupted at frame")
+    expect(editor.page.get_by_role("alert").filter(has_text="export again")).to_be_visible()
     assert (editor.ids(project, 0) == before).all()
     [[first, last]] = predicted(editor, project)
     assert first == 1 and last < 19

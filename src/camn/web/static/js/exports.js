@@ -121,7 +121,13 @@ export class Exports {
 
   show() {
     for (const row of this.rows) this.showRow(row);
-    for (const job of this.store.state.jobs.filter((one) => this.mine.has(one.id))) this.finish(job);
+    const { jobs } = this.store.state;
+    for (const job of jobs.filter((one) => this.mine.has(one.id))) this.finish(job);
+    for (const id of this.mine) {
+      if (jobs.some((job) => job.id === id)) continue;
+      this.mine.delete(id);
+      fail(new Error("The server was stopped before the export was done; export again."));
+    }
   }
 
   /** @param {Row} row */
