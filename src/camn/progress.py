@@ -48,6 +48,8 @@ def _lines(what: str, unit: str) -> Callable[[Progress], None]:
 
     def show(progress: Progress) -> None:
         nonlocal said
+        if progress.seconds < said:  # a command may do several things, each with a clock of its own
+            said = -EVERY
         if progress.seconds - said >= EVERY or progress.done == progress.total:
             said = progress.seconds
             print(f"{what}: {describe(progress, unit)}", file=sys.stderr, flush=True)
