@@ -180,7 +180,7 @@ class _Work:
             split=plan.split,
             device=self.device,
             threads=self.threads,
-            options=FuseOptions(clips=self.options.clips, seed=seed),
+            options=FuseOptions(clips=self.options.clips, steps=self.options.fusion_steps, seed=seed),
             progress=self.progress,
             notice=self.notice,
         )

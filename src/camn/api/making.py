@@ -39,7 +39,8 @@ class AblateOptions:
     seeds: tuple[int, ...] = (1, 2)  # rows of one network are measured for each, the others for the first
     short_side: int = 240  # size the networks work at
     scales: tuple[float, ...] = (1.0, 1.3)  # of flip and multi-scale
-    clips: int = 120  # that the fusion network is trained on
+    clips: int = 60  # that the fusion network is trained on
+    fusion_steps: int = 400  # of its training
     pictures: int = 4  # before and after post-processing
 
     def __post_init__(self):
