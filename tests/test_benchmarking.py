@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from camn import api
-from camn.api.loading import segmenter_of
+from camn.api.assembling import segmenter_of
 from camn.api.measuring import Guide, Job, measure
 from camn.config import InferenceConfig
 from camn.errors import CamnError, CheckpointError, ConfigError

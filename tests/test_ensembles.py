@@ -134,7 +134,7 @@ def test_evaluation_by_an_ensemble(models, clip, tmp_path):
         ({"join": "fusion"}, "no fusion network is shipped for these models"),
         ({"join": "there/is/none.safetensors"}, "no such fusion file"),
         ({"scales": (1.0, 7.0)}, "from 0.2 to 4"),
-        ({"post": {"track_lost": True}}, "unknown option 'track_lost'"),
+        ({"post": {"track_lots": True}}, "unknown option 'track_lots'"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_written(models, clip, tmp_path, changes, said):

@@ -75,7 +75,7 @@ def test_a_driver_that_is_killed_loses_no_video(
     command += ["--address", ray_cluster.address, "--workers", "2", "--cpus-per-worker", "1", "--no-overlay"]
     command += ["--device", "cpu", "--short-side", "32", "--threads", "1", "--backend", "eager"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: len(list(out.glob("*.json"))) >= 2 and not (out / "long.json").exists())
+    wait_until(lambda: list(out.glob("*.json")))  # of a or b; the long one is not done as soon
     process.kill()
     process.wait()
     wait_until(lambda: not workers_of(os.getpid(), "camn.cluster.worker"))  # they end with who wanted them

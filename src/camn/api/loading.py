@@ -136,8 +136,8 @@ def open_model(options: SegmentOptions, notice: Notice = lambda note: None) -> M
     device = resolve_device(options.device)
     read = [weights.read(one) for one in options.model]
     sources = tuple(Source(one.config.name, one.path, one.sha256) for one in read)
-    sha256 = "+".join(map(model_sha256, options.files()))
-    return Model(sources, sha256, options, assemble(read, device, options.setup(), notice))
+    fresh = assemble(read, device, options.setup(), notice)
+    return Model(sources, "+".join(map(model_sha256, options.files())), options, fresh)
 
 
 def model_sha256(model: str | Path) -> str:
