@@ -134,7 +134,7 @@ class _Work:
         done = evaluate(**self.data, model=models, out=masks, device=self.device, options=how, progress=self.progress)
         if done.scores is None:
             raise ConfigError(f"{self.data['dataset']}: has no masks to measure with")
-        minutes = trained[0][1] if row.cheap and not row.post else 0.0
+        minutes = 0.0 if row.views or row.members or row.post else trained[0][1]
         found = Measured(done.scores.jf, done.frames_per_second, minutes)
         by_sequence = {sequence.name: sequence.jf for sequence in done.scores.sequences}
         write_json(prepare_output(record.parent) / record.name, {"key": key, "sequences": by_sequence} | vars(found))
