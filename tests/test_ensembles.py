@@ -153,7 +153,9 @@ def test_presets():
     best = api.preset_options("best")
     assert len(best.model) > 1 and best.flip and len(best.scales) > 1 and best.join == "fusion"
     assert best.post.track_loss and best.post.small_objects
-    with pytest.raises(ConfigError, match="default, best"):
+    views = api.preset_options("views")
+    assert views.model == ("camn-mobile",) and (views.scales, views.flip, views.post) == (best.scales, True, best.post)
+    with pytest.raises(ConfigError, match="default, views, best"):
         api.preset_options("better")  # type: ignore[arg-type]
 
 

@@ -38,7 +38,7 @@ class Progress:
 
 Report = Callable[[Progress], None]
 Notice = Callable[[str], None]
-Preset = Literal["default", "best"]
+Preset = Literal["default", "views", "best"]
 JOINS = ("mean", "fusion")  # all else is a file
 
 
@@ -139,13 +139,16 @@ BEST = ("camn-mobile", "camn-mobile-prior", "camn-mobile-context", "stm-mobile")
 
 
 def preset_options(preset: Preset = "default") -> SegmentOptions:
-    """default: `SegmentOptions()`. best: the whole system: four models joined by the fusion network, each on views of
+    """default: `SegmentOptions()`. views: the same model on two scales, mirrored too, and post-processing; some 5 times
+    the work. best: the whole system: four models joined by the fusion network, each on views of
     two scales, mirrored too, and post-processing; some 20 times the work. Raises ConfigError for another name."""
     if preset not in get_args(Preset):
         raise ConfigError(f"unknown preset {preset!r}; choose among {', '.join(get_args(Preset))}")
     if preset == "default":
         return SegmentOptions()
     post = PostProcess(track_loss=True, small_objects=True)
+    if preset == "views":
+        return SegmentOptions(scales=(1.0, 1.3), flip=True, backend="eager", post=post)
     return SegmentOptions(model=BEST, join="fusion", scales=(1.0, 1.3), flip=True, backend="eager", post=post)
 
 

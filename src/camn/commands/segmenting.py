@@ -28,7 +28,9 @@ class Segment:
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; or a folder, named like frames
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
-    preset: Preset = "default"  # of the options not given. best: the whole system, some 20 times the work
+    preset: Preset = (
+        "default"  # of the options not given. views: flip, two scales, post-processing; best: the whole system
+    )
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=segment_options)
 
     def run(self) -> None:
