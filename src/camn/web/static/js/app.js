@@ -48,7 +48,7 @@ export class App {
 
   /** @param {string} id @param {number} frame */
   async open(id, frame) {
-    if (this.session?.id === id) return this.session.show(frame);
+    if (this.session?.id === id) return this.session.seek(frame); // a frame that is on its way must not come after
     this.close();
     const detail = await api.detail(id);
     this.store.putProject(detail);
