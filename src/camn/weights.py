@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,15 +22,22 @@ ASSETS = Path(__file__).parent / "assets" / "weights"
 FUSIONS = ASSETS.parent / "fusion"
 
 
+Config = TypeVar("Config", NetworkConfig, FusionConfig)
+
+
 @dataclass(frozen=True)
-class Weights:
+class WeightsOf(Generic[Config]):
     """A network's configuration and tensors in float32, where they came from, and their file's SHA-256."""
 
-    config: NetworkConfig
+    config: Config
     state: dict[str, Tensor]
     path: Path
     sha256: str
     notes: dict[str, Any]
+
+
+Weights = WeightsOf[NetworkConfig]
+FusionWeights = WeightsOf[FusionConfig]  # its notes' `members_sha256` are those of the models it was trained for
 
 
 def shipped() -> dict[str, Path]:
@@ -63,20 +70,7 @@ def find(name: str | Path) -> Path:
 
 def read(name: str | Path) -> Weights:
     """Read a shipped model or a file. Raises CheckpointError for a missing, corrupt or foreign file."""
-    path = find(name)
-    state, config, more = _read(path, "camn.config", config_from_dict)
-    return Weights(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
-
-
-@dataclass(frozen=True)
-class FusionWeights:
-    """Of a fusion network, like `Weights`. Its notes' `members_sha256` are those of the models it was trained for."""
-
-    config: FusionConfig
-    state: dict[str, Tensor]
-    path: Path
-    sha256: str
-    notes: dict[str, Any]
+    return _read(find(name), "camn.config", config_from_dict)
 
 
 def read_fusion(path: str | Path) -> FusionWeights:
@@ -84,8 +78,7 @@ def read_fusion(path: str | Path) -> FusionWeights:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such fusion file; `camn fuse` makes one")
-    state, config, more = _read(path, "camn.fusion", FusionConfig.from_dict)
-    return FusionWeights(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
+    return _read(path, "camn.fusion", FusionConfig.from_dict)
 
 
 def shipped_fusions() -> list[Path]:
@@ -93,8 +86,8 @@ def shipped_fusions() -> list[Path]:
     return sorted(FUSIONS.glob("*.safetensors"))
 
 
-def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Tensor], Any, Any]:
-    """(tensors in float32, configuration, notes). kind: the entry of the file that holds the configuration."""
+def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Config]) -> WeightsOf[Config]:
+    """kind: the entry of the file that holds the configuration."""
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
@@ -106,9 +99,10 @@ def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Any]) ->
     if kind not in notes:
         raise CheckpointError(f"{path}: {_FOREIGN[kind]}")
     try:
-        return state, understand(json.loads(notes[kind])), json.loads(notes.get("camn.notes", "{}"))
+        config, more = understand(json.loads(notes[kind])), json.loads(notes.get("camn.notes", "{}"))
     except (ConfigError, ValueError, AttributeError) as error:  # the last from JSON of another shape
         raise CheckpointError(f"{path}: its configuration is not of this version of camn: {error}") from None
+    return WeightsOf(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
 
 
 _FOREIGN = {

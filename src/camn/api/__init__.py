@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from camn.api.making import AblateOptions, FuseOptions
     from camn.api.movies import MovieKind, write_movie
     from camn.api.options import (
-        JOINS,
         InferenceOptions,
         Notice,
         Preset,
@@ -59,7 +58,6 @@ _HOME = {
     "camn.api.making": ("AblateOptions", "FuseOptions"),
     "camn.api.movies": ("MovieKind", "write_movie"),
     "camn.api.options": (
-        "JOINS",
         "InferenceOptions",
         "Notice",
         "Preset",
@@ -80,7 +78,6 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "JOINS",
     "AblateOptions",
     "Ablation",
     "AnySegmenter",

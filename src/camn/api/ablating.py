@@ -13,6 +13,7 @@ from typing import Any
 from camn import weights
 from camn.api.evaluating import evaluate
 from camn.api.fusing import fuse
+from camn.api.loading import model_sha256
 from camn.api.making import STM, AblateOptions, FuseOptions
 from camn.api.options import InferenceOptions, Notice, Report, Setup
 from camn.api.training import train
@@ -109,7 +110,7 @@ class _Work:
             backend="eager",
         )
         record = self.folder / "scores" / f"{row.name}-{seed}.json"
-        key = {"models": [weights.read(path).sha256 for path in models], "setup": self._plain(how.setup(), join)}
+        key = {"models": [model_sha256(path) for path in models], "setup": self._plain(how.setup(), join)}
         known = _known(record, key | self.data)
         return known or self._evaluate(row, seed, models, how, record, key | self.data, trained)
 
@@ -165,9 +166,8 @@ class _Work:
         """The fusion network of these members, trained on what their recipe trains on."""
         plan = load_stages(self.recipe)[-1]
         path = self.folder / f"fusion-{seed}" / "fusion.safetensors"
-        if path.exists() and weights.read_fusion(path).notes["members_sha256"] == [
-            weights.read(m).sha256 for m in models
-        ]:
+        members = [model_sha256(model) for model in models]
+        if path.exists() and weights.read_fusion(path).notes["members_sha256"] == members:
             return path
         shutil.rmtree(path.parent, ignore_errors=True)
         self.notice(f"training the fusion network, seed {seed}")

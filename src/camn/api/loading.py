@@ -137,7 +137,8 @@ def open_model(options: SegmentOptions, notice: Notice = lambda note: None) -> M
     read = [weights.read(one) for one in options.model]
     sources = tuple(Source(one.config.name, one.path, one.sha256) for one in read)
     fresh = assemble(read, device, options.setup(), notice)
-    return Model(sources, "+".join(map(model_sha256, options.files())), options, fresh)
+    more = [model_sha256(file) for file in options.files()[len(read) :]]
+    return Model(sources, "+".join([*(one.sha256 for one in read), *more]), options, fresh)
 
 
 def model_sha256(model: str | Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +18,7 @@ PARTS = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "backbone.")  # a ba
 SPREAD = 4
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """A backbone up to stride 16 with a key and a value head. channels: of its maps at strides 4, 8 and 16."""
 
     mean: Tensor
@@ -30,21 +32,21 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
+    @abstractmethod
     def first(self) -> tuple[nn.Conv2d, FrozenBatchNorm]:
         """The convolution of the image, and what follows it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin_with(self, layer: nn.Conv2d) -> None:
         """Put another convolution in the first one's place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def maps(self, stem: Tensor) -> Maps:
         """Maps at strides 4, 8 and 16 from the stem's."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load_backbone(self, state: dict[str, Tensor]) -> None:
         """Begin with an ImageNet backbone's weights, as `camn.checkpoints.backbones.backbone_state` gives them."""
-        raise NotImplementedError
 
     def stem(self, images: Tensor) -> Tensor:
         """The first convolution, before its norm."""
