@@ -205,6 +205,9 @@ def test_until_the_next_given_mask(server, marked, make):
     assert server.ask("GET", f"/api/projects/{marked}")["predicted"] == [[3, 4]]
     assert server.call("POST", f"/api/projects/{marked}/propagate", {"frame": 5}).code == "conflict"
     assert server.call("POST", f"/api/projects/{marked}/propagate", {"frame": 0}).code == "conflict"
+    for wrong in ({"frame": 2, "reached": 1}, {"frame": 2, "direction": "backward", "reached": 3}):
+        assert "not reached that way" in server.call("POST", f"/api/projects/{marked}/propagate", wrong).message
+    assert server.call("POST", f"/api/projects/{marked}/propagate", {"frame": 2, "reached": 9}).code == "not_found"
 
 
 def test_exports_open_again(server, marked, make, tmp_path):
@@ -288,23 +291,27 @@ def until_renamed(tab) -> list[dict]:
 
 
 def test_one_job_at_a_time_and_cancelling(server, make):
-    id = server.project(("long.mkv", make.clip(150)))
-    server.ask("POST", f"/api/projects/{id}/objects", {})
-    server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(make.square(0)))
-    first, second, third = (server.ask("POST", f"/api/projects/{id}/propagate", {"frame": 0}) for _ in range(3))
+    clip = make.clip(150)
+    ids = [server.project(("long.mkv", clip)) for _ in range(3)]
+    for id in ids:
+        server.ask("POST", f"/api/projects/{id}/objects", {})
+        server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(make.square(0)))
+    first, second, third = (server.ask("POST", f"/api/projects/{id}/propagate", {"frame": 0}) for id in ids)
     server.wait(f"/api/jobs/{first['id']}", lambda job: job["done"] >= 2)
-    shown = server.ask("GET", f"/api/projects/{id}")["jobs"]
-    assert [(job["id"], job["place"]) for job in shown[:2]] != [(second["id"], 1), (third["id"], 2)]
-    assert [job["place"] for job in shown if job["state"] == "queued"] == [1, 2]
+    shown = [job for job in server.ask("GET", "/api/jobs") if job["project"] in ids and job["kind"] == "propagate"]
+    assert [(job["id"], job["place"]) for job in shown] == [(first["id"], 0), (second["id"], 1), (third["id"], 2)]
     running = server.ask("GET", f"/api/jobs/{first['id']}")
     assert running["state"] == "running" and running["rate"] > 0 and running["left"] > 0 and running["frame"] >= 1
+    for id in ids[:2]:  # one that runs, one that waits
+        again = server.call("POST", f"/api/projects/{id}/propagate", {"frame": 0})
+        assert again.status == 409 and "cancel it first" in again.message
     assert server.ask("DELETE", f"/api/jobs/{second['id']}")["state"] == "cancelled"
     assert server.ask("GET", f"/api/jobs/{third['id']}")["place"] == 1
     server.ask("DELETE", f"/api/jobs/{first['id']}")
     ended = server.job(first["id"])
     assert ended["state"] == "cancelled" and 2 <= ended["done"] < 149
     server.job(third["id"], "running")
-    assert server.call("DELETE", f"/api/projects/{id}").status == 204  # while its job runs
-    assert server.call("GET", f"/api/projects/{id}").status == 404
+    assert server.call("DELETE", f"/api/projects/{ids[2]}").status == 204  # while its job runs
+    assert server.call("GET", f"/api/projects/{ids[2]}").status == 404
     assert server.call("GET", f"/api/jobs/{third['id']}").status == 404
-    assert not (server.projects / id).exists() and not list(server.projects.glob(".deleted-*"))
+    assert not (server.projects / ids[2]).exists() and not list(server.projects.glob(".deleted-*"))

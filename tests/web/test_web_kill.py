@@ -66,7 +66,11 @@ def test_killed_in_the_middle_of_a_propagation(serve, make):
     assert found["given"] == [0, 50] and found["predicted"][0][0] == 1
     assert np.array_equal(again.call("GET", f"/api/projects/{id}/masks/50").ids, make.square(9))
     left = found["jobs"][0]
-    assert left["state"] == "interrupted" and left["asked"] == asked and left["frame"] == found["predicted"][-1][1]
+    assert (
+        left["state"] == "interrupted"
+        and left["asked"] == asked | {"reached": None}
+        and left["frame"] == found["predicted"][-1][1]
+    )
     values = again.ask("GET", f"/api/projects/{id}/confidence")["objects"]["1"]["confidence"]
     assert all(value is not None for value in values[: left["frame"] + 1])
     go_on = again.ask("POST", f"/api/projects/{id}/propagate", {**asked, "frame": left["frame"]})
@@ -97,6 +101,28 @@ def test_a_propagation_that_waited_is_remembered(serve, make):
     again.stop()
     third = serve(projects=first.projects)
     assert {job["project"] for job in third.ask("GET", "/api/jobs")} == {ids[0]}  # still known; what was done is done
+
+
+def test_killed_twice_on_both_ways(serve, make):
+    """Both halves are one job, which goes on where it was: nothing is done again, nothing is left out."""
+    server = serve()
+    id = server.project(("clip.mkv", make.clip(FRAMES)))
+    server.ask("POST", f"/api/projects/{id}/objects", {})
+    server.ask("PUT", f"/api/projects/{id}/masks/40", make.png(make.square(10)))
+    asked = {"frame": 40, "direction": "both", "until": "end"}
+    for way in (+1, -1):
+        job = server.ask("POST", f"/api/projects/{id}/propagate", asked)
+        server.wait(f"/api/jobs/{job['id']}", lambda job, way=way: job["frame"] and (job["frame"] - 40) * way > 3)
+        server.kill()
+        server = serve(projects=server.projects)
+        [left] = server.ask("GET", f"/api/projects/{id}")["jobs"]
+        assert left["state"] == "interrupted" and left["asked"] == {"reached": None} | asked
+        assert (left["frame"] - 40) * way > 3
+        asked["reached"] = left["frame"]
+    job = server.ask("POST", f"/api/projects/{id}/propagate", asked)
+    ended = server.job(job["id"])
+    assert ended["state"] == "done" and ended["total"] == asked["reached"] and ended["frame"] == 0
+    assert server.ask("GET", f"/api/projects/{id}")["predicted"] == [[0, 39], [41, FRAMES - 1]]
 
 
 def test_killed_at_many_moments_of_marking(serve, make):

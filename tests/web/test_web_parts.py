@@ -30,7 +30,10 @@ COUNT = 12
 frames = st.integers(0, COUNT - 1)
 
 
-@given(st.sets(frames), frames, st.sampled_from(["forward", "backward", "both"]), st.sampled_from(["end", "given"]))
+directions, untils = st.sampled_from(["forward", "backward", "both"]), st.sampled_from(["end", "given"])
+
+
+@given(st.sets(frames), frames, directions, untils)
 def test_a_plan_goes_where_it_was_asked_to(marked, frame, direction, until):
     runs = plan(sorted(marked), COUNT, Propagate(frame=frame, direction=direction, until=until))
     steps = {"forward": [1], "backward": [-1], "both": [1, -1]}[direction]
@@ -43,6 +46,18 @@ def test_a_plan_goes_where_it_was_asked_to(marked, frame, direction, until):
         assert list(run.frames) == way and run.start == frame
         behind = sorted((i for i in marked if (i - frame) * step < 0), key=lambda i: -abs(i - frame))
         assert list(run.seeds) == behind[-REFERENCES:]
+
+
+@given(st.sets(frames), frames, directions, untils, st.data())
+def test_a_plan_goes_on_where_it_was_cut_off(marked, frame, direction, until, data):
+    asked = Propagate(frame=frame, direction=direction, until=until)
+    way = [index for run in plan(sorted(marked), COUNT, asked) for index in run.frames]
+    done = data.draw(st.integers(0, len(way)))
+    reached = way[done - 1] if done else None
+    assert reached not in marked or until == "end"
+    runs = plan(sorted(marked), COUNT, asked.model_copy(update={"reached": reached}))
+    assert [index for run in runs for index in run.frames] == way[done:]
+    assert all(run.start == run.frames[0] - run.frames.step for run in runs if run.frames)
 
 
 class Network:

@@ -33,7 +33,7 @@ class Work:
         self.id, self.project, self.asked = secrets.token_hex(6), project, asked
         self.kind: Kind = kind
         self.state: JobState = "queued"
-        self.done, self.total, self.frame = 0, total, None
+        self.done, self.total, self.frame = 0, total, asked.reached if isinstance(asked, Propagate) else None
         self.error: str | None = None
         self.output: Path | None = None
         self.file_name: str | None = None

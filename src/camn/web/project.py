@@ -78,8 +78,10 @@ class Record:
     @property
     def asked(self) -> schemas.Propagate | None:
         """The propagation that runs or was cut off."""
-        left = self.propagation
-        return schemas.Propagate(**{key: left[key] for key in ("frame", "direction", "until")}) if left else None
+        if not (left := self.propagation):
+            return None
+        known = {key: left[key] for key in ("frame", "direction", "until")}
+        return schemas.Propagate(**known, reached=left.get("reached"))
 
 
 _RECORD = TypeAdapter(Record)

@@ -16,6 +16,7 @@ from camn.web.problem import Problem
 from camn.web.project import Project
 from camn.web.schemas import Propagate
 
+STEPS = {"forward": (1,), "backward": (-1,), "both": (1, -1)}
 REFERENCES = 8  # given frames that are shown to the network before it starts, the nearest ones
 
 
@@ -30,9 +31,12 @@ class Run:
 
 
 def plan(given: list[int], count: int, asked: Propagate) -> list[Run]:
-    """given: frames with masks from the user, sorted. count: of the project's frames."""
-    steps = {"forward": (1,), "backward": (-1,), "both": (1, -1)}[asked.direction]
-    return [_run(given, count, asked.frame, step, asked.until) for step in steps]
+    """given: frames with masks from the user, sorted. count: of the project's frames.
+
+    Of both ways, forward comes first: what reached a frame before its start is through with it."""
+    ahead = 0 if asked.reached is None else asked.reached - asked.frame
+    steps = STEPS[asked.direction] if ahead >= 0 else (-1,)
+    return [_run(given, count, asked.frame + (ahead if ahead * step > 0 else 0), step, asked.until) for step in steps]
 
 
 def _run(given: list[int], count: int, start: int, step: int, until: str) -> Run:
@@ -47,11 +51,16 @@ def _run(given: list[int], count: int, start: int, step: int, until: str) -> Run
 def check(project: Project, asked: Propagate) -> int:
     """How many frames are to be segmented. Raises Problem where there is nothing to start from, or nowhere to go."""
     project.need_ready()
-    project.need_frame(asked.frame)
-    mask = project.shown_mask(asked.frame)
-    if mask is None or not mask.any():
-        raise Problem("conflict", f"Frame {asked.frame} has no mask of an object; mark one there first.")
-    total = sum(len(run.frames) for run in plan(project.given_frames(), project.count, asked))
+    ahead = 0 if asked.reached is None else asked.reached - asked.frame
+    if all(ahead * step < 0 for step in STEPS[asked.direction]):
+        raise Problem("invalid", f"From frame {asked.frame} frame {asked.reached} is not reached that way.")
+    runs = plan(project.given_frames(), project.count, asked)
+    for start in (run.start for run in runs):
+        project.need_frame(start)
+        mask = project.shown_mask(start)
+        if mask is None or not mask.any():
+            raise Problem("conflict", f"Frame {start} has no mask of an object; mark one there first.")
+    total = sum(len(run.frames) for run in runs)
     if not total:
         raise Problem("conflict", f"From frame {asked.frame} there is no frame to go to that way.")
     return total
@@ -88,11 +97,10 @@ def propagate(
 
 
 def reached(project: Project, asked: Propagate, job: str) -> int | None:
-    """The frame that a propagation came to before the server was killed; None if to none. Of both ways, forward comes
-    first: a frame before the start says that this one was through."""
+    """The frame that a propagation came to before the server was killed; None if to none."""
     mine = [index for index, known in project.masks.predicted.items() if job and known.job == job]
     before = [index for index in mine if index < asked.frame]
-    return min(before, default=None) if before else max(mine, default=None)
+    return min(before) if before else max(mine, default=asked.reached)
 
 
 def follow(project: Project, run: Run, segmenter: api.AnySegmenter) -> Iterator[tuple[int, api.Result]]:

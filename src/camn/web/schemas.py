@@ -59,9 +59,12 @@ class GrabCut(Asked):
 
 
 class Propagate(Asked):
+    """reached: where an earlier run of the same came to; it goes on from there."""
+
     frame: Index
     direction: Literal["forward", "backward", "both"] = "forward"
     until: Literal["end", "given"] = "end"
+    reached: Index | None = None
 
 
 class Export(Asked):

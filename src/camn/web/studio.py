@@ -195,7 +195,8 @@ class Studio:
     # --- jobs --------------------------------------------------------------------------------------------------------
 
     def propagate(self, project: Project, asked: schemas.Propagate) -> schemas.Job:
-        total, before = check(project, asked), project.record.propagation
+        """Raises Problem, also while one of this project waits or runs: what was asked for is kept until it is done."""
+        total = check(project, asked)
         self.store.need_room()
 
         def run(work: Work) -> None:
@@ -203,14 +204,16 @@ class Studio:
                 propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
 
         known = ((project.folder, "the project"),)
-        if first := not self.jobs.busy(project.id, "propagate"):
+        with project.lock:
+            if self.jobs.busy(project.id, "propagate"):
+                raise Problem("conflict", "A propagation of this project is at work; wait for it, or cancel it first.")
+            before = project.record.propagation
             project.change(propagation=asked.model_dump())  # remembered, should the server be killed while it waits
-        try:
-            return self.jobs.submit(project.id, "propagate", run, asked, known, total)
-        except Problem:
-            if first:
+            try:
+                return self.jobs.submit(project.id, "propagate", run, asked, known, total)
+            except Problem:
                 project.change(propagation=before)
-            raise
+                raise
 
     def cancel(self, id: str) -> schemas.Job:
         """Raises Problem for one that decodes."""
@@ -219,7 +222,7 @@ class Studio:
             raise Problem("conflict", "Reading frames cannot be cancelled; delete the project instead.")
         waits = work.kind == "propagate" and work.state in ("interrupted", "queued")
         job = self.jobs.cancel(id)
-        if waits and not self.jobs.busy(work.project, "propagate"):
+        if waits:
             self.store.get(work.project).change(propagation=None)
         return job
 

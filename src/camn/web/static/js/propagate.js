@@ -90,14 +90,20 @@ export class Propagation {
     return this.store.active.filter((job) => job.kind === "propagate");
   }
 
-  /** @param {Propagate["direction"]} direction @param {number} [frame] */
-  start(direction, frame = this.store.state.frame) {
+  /** @param {Propagate["direction"]} direction */
+  start(direction) {
+    const { frame, until } = this.store.state;
+    return this.ask({ frame, direction, until });
+  }
+
+  /** @param {Propagate} wish */
+  ask(wish) {
     return attempt(async () => {
       const session = this.session();
       if (!session) return;
       this.store.set({ follow: true, playing: false });
       await session.masks.queue; // what was painted is there before
-      this.store.addJob(await api.propagate(session.id, { frame, direction, until: this.store.state.until }));
+      this.store.addJob(await api.propagate(session.id, wish));
     });
   }
 
@@ -183,14 +189,10 @@ export class Propagation {
     );
   }
 
-  /** Both directions go forward first. @param {Job} job */
-  async resume(job) {
+  /** @param {Job} job */
+  resume(job) {
     const asked = /** @type {Propagate} */ (job.asked);
-    const { frame } = job;
     this.store.set({ until: asked.until });
-    if (frame === null) return this.start(asked.direction, asked.frame);
-    const turned = asked.direction === "both" && frame > asked.frame;
-    await this.start(asked.direction !== "both" ? asked.direction : turned ? "forward" : "backward", frame);
-    if (turned) await this.start("backward", asked.frame);
+    return this.ask({ ...asked, reached: job.frame });
   }
 }

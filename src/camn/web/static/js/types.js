@@ -32,7 +32,8 @@
  *
  * @typedef {{version: string, run: string, model: string, device: string | null, seq: number, limits: Limits}} Server
  *
- * @typedef {{frame: number, direction: "forward" | "backward" | "both", until: "end" | "given"}} Propagate
+ * @typedef {"forward" | "backward" | "both"} Direction
+ * @typedef {{frame: number, direction: Direction, until: "end" | "given", reached?: number | null}} Propagate
  * @typedef {"masks" | "coco" | "overlay" | "prores" | "vp9"} ExportKind
  * @typedef {{kind: ExportKind, objects?: number[], opacity?: number}} Export
  *
