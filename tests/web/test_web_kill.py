@@ -226,3 +226,22 @@ def test_the_command_makes_projects_of_videos(serve, make, tmp_path):
     (tmp_path / "no.mkv").write_bytes(b"no video")
     with pytest.raises(AssertionError, match="not a video"):
         serve(videos=(tmp_path / "no.mkv",))
+
+
+def test_what_could_not_be_read_to_its_end_is_read_on(serve, make):
+    """As after a disk that was full: without sending it again, and frames that are there are not made again."""
+    first = serve(limits="'frames': 10")
+    id = first.ask("POST", "/api/projects", {"name": "shot"})["id"]
+    first.call("PUT", f"/api/projects/{id}/upload?name=clip", make.clip(14))
+    first.ask("POST", f"/api/projects/{id}/decode")
+    failed = first.wait(f"/api/projects/{id}", lambda project: project["state"] != "decoding")
+    assert failed["state"] == "failed" and failed["count"] == 10 and "more than 10 frames" in failed["error"]
+    first.stop()
+    frame = first.projects / id / "frames" / "000003.jpg"
+    before = frame.stat().st_mtime_ns
+    again = serve(projects=first.projects)
+    assert again.ask("GET", f"/api/projects/{id}")["state"] == "failed"
+    again.ask("POST", f"/api/projects/{id}/decode")
+    found = again.wait(f"/api/projects/{id}", lambda project: project["state"] != "decoding")
+    assert (found["state"], found["count"], found["error"]) == ("ready", 14, None)
+    assert frame.stat().st_mtime_ns == before

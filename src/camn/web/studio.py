@@ -116,8 +116,14 @@ class Studio:
             return self._inboxes[project.id]
 
     def start_decoding(self, project: Project) -> None:
-        """Of what was sent. Raises Problem, and then the project takes another upload."""
+        """Of what was sent; where reading failed and nothing else was sent, of that again, from where it stopped.
+
+        Raises Problem, and then the project takes another upload."""
         with project.lock:
+            if project.record.state == "failed" and project.id not in self._inboxes:
+                project.change(state="decoding", error=None)
+                self._decode(project)
+                return self.changed(project)
             inbox = self.inbox(project)
             try:
                 kind = inbox.settle()

@@ -2,6 +2,8 @@
 
 import re
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -151,7 +153,8 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     expect(banner).to_be_visible()
     editor.press("b")
     editor.drag((10, 10), (60, 10))
-    expect(editor.page.get_by_role("alert")).to_have_text("Marking has to wait until the server is back.")
+    waits = editor.page.get_by_role("alert").filter(has_text="Marking has to wait until the server is back.")
+    expect(waits).to_be_visible()
 
     editor.server = serve(*NETWORK, "--port", str(server.port), projects=folder)
     expect(banner).to_be_hidden()
@@ -238,17 +241,54 @@ def test_a_folder_chosen(editor, make, tmp_path):
     editor.at(0)
 
 
-def test_images_dropped(editor, make):
-    """Dropped on the page as a file manager does it; they are put in order of their names."""
-    editor.home()
-    images = [[f"frame{n}.png", list(make.png(make.picture(n)))] for n in (2, 10, 1)]
+def drop_files(editor, place: str, files: list) -> None:
+    """files: [name, type, bytes] of each, as a file manager lets go of them."""
     editor.page.evaluate(
-        """(images) => {
+        """([place, files]) => {
           const data = new DataTransfer();
-          for (const [name, bytes] of images) data.items.add(new File([new Uint8Array(bytes)], name));
-          document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+          for (const [name, type, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name, { type }));
+          document.querySelector(place).dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
         }""",
-        images,
+        [place, [[name, type, list(data)] for name, type, data in files]],
     )
+
+
+def test_images_dropped(editor, make):
+    """They are put in order of their names."""
+    editor.home()
+    drop_files(editor, "#drop", [(f"frame{n}.png", "image/png", make.png(make.picture(n))) for n in (2, 10, 1)])
     expect(editor.page.locator("#transport")).to_contain_text("/ 3")
     editor.at(0)
+
+
+def test_dropped_on_an_open_project(editor, project):
+    """A mask file is loaded for the shown frame; of what is none it is said where it can be opened."""
+    editor.open(project)
+    editor.press("ArrowRight", "ArrowRight")
+    editor.at(2)
+    found = editor.server.ask("GET", f"/api/projects/{project}")
+    mask = np.zeros((found["height"], found["width"]), np.uint8)
+    mask[10:60, 20:90] = 1
+    coded = cv2.imencode(".png", mask)[1].tobytes()
+    drop_files(editor, "#stage", [("letter.txt", "text/plain", b"Dear reader")])
+    hint = editor.page.get_by_role("status").filter(has_text="go to all projects first")
+    expect(hint).to_be_visible()
+    drop_files(editor, "#stage", [("mask.png", "image/png", coded)])
+    expect(editor.page.get_by_role("status").filter(has_text="Loaded for frame 3")).to_be_visible()
+    assert (editor.ids(project, 2) == mask).all()
+
+
+def test_a_video_that_could_not_be_read_is_read_again(serve, tab, make, tmp_path):
+    server = serve(limits="'frames': 10", projects=tmp_path / "projects")
+    id = server.ask("POST", "/api/projects", {"name": "shot"})["id"]
+    server.call("PUT", f"/api/projects/{id}/upload?name=clip.mkv", make.clip(14))
+    server.ask("POST", f"/api/projects/{id}/decode")
+    server.wait(f"/api/projects/{id}", lambda project: project["state"] == "failed")
+    server.stop()
+    editor = tab(serve(projects=server.projects))
+    editor.home()
+    card = editor.page.get_by_role("listitem").filter(has_text="shot")
+    expect(card).to_contain_text("more than 10 frames")
+    editor.button("Read shot again").click()
+    expect(card).to_contain_text("14 frames")
+    expect(editor.button("Read shot again")).to_be_hidden()

@@ -172,6 +172,13 @@ export class App {
     if (session && object) attempt(() => session.act(() => session.edits.erase(object)));
   }
 
+  /** Beside the open video: a mask file. @param {File[]} files */
+  dropped(files) {
+    const [file, ...more] = files;
+    if (!more.length && (file.type.startsWith("image/") || file.name.toLowerCase().endsWith(".json"))) this.loadMask(file);
+    else note("Here one mask file at a time can be dropped. To open a video, go to all projects first (camn, top left).");
+  }
+
   /** @param {File} file */
   loadMask(file) {
     const { session } = this;

@@ -12,10 +12,13 @@ import { chosenFolder, dropped, sourceOf, Upload } from "./upload.js";
 /** @import {Project} from "./types.js" */
 /** @import {Source} from "./upload.js" */
 
-/** @param {Store} store @param {(id: string) => void} open */
-export function showHome(store, open) {
+/**
+ * @param {Store} store @param {(id: string) => void} open
+ * @param {(files: File[]) => void} beside takes what is dropped while a project is open
+ */
+export function showHome(store, open, beside) {
   const drop = dropZone(store, open);
-  listenToDrops((source) => drop(source));
+  listenToDrops((source) => drop(source), beside);
   const list = find("#projects", HTMLElement);
   let shown = "";
   store.watch(["projects", "projectId"], () => {
@@ -34,8 +37,8 @@ export function showHome(store, open) {
   });
 }
 
-/** @param {(source: Promise<Source>) => void} take */
-function listenToDrops(take) {
+/** @param {(source: Promise<Source>) => void} take @param {(files: File[]) => void} beside */
+function listenToDrops(take, beside) {
   const zone = find("#drop", HTMLElement);
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -45,7 +48,9 @@ function listenToDrops(take) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    if (event.dataTransfer?.files.length && !find("#home", HTMLElement).hidden) take(dropped(event.dataTransfer));
+    if (!event.dataTransfer?.files.length) return;
+    if (find("#home", HTMLElement).hidden) beside([...event.dataTransfer.files]);
+    else take(dropped(event.dataTransfer));
   });
 }
 
@@ -143,6 +148,11 @@ function card(project, store, open) {
     button("trash", `Delete ${name}`, remove, { class: "quiet" }),
   ];
   actions.forEach((action, i) => (action.id = `${i ? "delete" : "rename"}-${id}`));
+  if (project.state === "failed") {
+    const again = () => attempt(async () => store.putProject(await api.decode(id)));
+    actions.unshift(button("next", `Read ${name} again`, again, { class: "quiet" }));
+    actions[0].id = `again-${id}`;
+  }
   const opens = project.count > 0 || project.state === "decoding";
   const title = opens
     ? el("a", { id: `open-${id}`, href: `#/p/${id}`, class: "open" }, name)

@@ -143,7 +143,11 @@ async function start() {
   showTitle();
   showConnection();
   store.watch(["busy"], showEmpty);
-  showHome(store, (id) => (location.hash = `#/p/${id}`));
+  showHome(
+    store,
+    (id) => (location.hash = `#/p/${id}`),
+    (files) => app.dropped(files),
+  );
   listenToKeys(app);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme); // after theme.js has heard of it
   returnFocus();

@@ -153,7 +153,7 @@ export class Propagation {
     const has = session.track.has(frame);
     const ready = session.project.state === "ready";
     const why = !ready
-      ? "The video is still being read."
+      ? session.project.error ?? "The video is still being read."
       : has
         ? `From frame ${frame + 1}, whose mask it starts with.`
         : "Mark the objects on this frame first, or go to one with a mask.";
