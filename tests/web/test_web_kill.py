@@ -183,7 +183,7 @@ def test_the_command_line_opens_a_project(serve, tiny, make, tmp_path):
     first = serve()
     id = first.project(("clip.mkv", make.clip(5)))
     for _ in range(2):
-        first.ask("POST", f"/api/projects/{id}/objects", {})
+        first.ask("POST", f"/api/projects/{id}/objects", {"name": "square"})
     both = np.where(make.square(1)[::-1] > 0, 2, make.square(1)).astype(np.uint8)
     first.ask("PUT", f"/api/projects/{id}/masks/1", make.png(both))
     first.ask("DELETE", f"/api/projects/{id}/objects/2")
@@ -201,9 +201,7 @@ def test_the_command_line_opens_a_project(serve, tiny, make, tmp_path):
     assert done.returncode == 0, done.stderr
     masks = sorted(path.name for path in (tmp_path / "out" / "masks").iterdir())
     assert masks == [f"{index:06d}.png" for index in range(5)]
-    assert json.loads((tmp_path / "out" / "segments.json").read_bytes())["categories"] == [
-        {"id": 1, "name": "object 1"}
-    ]
+    assert json.loads((tmp_path / "out" / "segments.json").read_bytes())["categories"] == [{"id": 1, "name": "square"}]
     wrong = command("segment", "--project", tmp_path / "out")
     assert wrong.returncode == 2 and "no project" in wrong.stderr
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def segment_video(
     *,
     loaded: Model | None = None,
     span: Span | None = None,
+    names: Mapping[int, str] | None = None,
     progress: Report = lambda progress: None,
     notice: Notice = lambda note: None,
     **changes: Any,
@@ -105,10 +107,11 @@ def segment_video(
     masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
     frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
     follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one that the options
-    ask for. span: segment these frames alone, from the masks among them (see `join_parts`). progress: called after each
-    frame. notice: called before the first frame with each sentence on how masks were read, such as which colour is
-    which object, and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
-    `SegmentOptions`, in place of those of `options`.
+    ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names: what segments.json
+    calls objects, by id; "object ID" if it is not said. progress: called after each frame. notice: called before the
+    first frame with each sentence on how masks were read, such as which colour is which object, and on the first
+    frames with what runs the network (see `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of
+    those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
@@ -134,7 +137,7 @@ def segment_video(
         about |= {} if span.whole else {"span": [span.start, span.stop]}
         with recording(folder, about) as record:
             try:
-                _follow(source, given, segmenter, folder, options, run, progress)
+                _follow(source, given, segmenter, partial(Outputs, folder, source, options, names), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
             record["warnings"] += _unused(given, span.start + run.frames)
@@ -171,8 +174,7 @@ def _follow(
     source: FrameSource,
     given: MaskSet,
     segmenter: AnySegmenter,
-    folder: Path,
-    options: SegmentOptions,
+    open_outputs: Callable[[], Outputs],
     run: _Run,
     progress: Report,
 ) -> None:
@@ -180,7 +182,7 @@ def _follow(
     file."""
     with (
         enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
-        Outputs(folder, source, options) as outputs,
+        open_outputs() as outputs,
         closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
         WriterThread() as writer,
     ):

@@ -68,7 +68,7 @@ class ObjectsTable:
 class Outputs:
     """All outputs of a run that come frame by frame. Leaving the `with` block ends every file, also after an error."""
 
-    def __init__(self, folder: Path, source: FrameSource, options: SegmentOptions):
+    def __init__(self, folder: Path, source: FrameSource, options: SegmentOptions, names: Mapping[int, str] | None):
         self._stack = ExitStack()
         fps, tick = source.fps or options.rate(), source.time_base
         enter = self._stack.enter_context
@@ -76,7 +76,7 @@ class Outputs:
             undo.push(self._stack)
             self.masks = MaskWriter(folder / "masks")
             self.table = enter(ObjectsTable(folder / "objects.csv"))
-            self.segments = enter(SegmentsWriter(folder / "segments.json")) if options.json else None
+            self.segments = enter(SegmentsWriter(folder / "segments.json", names)) if options.json else None
             video = folder / "overlay.mp4"
             self.overlay = enter(OverlayWriter(video, source.size, fps, tick)) if options.overlay else None
             kinds = dict.fromkeys(options.alpha)

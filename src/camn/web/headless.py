@@ -42,7 +42,10 @@ def segment_project(
         with tempfile.TemporaryDirectory() as named:
             for index, mask in given.items():
                 write_palette_png(Path(named) / f"{index:06d}.png", mask)
-            return api.segment_video(project.video(), named, out, options, progress=progress, notice=notice)
+            names = {item.id: item.name for item in project.record.objects}
+            return api.segment_video(
+                project.video(), named, out, options, names=names, progress=progress, notice=notice
+            )
     except Problem as error:
         raise CamnError(f"{folder}: {error.message}") from error
     finally:
