@@ -158,6 +158,16 @@ def listening(server: Server) -> Iterator[dict[str, int]]:
     yield counts
 
 
+def follow(server: Server, log: Log, clip: Path, count: int) -> str:
+    """A new project of the clip, two objects followed through it."""
+    id = upload(server, clip)
+    log.stage("decode", count, lambda: server.ask("GET", f"/api/projects/{id}")["state"] != "decoding")
+    server.call("POST", f"/api/projects/{id}/masks/0/load?resize=true", (DEMO / "first.png").read_bytes())
+    job = server.ask("POST", f"/api/projects/{id}/propagate", {"frame": 0})["id"]
+    log.stage("propagate", count - 1, lambda: ended(server, id, job))
+    return id
+
+
 def check(kind: str, path: Path, count: int) -> str:
     """Opens an export again; what it holds."""
     if kind == "masks":
@@ -186,11 +196,8 @@ def run(args: argparse.Namespace, work: Path) -> None:
     try:
         with listening(server) as events:
             log = Log(server, work / "projects")
-            id = upload(server, clip)
-            log.stage("decode", count, lambda: server.ask("GET", f"/api/projects/{id}")["state"] != "decoding")
-            server.call("POST", f"/api/projects/{id}/masks/0/load?resize=true", (DEMO / "first.png").read_bytes())
-            job = server.ask("POST", f"/api/projects/{id}/propagate", {"frame": 0})["id"]
-            log.stage("propagate", count - 1, lambda: ended(server, id, job))
+            known = server.ask("GET", "/api/projects")
+            id = known[0]["id"] if known else follow(server, log, clip, count)
             for kind in args.exports:
                 job = server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"]
                 log.stage(kind, count, lambda job=job: ended(server, id, job))
@@ -210,7 +217,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--short-side", type=int, default=96)
     parser.add_argument("--exports", nargs="*", default=["masks", "coco", "overlay", "prores", "vp9"])
-    parser.add_argument("--work", type=Path, help="a folder that is kept, with the clip, the project and the exports")
+    parser.add_argument("--work", type=Path, help="a folder that is kept; once more with it: other exports")
     parser.add_argument("more", nargs="*", help="further options of camn serve, after --")
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from camn.data.alpha import AlphaWriter, cut_out
+from camn.data.alpha import MARGIN, AlphaWriter, cleared, cut_out
 from camn.data.movie import Encoding, Movie, time_base
 from camn.data.overlay import OverlayWriter, draw_overlay, outline
 from camn.data.source import Frame, open_source
@@ -228,6 +228,17 @@ def test_cut_out():
     assert rgba[..., 3].tolist() == [[0, 128, 255], [0, 255, 64]]
 
 
+@given(points=st.lists(st.tuples(st.integers(0, 39), st.integers(0, 59)), max_size=3))
+def test_cleared(points):
+    image, alpha = picture(0, (40, 60)), np.zeros((40, 60), np.uint8)
+    for y, x in points:
+        alpha[y, x] = 1
+    rgba = cleared(np.dstack([image, alpha]))
+    for y, x in np.ndindex(40, 60):
+        near = any(max(abs(y - v), abs(x - u)) <= MARGIN for v, u in points)
+        assert rgba[y, x].tolist() == [*(image[y, x] if near else (0, 0, 0)), alpha[y, x]]
+
+
 def test_alpha_png(tmp_path):
     with AlphaWriter(tmp_path, "png", SIZE) as writer:
         for frame in frames(6):
@@ -273,7 +284,7 @@ def test_alpha_videos(tmp_path, kind, suffix, decoder, size):
         images, read = read_alpha(tmp_path / f"{number}.{suffix}", decoder)
         assert len(images) == 6 and all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(read, times, strict=True))
         for index, image in enumerate(images):
-            expected = cut_out(picture(index, size), probabilities(index).get(number))
+            expected = cleared(cut_out(picture(index, size), probabilities(index).get(number)))
             assert np.abs(image[..., 3].astype(int) - expected[..., 3]).mean() < 3
             if number in probabilities(index):
                 assert np.abs(image[..., :3].astype(int) - expected[..., :3]).mean() < 8

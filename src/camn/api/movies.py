@@ -11,7 +11,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from camn.data.alpha import ENCODINGS, cut_out
+from camn.data.alpha import ENCODINGS, cleared, cut_out
 from camn.data.movie import Movie
 from camn.data.overlay import draw_overlay, overlay_encoding
 from camn.data.source import FrameSource, prefetch
@@ -66,6 +66,7 @@ def write_movie(
 
 
 def cut(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """image (H, W, 3) uint8, ids (H, W) -> (H, W, 4) uint8: all objects; alpha falls from 1 to 0 across the edge."""
+    """image (H, W, 3) uint8, ids (H, W) -> (H, W, 4) uint8: all objects; alpha falls from 1 to 0 across the edge, and
+    colours far from it are black."""
     inside = cv2.GaussianBlur((ids > 0).astype(np.float32), (0, 0), 0.8)
-    return cut_out(image, inside)
+    return cleared(cut_out(image, inside))

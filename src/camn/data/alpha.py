@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -24,6 +25,7 @@ ENCODINGS = {
     }),
 }  # fmt: skip
 KINDS = ("png", *ENCODINGS)
+MARGIN = 16  # pixels about what is to be seen that keep their colours in movies: as wide as the codecs' blocks
 
 
 def cut_out(image: np.ndarray, probability: np.ndarray | None) -> np.ndarray:
@@ -38,11 +40,19 @@ def cut_out(image: np.ndarray, probability: np.ndarray | None) -> np.ndarray:
     return np.dstack([image, alpha])
 
 
+def cleared(picture: np.ndarray) -> np.ndarray:
+    """picture (H, W, 4) uint8 RGBA, black farther than MARGIN from all that is not transparent.
+
+    In a movie what nobody sees would take most of the room and time, and show where a player knows no alpha."""
+    near = cv2.dilate((picture[..., 3] > 0).astype(np.uint8), np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8))
+    return picture * near[..., None]
+
+
 class AlphaWriter:
     """One output with alpha per object, below `folder`, by kind:
 
     png: ID/NAME.png, from the frame on which the object appears. prores: ID.mov, ProRes 4444 (10 bits, alpha 16).
-    vp9: ID.webm. The videos have all the source's frames, transparent before the object appears.
+    vp9: ID.webm. The videos have all the source's frames, transparent before the object appears, and black far from it.
     size, fps, tick: as for OverlayWriter. Raises OutputError; see Movie for what happens on errors.
     """
 
@@ -70,7 +80,7 @@ class AlphaWriter:
             if self.kind == "png":
                 self._write_png(number, frame.name, picture)
             else:
-                self._movie(number).write(picture, frame.time)
+                self._movie(number).write(cleared(picture), frame.time)
         self._times.append(frame.time)
 
     def _write_png(self, number: int, name: str, picture: np.ndarray) -> None:
