@@ -66,7 +66,7 @@ class Server:
             *more,
         ]
         self.projects = projects
-        self.process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.process.stdout
         self.said = ""
         while not (found := re.search(r"http://([^/]+):(\d+)/(?:\?token=(\w+))?\n", self.said)):

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
+from camn.masks import SegmentsWriter
+
 FRAMES, HEIGHT, WIDTH = 20, 180, 320
 
 
@@ -289,6 +291,18 @@ def test_a_mask_file(editor, project, make):
     editor.press("z")
     expect(editor.page.get_by_text("Mark the objects on this frame first")).to_be_visible()
     assert editor.given(project) == []
+
+
+def test_masks_of_more_frames_than_are_undone(editor, server, make, tmp_path):
+    project = server.project(("clip.mkv", make.clip(33)))
+    with SegmentsWriter(tmp_path / "segments.json") as writer:
+        for index in range(33):
+            writer.add(index, f"{index:06d}", make.square(index))
+    editor.open(project)
+    editor.page.get_by_label("Mask file", exact=True).set_input_files(tmp_path / "segments.json")
+    expect(editor.page.get_by_role("status").filter(has_text="too much to be undone by Z")).to_be_visible()
+    expect(editor.button("Undo")).to_be_disabled()
+    assert editor.given(project) == list(range(33))
 
 
 def test_a_mask_file_of_another_size(editor, project, make):

@@ -169,6 +169,27 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     assert predicted(editor, project) == [[1, 19]]
 
 
+def test_killed_while_one_waits(serve, tab, clip, make):
+    """It had no frame yet: it is started again as it was asked for, both ways."""
+    server = serve(*NETWORK)
+    other, project = server.project(("long.mkv", make.clip(100))), server.project(("bunny.mkv", clip))
+    server.ask("POST", f"/api/projects/{other}/objects", {})
+    server.ask("PUT", f"/api/projects/{other}/masks/0", make.png(make.square()))
+    server.ask("POST", f"/api/projects/{other}/propagate", {"frame": 0})
+    editor = tab(server)
+    editor.open(project, 9)
+    editor.mark()
+    editor.button("Both").click()
+    expect(editor.page.locator("#propagate .numbers")).to_have_text("Waiting: 1 job before it")
+    server.kill()
+    editor.server = serve(*NETWORK, "--port", str(server.port), projects=server.projects)
+    expect(editor.page.locator("#propagate .notice")).to_contain_text("Interrupted: the server was stopped.")
+    editor.button("Start again").click()
+    running(editor)
+    done(editor)
+    assert predicted(editor, project) == [[0, 8], [10, 19]]
+
+
 def test_projects_are_renamed_and_deleted(editor, project):
     editor.home()
     card = editor.page.get_by_role("listitem").filter(has_text="test").first
