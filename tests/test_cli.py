@@ -266,6 +266,9 @@ def test_models(command):
     assert code == 0 and all(name in out for name in ("camn-mobile", "camn-r101", "cfbi-plus-r101", "not shipped"))
     for name, path in weights.shipped().items():
         assert name in out and weights.read(path).sha256 in out
+    for path in weights.shipped_fusions():
+        read = weights.read_fusion(path)
+        assert f"joins {', '.join(read.config.members)}" in out and read.sha256 in out
 
 
 def test_evaluate_and_its_errors(command, place):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from camn.api.fusing import Fused, fuse
     from camn.api.holdout import hold_out
     from camn.api.joining import join_parts, part_options
-    from camn.api.loading import Model, ModelInfo, convert, cpu_threads, load, model_sha256, models, open_model
+    from camn.api.loading import Model, ModelInfo, convert, cpu_threads, fusions, load, model_sha256, models, open_model
     from camn.api.making import AblateOptions, FuseOptions
     from camn.api.movies import MovieKind, write_movie
     from camn.api.options import (
@@ -50,6 +50,7 @@ _HOME = {
         "ModelInfo",
         "convert",
         "cpu_threads",
+        "fusions",
         "load",
         "model_sha256",
         "models",
@@ -117,6 +118,7 @@ __all__ = [
     "evaluate",
     "first_masks",
     "fuse",
+    "fusions",
     "hold_out",
     "join_parts",
     "load",

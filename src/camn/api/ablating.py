@@ -111,8 +111,8 @@ class _Work:
         )
         record = self.folder / "scores" / f"{row.name}-{seed}.json"
         key = {"models": [model_sha256(path) for path in models], "setup": self._plain(how.setup(), join)}
-        known = _known(record, key | self.data)
-        return known or self._evaluate(row, seed, models, how, record, key | self.data, trained)
+        key |= self.data | {"dataset": str(Path(self.data["dataset"]).resolve())}
+        return _known(record, key) or self._evaluate(row, seed, models, how, record, key, trained)
 
     def _plain(self, setup: Setup, join: str) -> Any:
         """The setup as JSON has it; a fusion network by its hash."""

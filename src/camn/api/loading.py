@@ -153,14 +153,23 @@ def models() -> list[ModelInfo]:
     return [_info(name, shipped.get(name)) for name in dict.fromkeys([*shipped, *NETWORKS])]
 
 
+def fusions() -> list[ModelInfo]:
+    """Every shipped fusion network, with the models that it joins."""
+    read = [weights.read_fusion(path) for path in weights.shipped_fusions()]
+    return [_described(one.path.stem, "joins " + ", ".join(one.config.members), one) for one in read]
+
+
 def _info(name: str, path: Path | None) -> ModelInfo:
     about = ABOUT.get(name, "shipped weights")
     if path is None:
         shapes = expected_shapes(network_preset(name))
         return ModelInfo(name, about, _millions(shapes.values()))
-    read = weights.read(path)
+    return _described(name, about, weights.read(path))
+
+
+def _described(name: str, about: str, read: weights.Weights | weights.FusionWeights) -> ModelInfo:
     count = _millions(tuple(tensor.shape) for tensor in read.state.values())
-    return ModelInfo(name, about, count, path, path.stat().st_size, read.sha256, read.notes)
+    return ModelInfo(name, about, count, read.path, read.path.stat().st_size, read.sha256, read.notes)
 
 
 def _millions(shapes: Any) -> float:

@@ -19,16 +19,21 @@ class Models:
     """List the known networks, and what is known of the shipped weights."""
 
     def run(self) -> None:
-        print(f"{'model':<18}{'parameters':>12}  {'weights':<14}about")
-        for info in api.models():
+        self._show("model", api.models())
+        print()
+        self._show("fusion network", api.fusions())
+
+    def _show(self, kind: str, found: list[api.ModelInfo]) -> None:
+        print(f"{kind:<20}{'parameters':>10}    {'weights':<14}about")
+        for info in found:
             size = f"{info.size / 1e6:.1f} MB" if info.shipped else "not shipped"
-            print(f"{info.name:<18}{info.parameters:>10.1f} M  {size:<14}{info.about}")
+            print(f"{info.name:<20}{info.parameters:>10.2f} M  {size:<14}{info.about}")
             if info.shipped:
                 print(f"  sha256 {info.sha256}")
                 for key, value in (info.notes or {}).items():
                     if isinstance(value, dict):  # a whole recipe, or a file with its hash: the file has the rest
                         value = value.get("name", value.get("file", value))
-                    print(f"  {key}: {value}")
+                    print(f"  {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 @dataclass(frozen=True)
