@@ -28,9 +28,7 @@ class Segment:
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; or a folder, named like frames
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
-    preset: Preset = (
-        "default"  # of the options not given. views: flip, two scales, post-processing; best: the whole system
-    )
+    preset: Preset = "default"  # of options not given; views: flip, 2 scales, post-processing; best: 4 models, too
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=segment_options)
 
     def run(self) -> None:

@@ -25,7 +25,7 @@ ALIKE = (("people-parts", 0.4), ("horses", 0.5), ("teacher", 0.4), ("bottles", 0
 class ClipOptions:
     """What clips look like. Chances are 0..1. Scales are zooms of a picture as though its short side were 360."""
 
-    size: Size = (224, 224)
+    size: Size = (225, 225)
     frames: int = 3
     max_objects: int = 3
     min_area: float = 0.005  # of the crop, on frame 0; an object below it is background

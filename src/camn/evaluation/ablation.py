@@ -56,8 +56,8 @@ class Measured:
 
 
 def ablation_table(found: Mapping[str, Mapping[int, Measured]], rows: Sequence[Row] = ROWS) -> str:
-    """Markdown: each row's J&F in percent, its spread over seeds, what it adds to the row below it, the paper's figures
-    beside these. found: by row and seed; rows without any are marked as not measured."""
+    """Markdown: each row's J&F in percent, its spread over seeds, what it adds to the row that it builds on, the
+    paper's figures beside these. found: by row and seed; rows without any are marked as not measured."""
     head = "| row | J&F | seeds | adds | frames/s | trained, min | paper (YouTube-VOS) | adds |"
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     papers = {row.name: row.paper for row in rows}
