@@ -125,6 +125,24 @@ def test_killed_twice_on_both_ways(serve, make):
     assert server.ask("GET", f"/api/projects/{id}")["predicted"] == [[0, 39], [41, FRAMES - 1]]
 
 
+def test_killed_when_all_was_done(serve, make):
+    """After the last mask, before the record says so: nothing is left to go on with."""
+    server = serve()
+    id = server.project(("clip.mkv", make.clip(8)))
+    server.ask("POST", f"/api/projects/{id}/objects", {})
+    server.ask("PUT", f"/api/projects/{id}/masks/3", make.png(make.square(3)))
+    asked = {"frame": 3, "direction": "both", "until": "end"}
+    job = server.job(server.ask("POST", f"/api/projects/{id}/propagate", asked)["id"])
+    server.kill()
+    path = server.projects / id / "project.json"
+    record = json.loads(path.read_bytes())
+    assert job["state"] == "done" and record["propagation"] is None
+    path.write_text(json.dumps(record | {"propagation": asked | {"job": job["id"]}}))
+    again = serve(projects=server.projects)
+    assert again.ask("GET", f"/api/projects/{id}")["jobs"] == []
+    assert json.loads(path.read_bytes())["propagation"] is None
+
+
 def test_killed_at_many_moments_of_marking(serve, make):
     """Whatever was answered is there afterwards; the events of the next run do not pretend to be those of this one."""
     first = serve()

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camn.errors import DataError
+from camn.masks import MaskSet, ObjectIds
+from camn.web.bodies import renumbered
 from camn.web.decode import jpeg
 from camn.web.drawing import from_box, from_strokes
 from camn.web.events import Events
@@ -21,7 +23,7 @@ from camn.web.maskfiles import MaskFiles, Predicted, encode
 from camn.web.names import readable
 from camn.web.problem import Problem, plain
 from camn.web.project import Project, Record, stretches
-from camn.web.propagate import REFERENCES, follow, plan
+from camn.web.propagate import REFERENCES, check, follow, plan, runs_of
 from camn.web.schemas import Propagate, Stroke
 from camn.web.store import tidy
 from camn.web.zips import unpack
@@ -36,15 +38,18 @@ directions, untils = st.sampled_from(["forward", "backward", "both"]), st.sample
 @given(st.sets(frames), frames, directions, untils)
 def test_a_plan_goes_where_it_was_asked_to(marked, frame, direction, until):
     runs = plan(sorted(marked), COUNT, Propagate(frame=frame, direction=direction, until=until))
-    steps = {"forward": [1], "backward": [-1], "both": [1, -1]}[direction]
-    assert [run.frames.step for run in runs] == steps
-    for run, step in zip(runs, steps, strict=True):
+    ways = {}
+    for step in {"forward": [1], "backward": [-1], "both": [1, -1]}[direction]:
         way, index = [], frame + step
         while 0 <= index < COUNT and not (until == "given" and index in marked):
             way.append(index)
             index += step
-        assert list(run.frames) == way and run.start == frame
-        behind = sorted((i for i in marked if (i - frame) * step < 0), key=lambda i: -abs(i - frame))
+        if way:
+            ways[step] = way
+    assert [(run.frames.step, list(run.frames)) for run in runs] == list(ways.items())
+    for run in runs:
+        assert run.start == run.origin == frame
+        behind = sorted((i for i in marked if (i - frame) * run.frames.step < 0), key=lambda i: -abs(i - frame))
         assert list(run.seeds) == behind[-REFERENCES:]
 
 
@@ -54,10 +59,13 @@ def test_a_plan_goes_on_where_it_was_cut_off(marked, frame, direction, until, da
     way = [index for run in plan(sorted(marked), COUNT, asked) for index in run.frames]
     done = data.draw(st.integers(0, len(way)))
     reached = way[done - 1] if done else None
-    assert reached not in marked or until == "end"
     runs = plan(sorted(marked), COUNT, asked.model_copy(update={"reached": reached}))
     assert [index for run in runs for index in run.frames] == way[done:]
-    assert all(run.start == run.frames[0] - run.frames.step for run in runs if run.frames)
+    for run in runs:
+        step = run.frames.step
+        assert run.start == run.frames[0] - step and run.origin == frame
+        assert run.start == frame or frame in run.seeds  # what it began with is seen again
+        assert set(run.seeds) - {frame} <= marked and list(run.seeds) == sorted(run.seeds, key=lambda i: i * step)
 
 
 class Network:
@@ -96,6 +104,51 @@ def test_masks_that_are_cleared_while_a_propagation_runs(tmp_path):
     project.masks.clear([2, 3], "given")
     with pytest.raises(Problem, match="Frame 3 has no mask of an object any more"):
         list(follow(project, planned, Network()))  # type: ignore[arg-type]
+
+
+def test_a_propagation_goes_on_from_a_frame_that_shows_nothing(tmp_path):
+    """Its object had left: it is known from the frame that it was begun on. Without the frame's mask it begins anew."""
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=8))
+    project.add_object(None, None, 5)
+    (project.folder / "frames").mkdir()
+    for index in range(8):
+        project.frame_file(index).write_bytes(jpeg(np.full((6, 8, 3), 30 * index, np.uint8), 95))
+    project.masks.predict(2, np.ones((6, 8), np.uint8), Predicted({1: 0.9}))  # what it was asked from
+    for index in (3, 4):
+        project.masks.predict(index, np.zeros((6, 8), np.uint8), Predicted({1: 0.1}, frozenset({1})))
+    asked = Propagate(frame=2, direction="both", reached=4)
+    assert check(project, asked) == 3 + 2
+    forward, backward = runs_of(project, asked)
+    network = Network()
+    assert [index for index, _ in follow(project, forward, network)] == [5, 6, 7]  # type: ignore[arg-type]
+    assert network.told == [("start", 60)] and network.index == 4  # frame 2, then 4 to 7
+    assert list(backward.frames) == [1, 0] and backward.seeds == ()
+    project.masks.clear([4], "predicted")
+    assert check(project, asked) == 5 + 2
+    assert check(project, asked.model_copy(update={"reached": 7})) == 5 + 2  # it has none either
+    project.masks.predict(0, np.zeros((6, 8), np.uint8), Predicted({1: 0.1}))
+    with pytest.raises(Problem, match="no frame to go"):
+        check(project, asked.model_copy(update={"reached": 0}))
+
+
+def test_masks_with_the_id_of_a_deleted_object_are_renumbered(tmp_path):
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=6))
+    for _ in range(3):
+        project.add_object(None, None, 5)
+    project.masks.give(0, np.full((6, 8), 2, np.uint8))
+    project.masks.predict(1, np.full((6, 8), 3, np.uint8), Predicted({3: 0.5}))
+    for id in (1, 2, 3):
+        project.delete_object(id)
+    file = np.array([[0, 1, 2, 3, 4]], np.uint8)
+    found = renumbered(project, MaskSet({5: file}, ObjectIds((1, 2, 3, 4)), {2: (1, 2, 3)}, ("said",)))
+    assert found.masks[5].tolist() == [[0, 1, 5, 6, 4]] and found.ids.ids == (1, 4, 5, 6)
+    assert found.colours == {5: (1, 2, 3)}
+    assert found.notes == (
+        "said", "Object 2 of the file is object 5 here: 2 was deleted.",
+        "Object 3 of the file is object 6 here: 3 was deleted.",
+    )  # fmt: skip
+    with pytest.raises(Problem, match="All ids up to 254"):
+        renumbered(project, MaskSet({5: file}, ObjectIds((2, 254))))
 
 
 def test_a_zip_whose_list_of_members_is_a_bomb(tmp_path):

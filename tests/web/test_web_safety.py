@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -135,7 +136,8 @@ def test_other_machines_need_a_flag_and_a_token(serve, tiny, tmp_path):
     server = serve("--host", "0.0.0.0", "--public", "--names", "studio")
     token = server.token
     assert token and len(token) >= 24
-    for headers in ({}, {"authorization": "Bearer x"}, {"cookie": "camn-token=x"}, {"cookie": "camn-token=ü; ;;=,"}):
+    cookies = ({"cookie": text} for text in (f"camn-token-{server.port}=x", "camn-token=ü; ;;=,"))
+    for headers in ({}, {"authorization": "Bearer x"}, *cookies):
         for path in ("/", "/api/projects", "/static/index.html", "/?token=x", "/api/projects?token=" + token):
             assert server.call("GET", path, **headers).status == 401, (path, headers)
         with pytest.raises(InvalidStatus, match="403|401"):
@@ -311,14 +313,11 @@ def test_an_upload_that_is_late_is_not_taken(low, new, make):
     assert [path.name for path in (low.projects / new / "source").iterdir()] == ["video.mkv"]
 
 
-def test_a_second_try_has_nothing_of_the_first(low, new, make):
+def test_a_project_is_of_one_video(low, new, make):
     assert "8 frames" in decode(low, new, "x.mkv", make.clip(12))
     assert low.ask("GET", f"/api/projects/{new}")["count"] == 8
-    images = {f"{n}.png": make.png(make.picture(30 + n, (32, 128))) for n in range(2)}
-    assert decode(low, new, "x.zip", make.archive(images)) is None
-    found = low.ask("GET", f"/api/projects/{new}")
-    assert (found["count"], found["width"], found["error"]) == (2, 128, None)
-    assert low.call("GET", f"/api/projects/{new}/frames/0?size=full").ids.shape == (32, 128, 3)
+    refused = low.call("PUT", f"/api/projects/{new}/upload?name=x.mkv", make.clip(2))
+    assert refused.code == "conflict" and "make a new project" in refused.message  # its frames may be kept by browsers
 
 
 def test_pixels_and_frames(low, make):
@@ -423,6 +422,19 @@ def test_errors_carry_no_paths(low, new, make):
     texts += [low.call("POST", f"/api/projects/{new}/decode").body.decode()]
     for text in texts:
         assert str(low.projects) not in text and "/tmp" not in text and "/etc" not in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_errors_of_a_folder_of_any_name_carry_no_paths(serve, make, tmp_path, relative):
+    folder = tmp_path / "my projects"
+    server = serve(projects=Path(os.path.relpath(folder)) if relative else folder)
+    id = server.project(("clip.mkv", make.clip(3)))
+    server.ask("POST", f"/api/projects/{id}/objects", {})
+    (folder / id / "given").mkdir(exist_ok=True)
+    (folder / id / "given" / "000000.png").mkdir()  # so that it cannot be written
+    refused = server.call("PUT", f"/api/projects/{id}/masks/0", make.png(make.square(0)))
+    assert refused.status == 409 and "my projects" not in refused.message and tmp_path.name not in refused.message
+    assert refused.message.startswith(f"The projects/{id}/given/000000.png")
 
 
 def test_half_requests_hold_nobody_up(server):

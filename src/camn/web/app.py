@@ -87,7 +87,8 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(CamnError)
     def camn_error(request: Request, error: CamnError) -> JSONResponse:
         full = isinstance(error, OutputError) and "no room" in str(error)
-        return _error(Problem("no_room" if full else "conflict", plain(error)))
+        said = plain(error, (request.app.state.studio.store.folder, "the projects"))
+        return _error(Problem("no_room" if full else "conflict", said))
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

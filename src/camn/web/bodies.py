@@ -13,10 +13,11 @@ from PIL import Image
 from starlette.requests import ClientDisconnect
 
 from camn.errors import MaskError
-from camn.masks import MaskSet, read_masks
+from camn.files import writing
+from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.web.limits import size
 from camn.web.problem import Problem, plain
-from camn.web.project import Project
+from camn.web.project import LAST_ID, Project
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -74,6 +75,25 @@ def mask_of_png(data: bytes, wanted: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(ids).astype(np.uint8)
 
 
+def renumbered(project: Project, found: MaskSet) -> MaskSet:
+    """Objects of a mask file with ids of deleted objects that masks still hold get new ones, else those would be seen
+    again under their names. Raises Problem when no ids are left."""
+    old = [id for id in found.ids if id not in project.ids and project.masks.mentions(id)]
+    last = max([project.record.last_id, *found.ids])
+    if last + len(old) > LAST_ID:
+        raise Problem("conflict", f"All ids up to {LAST_ID} were used; make a new project for more objects.")
+    new = {id: last + 1 + n for n, id in enumerate(old)}
+    if not new:
+        return found
+    table = np.arange(256, dtype=np.uint8)
+    table[list(new)] = list(new.values())
+    masks = {frame: table[mask] for frame, mask in found.masks.items()}
+    ids = ObjectIds(tuple(sorted(new.get(id, id) for id in found.ids)))
+    colours = {new.get(id, id): colour for id, colour in found.colours.items()}
+    notes = [f"Object {id} of the file is object {to} here: {id} was deleted." for id, to in new.items()]
+    return MaskSet(masks, ids, colours, (*found.notes, *notes))
+
+
 def png_of_mask(ids: np.ndarray) -> bytes:
     """ids (H, W) uint8 -> a grey PNG whose values they are."""
     buffer = io.BytesIO()
@@ -88,7 +108,8 @@ def read_mask_file(project: Project, index: int, data: bytes, resize: bool, most
     end = ".json" if data.lstrip()[:1] in (b"{", b"[") else ".png"
     path = project.folder / f".load-{secrets.token_hex(8)}{end}"
     try:
-        path.write_bytes(data)
+        with writing(path):
+            path.write_bytes(data)
         names = [f"{frame:06d}" for frame in range(project.count)]
         found = read_masks(path, names, project.size, resize, most_pixels=most)
     except MaskError as error:

@@ -25,7 +25,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-COOKIE = "camn-token"
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -54,6 +53,11 @@ class Door:
     def local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+    @property
+    def cookie(self) -> str:
+        """That the token is kept in: browsers send a host's cookies to all its ports."""
+        return f"camn-token-{self.port}"
 
     def knows(self, host: str) -> bool:
         """Whether a Host header is one that a browser sends which was given this server's own address."""
@@ -126,25 +130,24 @@ class Guard:
     def _enter(self, scope: Scope, headers: dict[str, str]) -> str | None:
         """Raises Problem without the token. A cookie, if the token came in the address of the page."""
         assert self._door.token
-        given = [headers.get("authorization", "").removeprefix("Bearer "), _cookie(headers.get("cookie", ""))]
+        given = [headers.get("authorization", "").removeprefix("Bearer "), self._cookie(headers.get("cookie", ""))]
         if any(_same(token, self._door.token) for token in given):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["type"] == "http" and scope["path"] == "/" and _same(query.get("token", [""])[0], self._door.token):
-            return f"{COOKIE}={self._door.token}; HttpOnly; SameSite=Strict; Path=/"
+            return f"{self._door.cookie}={self._door.token}; HttpOnly; SameSite=Strict; Path=/"
         raise Problem("unauthorized", "This server asks for a token: open the whole address that it printed.")
+
+    def _cookie(self, text: str) -> str:
+        try:
+            found = SimpleCookie(text).get(self._door.cookie)
+        except CookieError:
+            return ""
+        return found.value if found else ""
 
 
 def _same(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode(), token.encode())
-
-
-def _cookie(text: str) -> str:
-    try:
-        found = SimpleCookie(text).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -96,7 +96,7 @@ class Jobs:
     ) -> Job:
         """Queue do(work), which returns the file it made, if any. known: as for `plain`. Raises Problem when full."""
         work = Work(project, kind, do, asked, known, total)
-        work.announce = lambda: self._events.job(self.shown(work))
+        work.announce = lambda: self._announce(work)
         with self._change:
             # Reading frames is bounded by the number of projects, and must not be refused halfway.
             if kind != "decode" and sum(not other.ended for other in self._works.values()) >= self._most:
@@ -116,7 +116,7 @@ class Jobs:
         """A propagation that another run of the server did not end."""
         work = Work(project, "propagate", lambda work: None, asked, (), 0)
         work.state, work.frame = "interrupted", frame
-        work.announce = lambda: self._events.job(self.shown(work))
+        work.announce = lambda: self._announce(work)
         with self._change:
             self._works[work.id] = work
 
@@ -175,10 +175,11 @@ class Jobs:
             thread.join(timeout=30)
 
     def shown(self, work: Work) -> Job:
-        left = (work.total - work.done) / work.rate if work.rate and work.total else None
+        rate = work.rate
+        left = (work.total - work.done) / rate if rate and work.total else None
         with self._change:
             queue = list(self._waiting[work.kind])
-        done = work.state == "done" and work.output is not None
+        done = work.state == "done" and work.output is not None and work.output.is_file()
         return Job(
             id=work.id,
             project=work.project,
@@ -188,7 +189,7 @@ class Jobs:
             done=work.done,
             total=work.total,
             frame=work.frame,
-            rate=round(work.rate, 3),
+            rate=round(rate, 3),
             left=None if left is None else round(max(0.0, left), 1),
             error=work.error,
             asked=work.asked,
@@ -196,9 +197,13 @@ class Jobs:
             file_name=work.file_name if done else None,
         )
 
+    def _announce(self, work: Work) -> None:
+        with self._change:  # what is told later is never older
+            self._events.job(self.shown(work))
+
     def _forget(self) -> None:
         """Of ended jobs that made no file the last few are kept."""
-        ended = [work for work in self._works.values() if work.ended and work.output is None]
+        ended = [w for w in self._works.values() if w.ended and w.output is None and w.state != "interrupted"]
         for work in ended[: -self._most]:
             del self._works[work.id]
 

@@ -125,10 +125,25 @@ class MaskFiles:
             sorted(id for id in predicted.lost - stated if id in confidence),
         )
 
+    def mentions(self, id: int) -> bool:
+        """Whether a mask says anything of this object."""
+        with self._lock:
+            return any(id in one.stated for one in self.given.values()) or any(
+                id in one.confidence for one in self.predicted.values()
+            )
+
     def etag(self, index: int) -> str:
         """Another one after each change of the frame's masks."""
-        times = (self._path(kind, index) for kind in ("given", "masks"))
-        return "-".join(f"{path.stat().st_mtime_ns:x}" if path.exists() else "0" for path in times)
+        with self._lock:
+            there = {"given": self.given, "masks": self.predicted}
+            return "-".join(f"{self._time(kind, index):x}" if index in known else "0" for kind, known in there.items())
+
+    def _time(self, kind: str, index: int) -> int:
+        """Nanoseconds; 0 of a file that somebody took away."""
+        try:
+            return self._path(kind, index).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def _path(self, kind: str, index: int) -> Path:
         return self._folder / kind / f"{index:06d}.png"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from camn.errors import DataError
-from camn.files import write_whole, writing
+from camn.files import write_whole
 from camn.masks import PALETTE
 from camn.web import schemas
 from camn.web.maskfiles import MaskFiles
@@ -166,14 +165,6 @@ class Project:
     def need_ready(self) -> None:
         if self.record.state != "ready":
             raise Problem("conflict", "The frames are still being read; wait until they are all there.")
-
-    def empty(self) -> None:
-        """Forget frames and masks, as of a video that could not be read to its end. Raises OutputError."""
-        with self.lock, writing(self.folder):
-            for name in ("frames", "small", "given", "masks"):
-                shutil.rmtree(self.folder / name, ignore_errors=True)
-            self.change(width=0, height=0, total=None, notes=())
-            self._masks, self.count = None, 0
 
     # --- changes -----------------------------------------------------------------------------------------------------
 

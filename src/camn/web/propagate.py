@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from camn import api
 from camn.web.decode import read_frame
-from camn.web.jobs import Work
+from camn.web.jobs import Cancelled, Work
 from camn.web.maskfiles import Predicted
 from camn.web.problem import Problem
 from camn.web.project import Project
@@ -22,45 +22,58 @@ REFERENCES = 8  # given frames that are shown to the network before it starts, t
 
 @dataclass(frozen=True)
 class Run:
-    """One way through the frames. start: whose mask it begins with. frames: those to segment, in order. seeds: given
-    frames behind the start, the farthest first."""
+    """One way through the frames. start: the frame before the first one. frames: those to segment, in order. seeds:
+    given frames behind the start, the farthest first. origin: whose shown mask the whole way began with; the start,
+    or, where an earlier run came to that, one of the seeds."""
 
     start: int
     frames: range
     seeds: tuple[int, ...]
+    origin: int
 
 
 def plan(given: list[int], count: int, asked: Propagate) -> list[Run]:
-    """given: frames with masks from the user, sorted. count: of the project's frames.
+    """Ways with frames to segment. given: frames with masks from the user, sorted. count: of the project's frames.
 
     Of both ways, forward comes first: what reached a frame before its start is through with it."""
     ahead = 0 if asked.reached is None else asked.reached - asked.frame
     steps = STEPS[asked.direction] if ahead >= 0 else (-1,)
-    return [_run(given, count, asked.frame + (ahead if ahead * step > 0 else 0), step, asked.until) for step in steps]
+    runs = [_run(given, count, asked, ahead if ahead * step > 0 else 0, step) for step in steps]
+    return [run for run in runs if run.frames]
 
 
-def _run(given: list[int], count: int, start: int, step: int, until: str) -> Run:
-    ahead = sorted((index for index in given if (index - start) * step > 0), key=lambda index: index * step)
-    behind = sorted((index for index in given if (index - start) * step < 0), key=lambda index: index * step)
+def _run(given: list[int], count: int, asked: Propagate, ahead: int, step: int) -> Run:
+    """ahead: how far it came before."""
+    start = asked.frame + ahead
+    known = {*given, asked.frame}
+    before = sorted((index for index in known if (index - start) * step < 0), key=lambda index: index * step)
+    seeds = before if ahead else [index for index in before if index != asked.frame]
+    kept = {*seeds[-REFERENCES:], *([asked.frame] if ahead else [])}
     end = count if step > 0 else -1
-    if until == "given" and ahead:
-        end = ahead[0]
-    return Run(start, range(start + step, end, step), tuple(behind[-REFERENCES:]))
+    if asked.until == "given":
+        end = min((index for index in given if (index - start) * step > 0), key=lambda index: index * step, default=end)
+    return Run(start, range(start + step, end, step), tuple(index for index in seeds if index in kept), asked.frame)
+
+
+def runs_of(project: Project, asked: Propagate) -> list[Run]:
+    """The ways of a propagation; from the beginning if the mask of the frame that it had reached is gone."""
+    if asked.reached is not None and project.shown_mask(asked.reached) is None:
+        asked = asked.model_copy(update={"reached": None})
+    return plan(project.given_frames(), project.count, asked)
 
 
 def check(project: Project, asked: Propagate) -> int:
     """How many frames are to be segmented. Raises Problem where there is nothing to start from, or nowhere to go."""
     project.need_ready()
+    for index in (asked.frame, asked.frame if asked.reached is None else asked.reached):
+        project.need_frame(index)
     ahead = 0 if asked.reached is None else asked.reached - asked.frame
     if all(ahead * step < 0 for step in STEPS[asked.direction]):
         raise Problem("invalid", f"From frame {asked.frame} frame {asked.reached} is not reached that way.")
-    runs = plan(project.given_frames(), project.count, asked)
-    for start in (run.start for run in runs):
-        project.need_frame(start)
-        mask = project.shown_mask(start)
-        if mask is None or not mask.any():
-            raise Problem("conflict", f"Frame {start} has no mask of an object; mark one there first.")
-    total = sum(len(run.frames) for run in runs)
+    mask = project.shown_mask(asked.frame)
+    if mask is None or not mask.any():
+        raise Problem("conflict", f"Frame {asked.frame} has no mask of an object; mark one there first.")
+    total = sum(len(run.frames) for run in runs_of(project, asked))
     if not total:
         raise Problem("conflict", f"From frame {asked.frame} there is no frame to go to that way.")
     return total
@@ -80,7 +93,7 @@ def propagate(
     """
     try:
         total, done = check(project, asked), 0
-        runs = plan(project.given_frames(), project.count, asked)
+        runs = runs_of(project, asked)
         project.change(propagation=asked.model_dump() | {"job": work.id})
         with api.enough_memory(project.size, len(project.ids)):
             for run in runs:
@@ -89,8 +102,8 @@ def propagate(
                     project.masks.predict(index, result.ids, known)
                     changed(index)
                     done += 1
-                    work.tell(done, total, index)
-                    work.check()
+                    with suppress(Cancelled) if done == total else nullcontext():  # all is done then
+                        work.tell(done, total, index)
     finally:
         if not work.server_ends and project.folder.exists():
             project.change(propagation=None)
@@ -108,12 +121,11 @@ def follow(project: Project, run: Run, segmenter: api.AnySegmenter) -> Iterator[
 
     The user goes on meanwhile: a given mask of the plan may be gone when its turn comes, and is passed over then.
     Raises Problem where the start has no mask any more."""
-    for index in run.seeds:
-        _state(project, segmenter, index, *_given(project, index))
-    shown, (_, stated) = project.shown_mask(run.start), _given(project, run.start)
-    if shown is None:
-        raise Problem("conflict", f"Frame {run.start} has no mask of an object any more; mark one there first.")
-    _state(project, segmenter, run.start, shown, stated | set(np.unique(shown)))
+    for index in (*run.seeds, run.start):
+        began = index in (run.origin, run.start)
+        _state(project, segmenter, index, *(_shown(project, index) if began else _given(project, index)))
+    if segmenter.index < 0:
+        raise Problem("conflict", f"Frame {run.origin} has no mask of an object any more; mark one there first.")
     files = (project.frame_file(index) for index in run.frames)
     with closing(api.prefetch(map(read_frame, files))) as frames:
         for index, frame in zip(run.frames, frames, strict=True):
@@ -126,6 +138,12 @@ def _given(project: Project, index: int) -> tuple[np.ndarray | None, frozenset[i
     """The user's mask of a frame and the ids that it states; None, and none, without one."""
     mask, given = project.shown_mask(index, "given"), project.masks.given.get(index)
     return (None, frozenset()) if mask is None or given is None else (mask, given.stated)
+
+
+def _shown(project: Project, index: int) -> tuple[np.ndarray | None, frozenset[int]]:
+    """The shown mask of a frame and the ids that it states, all that are in it among them."""
+    shown, (_, stated) = project.shown_mask(index), _given(project, index)
+    return shown, stated if shown is None else stated | frozenset(int(id) for id in np.unique(shown))
 
 
 def _state(
@@ -142,9 +160,7 @@ def _state(
     _correct(segmenter, project, mask, stated)
 
 
-def _correct(
-    segmenter: api.AnySegmenter, project: Project, mask: np.ndarray | None, stated: frozenset[int] | set[int]
-) -> None:
+def _correct(segmenter: api.AnySegmenter, project: Project, mask: np.ndarray | None, stated: frozenset[int]) -> None:
     """Of the stated ids those that there are, and that the network may be told of: known ones, or ones in the mask."""
     if mask is None:
         return

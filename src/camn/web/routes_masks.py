@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from camn.web import schemas
-from camn.web.bodies import mask_of_png, png_of_mask, read_body, read_mask_file
+from camn.web.bodies import mask_of_png, png_of_mask, read_body, read_mask_file, renumbered
 from camn.web.decode import read_frame
 from camn.web.drawing import from_box, from_strokes
 from camn.web.problem import Problem
@@ -74,9 +74,11 @@ async def load_mask(
 
 
 def _load(here: Studio, mine: Project, index: int, data: bytes, resize: bool) -> schemas.Loaded:
+    here.store.need_room()
     found = read_mask_file(mine, index, data, resize, here.limits.mask_pixels)
     if 255 in found.ids:
         raise Problem("invalid", "The mask holds object 255, which is not taken; number the objects 1 to 254.")
+    found = renumbered(mine, found)
     missing = [id for id in found.ids if id not in mine.ids]
     if len(mine.ids) + len(missing) > here.limits.objects:
         raise Problem("too_large", f"The masks hold too many objects; a project has at most {here.limits.objects}.")

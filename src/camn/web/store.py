@@ -25,18 +25,18 @@ class Store:
     """Projects by id. The folder belongs to one process at a time. Raises OutputError if it cannot be had."""
 
     def __init__(self, folder: Path, limits: Limits):
-        self.folder, self.limits = folder, limits
+        self.folder, self.limits = folder.resolve(), limits  # whole, so that messages can be cleared of it
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock(folder)
         self._projects: dict[str, Project] = {}
-        for path in sorted(folder.glob(f"*/{RECORD}")):
+        for path in sorted(self.folder.glob(f"*/{RECORD}")):
             if _ID.fullmatch(path.parent.name):
                 try:
                     self._projects[path.parent.name] = Project(path.parent)
                 except DataError as error:
                     print(f"warning: {error}", file=sys.stderr)
-        for gone in folder.glob(".deleted-*"):
+        for gone in self.folder.glob(".deleted-*"):
             shutil.rmtree(gone, ignore_errors=True)
 
     def all(self) -> list[Project]:
@@ -83,6 +83,8 @@ def tidy(project: Project) -> None:
     record = project.record
     if record.state == "new":
         shutil.rmtree(project.source, ignore_errors=True)
+    if record.state == "ready":
+        (project.source / "frames.zip").unlink(missing_ok=True)
     folders = [".", "exports", "given"]
     folders += ["frames", "small"] if record.state == "decoding" else []
     folders += ["masks"] if record.propagation else []

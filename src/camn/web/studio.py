@@ -18,9 +18,9 @@ from camn.web.limits import Limits
 from camn.web.names import ENDS, readable
 from camn.web.problem import Problem, refused
 from camn.web.project import Project, stretches
-from camn.web.propagate import check, propagate, reached
+from camn.web.propagate import check, propagate, reached, runs_of
 from camn.web.store import Store, tidy
-from camn.web.uploads import Inbox
+from camn.web.uploads import Inbox, Kind
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
@@ -50,7 +50,11 @@ class Studio:
             self._decode(project)
         elif asked := project.record.asked:
             job = str((project.record.propagation or {}).get("job", ""))
-            self.jobs.add_interrupted(project.id, asked, reached(project, asked, job))
+            frame = reached(project, asked, job)
+            if runs_of(project, asked.model_copy(update={"reached": frame})):
+                self.jobs.add_interrupted(project.id, asked, frame)
+            else:  # it had just come to its end
+                project.change(propagation=None)
 
     @property
     def device(self) -> str | None:
@@ -90,10 +94,14 @@ class Studio:
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
         inbox = self.inbox(project)
-        for file in files:
-            inbox.copy(file)
-        self.start_decoding(project)
-        project.change(origin=origin)
+        try:
+            for file in files:
+                inbox.copy(file)
+            self.start_decoding(project)
+            project.change(origin=origin)
+        except BaseException:
+            self.delete(project.id)
+            raise
         return project
 
     def delete(self, id: str) -> None:
@@ -104,45 +112,48 @@ class Studio:
         self.events.project_deleted(id)
 
     def changed(self, project: Project) -> None:
-        self.events.project(project.shown())
+        with project.lock:  # what is told later is never older
+            self.events.project(project.shown())
 
     def inbox(self, project: Project) -> Inbox:
         """Where uploads to a new project go. Raises Problem."""
-        if project.record.state not in ("new", "failed"):
-            raise Problem("conflict", "The project has its frames already; make a new project for another video.")
+        if project.record.state != "new":
+            raise Problem("conflict", "The project has its video already; make a new project for another one.")
         with self._opening:  # two uploads may come at once, and a new inbox is empty
             if project.id not in self._inboxes:
                 self._inboxes[project.id] = Inbox(project.source, self.limits)
             return self._inboxes[project.id]
 
     def start_decoding(self, project: Project) -> None:
-        """Of what was sent; where reading failed and nothing else was sent, of that again, from where it stopped.
+        """Of what was sent; where reading failed, of the same again, from where it stopped.
 
         Raises Problem, and then the project takes another upload."""
         with project.lock:
-            if project.record.state == "failed" and project.id not in self._inboxes:
-                project.change(state="decoding", error=None)
-                self._decode(project)
-                return self.changed(project)
-            inbox = self.inbox(project)
-            try:
-                kind = inbox.settle()
-            except CamnError as error:
-                problem = refused(error, *inbox.known(), (project.folder, "the project"))
-                inbox.clear()
-                raise problem from None
-            except Problem:
-                inbox.clear()
-                raise
-            known = inbox.known()[: len(inbox.sent)]
-            del self._inboxes[project.id]
-            project.empty()
+            kind, known = project.record.kind, []
+            if project.record.state != "failed":
+                kind, known = self._settled(project)
             project.change(state="decoding", error=None, kind=kind)
-        self._decode(project, known)
-        self.changed(project)
+            self._decode(project, known)
+            self.changed(project)
+
+    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]]]:
+        """What was sent, looked into, and what messages should call its files."""
+        inbox = self.inbox(project)
+        try:
+            kind = inbox.settle()
+        except CamnError as error:
+            problem = refused(error, *inbox.known(), (project.folder, "the project"))
+            inbox.clear()
+            raise problem from None
+        except Problem:
+            inbox.clear()
+            raise
+        del self._inboxes[project.id]
+        return kind, inbox.known()[: len(inbox.sent)]
 
     def _decode(self, project: Project, known: list[tuple[Path, str]] | None = None) -> None:
         names = (*(known or ()), (project.source / "images", "frames"), (project.source, "the upload"))
+        names += ((project.folder, "the project"),)
         self.jobs.submit(
             project.id,
             "decode",
@@ -186,8 +197,9 @@ class Studio:
         self.events.masks_cleared(project.id, first, last, kind)
 
     def _tell(self, project: Project, index: int) -> schemas.Mask:
-        shown = project.shown_frame(index)
-        self.events.mask(project.id, shown)
+        with project.lock:
+            shown = project.shown_frame(index)
+            self.events.mask(project.id, shown)
         return shown
 
     def confidence(self, project: Project) -> schemas.Confidence:
@@ -226,10 +238,12 @@ class Studio:
         work = self.jobs.get(id)
         if work.kind == "decode" and not work.ended:
             raise Problem("conflict", "Reading frames cannot be cancelled; delete the project instead.")
-        waits = work.kind == "propagate" and work.state in ("interrupted", "queued")
-        job = self.jobs.cancel(id)
-        if waits:
-            self.store.get(work.project).change(propagation=None)
+        project = self.store.get(work.project)
+        with project.lock:  # else another propagation that begins meanwhile would be forgotten
+            waits = work.kind == "propagate" and work.state in ("interrupted", "queued")
+            job = self.jobs.cancel(id)
+            if waits and not self.jobs.busy(project.id, "propagate"):
+                project.change(propagation=None)
         return job
 
     def _seen(self, project: Project, index: int) -> None:

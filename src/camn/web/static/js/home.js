@@ -149,7 +149,7 @@ function card(project, store, open) {
   ];
   actions.forEach((action, i) => (action.id = `${i ? "delete" : "rename"}-${id}`));
   if (project.state === "failed") {
-    const again = () => attempt(async () => store.putProject(await api.decode(id)));
+    const again = () => attempt(() => api.decode(id)); // its events tell how it goes
     actions.unshift(button("next", `Read ${name} again`, again, { class: "quiet" }));
     actions[0].id = `again-${id}`;
   }

@@ -15,10 +15,22 @@ import { Store } from "./store.js";
 const store = new Store();
 const app = new App(store);
 
+/** @type {Set<ServerEvent[]>} events that come while lists are fetched: what these say may be older */
+const meanwhile = new Set();
+let owed = false; // lists that could not be fetched
+
 /** Fetches the lists anew, and the open project. */
 async function reload() {
-  const [server, projects, jobs] = await Promise.all([api.server(), api.projects(), api.jobs()]);
+  owed = true;
+  /** @type {ServerEvent[]} */
+  const later = [];
+  meanwhile.add(later);
+  const [server, projects, jobs] = await Promise.all([api.server(), api.projects(), api.jobs()]).finally(() =>
+    meanwhile.delete(later),
+  );
   store.set({ server, projects, jobs: jobs.reverse() }); // the newest last
+  for (const event of later) app.heard(event);
+  owed = false;
   if (app.session && !projects.some((project) => project.id === app.session?.id)) app.deleted(app.session.id);
   await app.session?.reload();
 }
@@ -47,8 +59,11 @@ function showPage() {
 /** @param {ServerEvent} event */
 function heard(event) {
   if (event.type === "hello") {
-    if (event.reload) attempt(reload);
-  } else app.heard(event);
+    if (event.reload || owed) attempt(reload);
+    return;
+  }
+  meanwhile.forEach((later) => later.push(event));
+  app.heard(event);
 }
 
 function showTitle() {

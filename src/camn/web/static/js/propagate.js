@@ -18,6 +18,9 @@ const DIRECTIONS = [
   ["forward", "Forward", "forward"],
 ];
 
+/** @param {Job} job */
+const asked = (job) => /** @type {Propagate} */ (job.asked);
+
 export class Propagation {
   /** @param {Store} store @param {() => Session | null} session */
   constructor(store, session) {
@@ -178,11 +181,11 @@ export class Propagation {
       cancelled: `Cancelled${at}. What was done stays.`,
     };
     const text = words[/** @type {keyof typeof words} */ (job.state)];
-    if (this.old.dataset.text === job.id + text) return;
-    this.old.dataset.text = job.id + text;
-    this.old.className = `notice ${job.state}`;
     const word = job.frame === null ? "Start again" : "Continue";
-    const wanted = job.frame !== null || job.state !== "cancelled";
+    const wanted = (job.frame !== null || job.state !== "cancelled") && this.session()?.track.has(asked(job).frame);
+    if (this.old.dataset.text === job.id + text + wanted) return;
+    this.old.dataset.text = job.id + text + wanted;
+    this.old.className = `notice ${job.state}`;
     this.old.replaceChildren(
       el("p", {}, text),
       wanted ? button("play", word, () => this.resume(job), { text: true, class: "small" }) : "",
@@ -191,8 +194,7 @@ export class Propagation {
 
   /** @param {Job} job */
   resume(job) {
-    const asked = /** @type {Propagate} */ (job.asked);
-    this.store.set({ until: asked.until });
-    return this.ask({ ...asked, reached: job.frame });
+    this.store.set({ until: asked(job).until });
+    return this.ask({ ...asked(job), reached: job.frame });
   }
 }
