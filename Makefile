@@ -36,10 +36,11 @@ tests/web/node_modules/.installed: tests/web/package-lock.json .venv/.installed
 	@$(NODE) npm ci --prefix tests/web --silent
 	@touch $@
 
-# For the tests of the page.
+# For the tests of the page: the system's, else Playwright's own, which needs no root.
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	  $(BIN)/python -m playwright install chromium || \
 	  echo "No Chromium was found: the tests of the page are skipped. Install it, say by: sudo apt-get install chromium"
 
 format: setup

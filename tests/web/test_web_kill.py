@@ -125,6 +125,25 @@ def test_killed_twice_on_both_ways(serve, make):
     assert server.ask("GET", f"/api/projects/{id}")["predicted"] == [[0, 39], [41, FRAMES - 1]]
 
 
+def test_what_was_exported_is_there_after_a_kill(serve, make):
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(4)))
+    first.ask("POST", f"/api/projects/{id}/objects", {})
+    first.ask("PUT", f"/api/projects/{id}/masks/0", make.png(make.square(0)))
+    jobs = [first.ask("POST", f"/api/projects/{id}/exports", {"kind": kind}) for kind in ("coco", "vp9")]
+    done = [first.job(job["id"]) for job in jobs]
+    files = [first.call("GET", job["file"]).body for job in done]
+    (first.projects / id / "exports" / "mine.mp4").write_bytes(b"somebody's own")
+    first.kill()
+    again = serve(projects=first.projects)
+    found = {job["id"]: job for job in again.ask("GET", f"/api/projects/{id}")["jobs"]}
+    assert list(found) == [job["id"] for job in reversed(done)]
+    for job, file in zip(done, files, strict=True):
+        left = found[job["id"]]
+        assert all(left[key] == job[key] for key in ("kind", "state", "file", "file_name"))
+        assert left["asked"]["kind"] == job["asked"]["kind"] and again.call("GET", left["file"]).body == file
+
+
 def test_killed_when_all_was_done(serve, make):
     """After the last mask, before the record says so: nothing is left to go on with."""
     server = serve()

@@ -15,9 +15,9 @@ from camn.masks import SegmentsWriter, encode_palette_png
 from camn.web.jobs import Work
 from camn.web.problem import Problem
 from camn.web.project import Object, Project
-from camn.web.schemas import Export
+from camn.web.schemas import Export, ExportKind
 
-ENDS = {
+ENDS: dict[ExportKind, str] = {
     "masks": "masks.zip",
     "coco": "segments.json",
     "overlay": "overlay.mp4",
@@ -41,6 +41,15 @@ def file_name(project: Project, asked: Export) -> str:
     """What the download is called: plain ASCII, nothing that a shell or a header could take amiss."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", project.record.name).strip("-")[:60]
     return f"{name or 'video'}-{ENDS[asked.kind]}"
+
+
+def exported(project: Project) -> Iterator[tuple[Path, Export]]:
+    """What was exported before and is still there, oldest first, as far as it is known what was asked for."""
+    kinds: dict[str, ExportKind] = {Path(end).suffix: kind for kind, end in ENDS.items()}
+    files = [path for path in (project.folder / FOLDER).glob("*.*") if re.fullmatch(r"[0-9a-f]{12}", path.stem)]
+    for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+        if path.suffix in kinds:
+            yield path, Export(kind=kinds[path.suffix])
 
 
 def export(project: Project, asked: Export, work: Work, most: int) -> Path:

@@ -116,6 +116,15 @@ class Jobs:
         """A propagation that another run of the server did not end."""
         work = Work(project, "propagate", lambda work: None, asked, (), 0)
         work.state, work.frame = "interrupted", frame
+        self._add(work)
+
+    def add_exported(self, project: str, asked: Export, output: Path, file_name: str) -> None:
+        """A file that another run of the server made; its stem is its job's id."""
+        work = Work(project, "export", lambda work: None, asked, (), 0)
+        work.id, work.state, work.output, work.file_name = output.stem, "done", output, file_name
+        self._add(work)
+
+    def _add(self, work: Work) -> None:
         work.announce = lambda: self._announce(work)
         with self._change:
             self._works[work.id] = work

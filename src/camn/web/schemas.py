@@ -12,6 +12,7 @@ Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
+ExportKind = Literal["masks", "coco", "overlay", "prores", "vp9"]
 MaskKind = Literal["shown", "given", "predicted"]
 ClearKind = Literal["given", "predicted", "both"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -68,7 +69,7 @@ class Propagate(Asked):
 
 
 class Export(Asked):
-    kind: Literal["masks", "coco", "overlay", "prores", "vp9"]
+    kind: ExportKind
     objects: Annotated[list[Id], Field(min_length=1, max_length=254)] | None = None
     opacity: Annotated[float, Field(ge=0, le=1)] = 0.5
 

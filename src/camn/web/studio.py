@@ -12,7 +12,7 @@ from camn.errors import CamnError
 from camn.web import schemas
 from camn.web.decode import decode
 from camn.web.events import Events
-from camn.web.exports import chosen, export, file_name
+from camn.web.exports import chosen, export, exported, file_name
 from camn.web.jobs import Jobs, Work
 from camn.web.limits import Limits
 from camn.web.names import ENDS, readable
@@ -46,6 +46,8 @@ class Studio:
     def _take_up(self, project: Project) -> None:
         """What another run of the server left undone."""
         tidy(project)
+        for path, made in exported(project):
+            self.jobs.add_exported(project.id, made, path, file_name(project, made))
         if project.record.state == "decoding":
             self._decode(project)
         elif asked := project.record.asked:
