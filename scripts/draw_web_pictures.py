@@ -134,13 +134,19 @@ def propagate(tour: Tour) -> None:
     tour.page.get_by_role("button", name="Both").click()
     expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^5\d of"), timeout=120_000)
     tour.shot("propagate")
+    tour.page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(tour.page.locator("#propagate .notice")).to_contain_text("Cancelled at frame")
+    tour.page.wait_for_timeout(600)
+    tour.shot("cancelled")
+    tour.page.get_by_role("button", name="Continue").click()
+    expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^\d+ of"), timeout=120_000)
     tour.propagated()
     tour.press("End", "Shift+D")
     tour.page.wait_for_timeout(900)
     tour.shot("doubtful")
 
 
-def correct(tour: Tour) -> None:
+def correct(tour: Tour, server: "Server") -> None:
     tour.seek(30)
     tour.press("1", "s")
     tour.drag((330, 330), (420, 420), (480, 560))
@@ -148,6 +154,15 @@ def correct(tour: Tour) -> None:
     tour.press("Escape", "r")
     expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^1\d of"), timeout=120_000)
     tour.shot("propagate-again")
+    server.process.kill()
+    expect(tour.page.get_by_text("The server does not answer.")).to_be_visible()
+    tour.shot("server-killed")
+    server.start()
+    expect(tour.page.locator("#propagate .notice")).to_contain_text("Interrupted at frame", timeout=60_000)
+    tour.page.wait_for_timeout(900)
+    tour.shot("started-again")
+    tour.page.get_by_role("button", name="Continue").click()
+    expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^\d+ of"), timeout=120_000)
     tour.propagated()
 
 
@@ -163,7 +178,13 @@ def look(tour: Tour) -> None:
         expect(tour.page.locator("#exports")).to_contain_text(re.compile(r"[1-9]\d? %"))
         tour.shot("export")
     tour.page.wait_for_timeout(3000)
-    tour.press("v", "v", "?")
+    tour.press("v", "v")
+    tour.seek(0)
+    tour.page.get_by_label("Mask file", exact=True).set_input_files(DEMO.parent / "first.png")
+    expect(tour.page.get_by_text("Loaded for frame 1.")).to_be_visible(timeout=60_000)
+    tour.page.wait_for_timeout(900)
+    tour.shot("mask-file")
+    tour.press("?")
     tour.shot("keys")
     tour.press("Escape")
     tour.page.emulate_media(color_scheme="light")
@@ -176,27 +197,40 @@ def look(tour: Tour) -> None:
     tour.shot("projects")
 
 
+class Server:
+    """`camn serve` in a process of its own, always at the same port."""
+
+    def __init__(self, projects: str):
+        self.command = [sys.executable, "-m", "camn", "serve", "--projects", projects, "--no-browser"]
+        self.command += ["--short-side", "192"]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.address = next(found[0] for line in self.process.stdout if (found := re.search(r"http://\S+", line)))
+        if "--port" not in self.command:
+            self.command += ["--port", self.address.rstrip("/").rpartition(":")[2]]
+
+
 def main() -> None:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images" / "web"
     out.mkdir(parents=True, exist_ok=True)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        command = [sys.executable, "-m", "camn", "serve", "--projects", folder, "--no-browser", "--short-side", "192"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        server = Server(folder)
         try:
-            assert server.stdout
-            address = next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             tour = Tour(browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark"), out)
-            load(tour, address)
+            load(tour, server.address)
             mark(tour)
             propagate(tour)
-            correct(tour)
+            correct(tour, server)
             look(tour)
             browser.close()
         finally:
-            server.terminate()
-            server.wait()
+            server.process.terminate()
+            server.process.wait()
 
 
 if __name__ == "__main__":
