@@ -160,7 +160,10 @@ def _run(plan: Plan, job: Job, out: Path, progress: Report, notice: Notice) -> B
 
 
 def _measured(job: Job, count: Callable[[int], None]) -> Measurement:
-    """Measures in a fresh process. Raises what it says, and CamnError if it dies; it never outlives this call."""
+    """Measures in a fresh process. Raises what it says, and CamnError if it dies.
+
+    When this call ends early it is killed; in the moment of its start it ends by itself, at a frame that nobody reads.
+    """
     command = [sys.executable, "-m", "camn.api.measuring", job.to_json()]
     said: dict[str, Any] = {}
     # A session of its own: Ctrl-C is for this process, which ends that one.
