@@ -80,6 +80,11 @@ class Tour:
         self.page.get_by_label(f"Name of {old}").fill(new)
         self.press("Enter")
 
+    def go_on(self) -> None:
+        self.page.get_by_role("button", name="Continue").click()
+        expect(self.page.get_by_label("Propagated so far")).to_be_visible(timeout=60_000)
+        self.propagated()
+
     def propagated(self) -> None:
         expect(self.page.get_by_label("Propagated so far")).to_be_hidden(timeout=300_000)
         self.page.wait_for_timeout(500)
@@ -138,9 +143,7 @@ def propagate(tour: Tour) -> None:
     expect(tour.page.locator("#propagate .notice")).to_contain_text("Cancelled at frame")
     tour.page.wait_for_timeout(600)
     tour.shot("cancelled")
-    tour.page.get_by_role("button", name="Continue").click()
-    expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^\d+ of"), timeout=120_000)
-    tour.propagated()
+    tour.go_on()
     tour.press("End", "Shift+D")
     tour.page.wait_for_timeout(900)
     tour.shot("doubtful")
@@ -161,9 +164,7 @@ def correct(tour: Tour, server: "Server") -> None:
     expect(tour.page.locator("#propagate .notice")).to_contain_text("Interrupted at frame", timeout=60_000)
     tour.page.wait_for_timeout(900)
     tour.shot("started-again")
-    tour.page.get_by_role("button", name="Continue").click()
-    expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^\d+ of"), timeout=120_000)
-    tour.propagated()
+    tour.go_on()
 
 
 def look(tour: Tour) -> None:

@@ -86,13 +86,19 @@ class Network:
         self.told.append(("correct", ids))
 
 
-def test_masks_that_are_cleared_while_a_propagation_runs(tmp_path):
-    """Its plan is older than they are: it goes on without them, and says so where nothing is left to start from."""
-    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=6))
+def grey(folder: Path, count: int) -> Project:
+    """A project of `count` frames, each of one grey: 30 times its number; with one object."""
+    project = Project(folder / "p", Record("name", "2025", state="ready", width=8, height=6, total=count))
     project.add_object(None, None, 5)
     (project.folder / "frames").mkdir()
-    for index in range(6):
-        project.frame_file(index).write_bytes(jpeg(np.full((6, 8, 3), 40 * index, np.uint8), 95))
+    for index in range(count):
+        project.frame_file(index).write_bytes(jpeg(np.full((6, 8, 3), 30 * index, np.uint8), 95))
+    return project
+
+
+def test_masks_that_are_cleared_while_a_propagation_runs(tmp_path):
+    """Its plan is older than they are: it goes on without them, and says so where nothing is left to start from."""
+    project = grey(tmp_path, 6)
     for index in (1, 2, 3, 5):
         project.masks.give(index, np.ones((6, 8), np.uint8))
     [planned] = plan(project.given_frames(), 6, Propagate(frame=3))
@@ -108,11 +114,7 @@ def test_masks_that_are_cleared_while_a_propagation_runs(tmp_path):
 
 def test_a_propagation_goes_on_from_a_frame_that_shows_nothing(tmp_path):
     """Its object had left: it is known from the frame that it was begun on. Without the frame's mask it begins anew."""
-    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=8))
-    project.add_object(None, None, 5)
-    (project.folder / "frames").mkdir()
-    for index in range(8):
-        project.frame_file(index).write_bytes(jpeg(np.full((6, 8, 3), 30 * index, np.uint8), 95))
+    project = grey(tmp_path, 8)
     project.masks.predict(2, np.ones((6, 8), np.uint8), Predicted({1: 0.9}))  # what it was asked from
     for index in (3, 4):
         project.masks.predict(index, np.zeros((6, 8), np.uint8), Predicted({1: 0.1}, frozenset({1})))

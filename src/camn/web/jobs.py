@@ -96,14 +96,13 @@ class Jobs:
     ) -> Job:
         """Queue do(work), which returns the file it made, if any. known: as for `plain`. Raises Problem when full."""
         work = Work(project, kind, do, asked, known, total)
-        work.announce = lambda: self._announce(work)
         with self._change:
             # Reading frames is bounded by the number of projects, and must not be refused halfway.
             if kind != "decode" and sum(not other.ended for other in self._works.values()) >= self._most:
                 raise Problem("conflict", f"{self._most} jobs wait already; cancel some, or wait.")
             self._forget()
             left = [other for other in self._works.values() if other.state == "interrupted" and kind == "propagate"]
-            self._works[work.id] = work
+            self._add(work)
             self._waiting[kind].append(work)
             self._change.notify_all()
         work.announce()

@@ -36,23 +36,20 @@ def plan(given: list[int], count: int, asked: Propagate) -> list[Run]:
     """Ways with frames to segment. given: frames with masks from the user, sorted. count: of the project's frames.
 
     Of both ways, forward comes first: what reached a frame before its start is through with it."""
-    ahead = 0 if asked.reached is None else asked.reached - asked.frame
-    steps = STEPS[asked.direction] if ahead >= 0 else (-1,)
-    runs = [_run(given, count, asked, ahead if ahead * step > 0 else 0, step) for step in steps]
+    steps = STEPS[asked.direction] if asked.ahead >= 0 else (-1,)
+    runs = [_run(given, count, asked, step) for step in steps]
     return [run for run in runs if run.frames]
 
 
-def _run(given: list[int], count: int, asked: Propagate, ahead: int, step: int) -> Run:
-    """ahead: how far it came before."""
-    start = asked.frame + ahead
+def _run(given: list[int], count: int, asked: Propagate, step: int) -> Run:
+    start = asked.frame + (asked.ahead if asked.ahead * step > 0 else 0)
     known = {*given, asked.frame}
-    before = sorted((index for index in known if (index - start) * step < 0), key=lambda index: index * step)
-    seeds = before if ahead else [index for index in before if index != asked.frame]
-    kept = {*seeds[-REFERENCES:], *([asked.frame] if ahead else [])}
+    behind = sorted((index for index in known if (index - start) * step < 0), key=lambda index: index * step)
+    kept = {*behind[-REFERENCES:], asked.frame}
     end = count if step > 0 else -1
     if asked.until == "given":
         end = min((index for index in given if (index - start) * step > 0), key=lambda index: index * step, default=end)
-    return Run(start, range(start + step, end, step), tuple(index for index in seeds if index in kept), asked.frame)
+    return Run(start, range(start + step, end, step), tuple(index for index in behind if index in kept), asked.frame)
 
 
 def runs_of(project: Project, asked: Propagate) -> list[Run]:
@@ -65,10 +62,9 @@ def runs_of(project: Project, asked: Propagate) -> list[Run]:
 def check(project: Project, asked: Propagate) -> int:
     """How many frames are to be segmented. Raises Problem where there is nothing to start from, or nowhere to go."""
     project.need_ready()
-    for index in (asked.frame, asked.frame if asked.reached is None else asked.reached):
+    for index in (asked.frame, asked.frame + asked.ahead):
         project.need_frame(index)
-    ahead = 0 if asked.reached is None else asked.reached - asked.frame
-    if all(ahead * step < 0 for step in STEPS[asked.direction]):
+    if all(asked.ahead * step < 0 for step in STEPS[asked.direction]):
         raise Problem("invalid", f"From frame {asked.frame} frame {asked.reached} is not reached that way.")
     mask = project.shown_mask(asked.frame)
     if mask is None or not mask.any():

@@ -67,6 +67,11 @@ class Propagate(Asked):
     until: Literal["end", "given"] = "end"
     reached: Index | None = None
 
+    @property
+    def ahead(self) -> int:
+        """Frames from the first one to what was reached, negative where that lies before it; 0 if nothing was."""
+        return 0 if self.reached is None else self.reached - self.frame
+
 
 class Export(Asked):
     kind: ExportKind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -153,14 +154,13 @@ class Studio:
         del self._inboxes[project.id]
         return kind, inbox.known()[: len(inbox.sent)]
 
-    def _decode(self, project: Project, known: list[tuple[Path, str]] | None = None) -> None:
-        names = (*(known or ()), (project.source / "images", "frames"), (project.source, "the upload"))
-        names += ((project.folder, "the project"),)
+    def _decode(self, project: Project, known: Sequence[tuple[Path, str]] = ()) -> None:
+        folders = (project.source / "images", "frames"), (project.source, "the upload"), (project.folder, "the project")
         self.jobs.submit(
             project.id,
             "decode",
             lambda work: decode(project, work, self.limits, self.store.need_room, self.changed),
-            known=names,
+            known=(*known, *folders),
             total=project.record.total or 0,
         )
 
