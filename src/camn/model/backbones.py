@@ -49,6 +49,16 @@ class FrozenBatchNorm(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
+def normed(convolution: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """norm(convolution(x)). Where gradients are recorded a frozen norm goes into the weights instead of over the map:
+    the same answer, with a pass less there and back."""
+    if not (torch.is_grad_enabled() and isinstance(norm, FrozenBatchNorm) and isinstance(convolution, nn.Conv2d)):
+        return norm(convolution(x))
+    scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
+    weight, shift = convolution.weight * scale.view(-1, 1, 1, 1), norm.bias - norm.running_mean * scale
+    return convolution._conv_forward(x, weight, shift)
+
+
 class ResidualBottleneck(nn.Module):
     """1x1, 3x3 (strided, dilated), 1x1 with a shortcut; output 4 * planes channels."""
 
@@ -66,9 +76,9 @@ class ResidualBottleneck(nn.Module):
             self.downsample = nn.Sequential(shortcut, FrozenBatchNorm(planes * 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu_(self.bn1(self.conv1(x)))
-        y = F.relu_(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
+        y = F.relu_(normed(self.conv1, self.bn1, x))
+        y = F.relu_(normed(self.conv2, self.bn2, y))
+        y = normed(self.conv3, self.bn3, y)
         y += x if self.downsample is None else self.downsample(x)
         return F.relu_(y)
 
@@ -94,7 +104,7 @@ class ResNet(Backbone):
         self.layer4 = residual_stage(1024, 512, 1, (2, 4, 8))
 
     def forward(self, x: Tensor) -> Maps:
-        x = F.max_pool2d(F.relu_(self.bn1(self.conv1(x))), 3, 2, 1)
+        x = F.max_pool2d(F.relu_(normed(self.conv1, self.bn1, x)), 3, 2, 1)
         fine = self.layer1(x)
         middle = self.layer2(fine)
         return fine, middle, self.layer4(self.layer3(middle))
@@ -189,9 +199,9 @@ class LiteBlock(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expand else x
-        y = F.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
-        y = self._bn2(self._project_conv(y))
+        y = F.relu6(normed(self._expand_conv, self._bn0, x), inplace=True) if self.expand else x
+        y = F.relu6(normed(self._depthwise_conv, self._bn1, y), inplace=True)
+        y = normed(self._project_conv, self._bn2, y)
         if self.residual:
             y += x
         return y

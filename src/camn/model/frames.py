@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,12 +31,30 @@ class Embedding:
         """One frame of several, its batch dimension kept. Raises IndexError outside 0..B-1."""
         if not 0 <= index < len(self.low):
             raise IndexError(f"frame {index} of {len(self.low)}")
-        one = slice(index, index + 1)
-        return Embedding(tuple(m[one] for m in self.maps), tuple(k[one] for k in self.keys), self.low[one])
+        return self._each(lambda m: m[index : index + 1])
+
+    def rows(self, index: Tensor) -> Embedding:
+        """Some of several frames, index (K,) long on their device."""
+        return self._each(lambda m: m.index_select(0, index))
+
+    def unbind(self, clips: int) -> list[Embedding]:
+        """F x B frames, F after F -> F times B frames. clips: B."""
+        parts = [[m.unflatten(0, (-1, clips)).unbind(0) for m in group] for group in (self.maps, self.keys, (self.low,))]
+        maps, keys, low = (list(zip(*group, strict=True)) for group in parts)
+        return [Embedding(m, k, l[0]) for m, k, l in zip(maps, keys, low, strict=True)]
+
+    def beside(self, *others: Embedding) -> Embedding:
+        """The frames of all of them, in their order."""
+        joined = [list(map(torch.cat, zip(*group, strict=True))) for group in zip(*(
+            (e.maps, e.keys, (e.low,)) for e in (self, *others)), strict=True)]
+        return Embedding(tuple(joined[0]), tuple(joined[1]), joined[2][0])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Embedding:
+        return Embedding(tuple(map(change, self.maps)), tuple(map(change, self.keys)), change(self.low))
 
     def float(self) -> Embedding:
         """In single precision, in which frames are matched whatever they were encoded in."""
-        return Embedding(tuple(m.float() for m in self.maps), tuple(k.float() for k in self.keys), self.low.float())
+        return self._each(Tensor.float)
 
 
 @dataclass(frozen=True)

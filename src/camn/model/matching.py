@@ -88,7 +88,7 @@ def owners(masks: Tensor) -> Tensor:
 def pool_of(keys: Tensor, owner: Tensor, stride: int = 1, keep_all_below: int = 0) -> Pool:
     """The pool of a reference frame. keys (C, h, w), owner (N, h, w) bool. stride, keep_all_below: see
     `camn.config.Scale`."""
-    return Pool.of(keys.flatten(1).T, _thinned(owner, stride, keep_all_below).flatten(1).T)
+    return Pool.of(keys.flatten(1).T, thinned(owner, stride, keep_all_below).flatten(1).T)
 
 
 def global_maps(query: Tensor, pools: Sequence[Pool], bias: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def global_maps(query: Tensor, pools: Sequence[Pool], bias: Tensor) -> Tensor:
     return similarity_map(nearest(query.flatten(1).T, pools).T, bias).unflatten(1, query.shape[-2:])
 
 
-def _thinned(owner: Tensor, stride: int, keep_all_below: int) -> Tensor:
+def thinned(owner: Tensor, stride: int, keep_all_below: int) -> Tensor:
     """Only every stride-th row and column of `owner`, but all of an object of few pixels."""
     if stride == 1:
         return owner

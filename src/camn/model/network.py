@@ -107,14 +107,15 @@ class Camn(Network):
         """Attach masks (N+1, H, W) in 0..1, channel 0 the background, to one frame's embedding."""
         masks = []
         for m, scale in zip(embedding.maps, self.config.scales, strict=True):
-            masks.append(self._shrunk(probabilities, scale.stride, m.shape[-2:]))
+            masks.append(self.shrunk(probabilities[None], scale.stride, m.shape[-2:])[0])
         return LabelledFrame(embedding, tuple(masks), self.config.scales)
 
-    def _shrunk(self, masks: Tensor, stride: int, size: torch.Size) -> Tensor:
+    def shrunk(self, masks: Tensor, stride: int, size: torch.Size) -> Tensor:
+        """Masks (B, N, H, W) at a scale's stride and size, (B, N, h, w)."""
         if self.config.matching.masks == "nearest":
-            return F.interpolate(masks[None], size, mode="nearest")[0]
+            return F.interpolate(masks, size, mode="nearest")
         # On sides 16 k + 1 the cell of map pixel i is centred at frame pixel stride * i; border cells are halved.
-        return F.avg_pool2d(masks[None], stride + 1, stride, stride // 2, count_include_pad=False)[0]
+        return F.avg_pool2d(masks, stride + 1, stride, stride // 2, count_include_pad=False)
 
     def remember(self, frame: Labelled) -> Entry:
         """The space-time memory's entry for a labelled frame. Raises ValueError if this network has no memory."""
@@ -217,8 +218,9 @@ def _input_widths(config: ModelConfig) -> list[int]:
 
 
 def enlarge(logits: Tensor, size: Sequence[int]) -> Tensor:
-    """Logits (N+1, h, w) -> (N+1, H, W), bilinear, corner pixels on corner pixels."""
-    return F.interpolate(logits[None], tuple(size), mode="bilinear", align_corners=True)[0]
+    """Logits ([B,] N+1, h, w) -> ([B,] N+1, H, W), bilinear, corner pixels on corner pixels."""
+    clips = logits if logits.dim() == 4 else logits[None]
+    return F.interpolate(clips, tuple(size), mode="bilinear", align_corners=True).view(*logits.shape[:-2], *size)
 
 
 def work_size(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:

@@ -44,6 +44,19 @@ class StmEmbedding:
             raise IndexError(f"frame {index} of {len(self.image)}")
         return replace(self, **{name: getattr(self, name)[index : index + 1] for name in MAPS})
 
+    def rows(self, index: Tensor) -> StmEmbedding:
+        """Some of several frames, index (K,) long on their device."""
+        return replace(self, **{name: getattr(self, name).index_select(0, index) for name in MAPS})
+
+    def unbind(self, clips: int) -> list[StmEmbedding]:
+        """F x B frames, F after F -> F times B frames. clips: B."""
+        parts = [getattr(self, name).unflatten(0, (-1, clips)).unbind(0) for name in MAPS]
+        return [replace(self, **dict(zip(MAPS, frame, strict=True))) for frame in zip(*parts, strict=True)]
+
+    def beside(self, *others: StmEmbedding) -> StmEmbedding:
+        """The frames of all of them, in their order."""
+        return replace(self, **{name: torch.cat([getattr(e, name) for e in (self, *others)]) for name in MAPS})
+
     def float(self) -> StmEmbedding:
         """In single precision, in which the memory is read."""
         return replace(self, **{name: getattr(self, name).float() for name in MAPS})

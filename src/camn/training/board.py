@@ -13,6 +13,7 @@ from torch import Tensor
 from camn.errors import ConfigError
 from camn.files import writing
 from camn.masks import PALETTE
+from camn.training.sequence import Step
 
 SHOWN = ("loss", "rate", "norm", "jf")
 
@@ -51,11 +52,11 @@ class Board:
             self._writer.close()
 
 
-def watched(steps: Iterator[list[tuple[Tensor, Tensor]]], seen: list[Tensor]) -> Iterator[list[tuple[Tensor, Tensor]]]:
+def watched(steps: Iterator[Step], seen: list[Tensor]) -> Iterator[Step]:
     """A rollout's steps as they are; of each, the ids (H, W) predicted for the first clip are put to `seen`."""
-    for pairs in steps:
-        seen.append(pairs[0][0].detach().argmax(0))
-        yield pairs
+    for step in steps:
+        seen.append(step.logits[0].detach().argmax(0))
+        yield step
 
 
 def panel(frames: Tensor, labels: Tensor, predicted: list[Tensor]) -> np.ndarray:

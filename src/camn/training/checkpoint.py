@@ -21,7 +21,8 @@ SCORED = ("validate", "validate_split", "validate_year", "validate_frames", "val
 # watched and saved.
 MOVABLE = (
     "name",
-    *("videos", "holdout", "stills", "start", "workers", "save_every", "accumulate", "tensorboard", "panel_every"),
+    *("videos", "holdout", "stills", "start", "workers", "save_every", "accumulate", "compile", "tensorboard"),
+    "panel_every",
     *("validate_every", *SCORED),
 )
 

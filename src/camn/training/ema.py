@@ -21,5 +21,5 @@ class Ema(Generic[Network]):
     @torch.no_grad()
     def update(self, network: Network, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        for mean, now in zip(self.average.parameters(), network.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
+        # All at once: one call for many small tensors.
+        torch._foreach_lerp_([*self.average.parameters()], [*network.parameters()], 1 - decay)

@@ -26,10 +26,11 @@ from camn.training.checkpoint import State
 from camn.training.distributed import Team
 from camn.training.ema import Ema
 from camn.training.journal import Journal
+from camn.training.late import Late, quick_products
 from camn.training.losses import hard_fraction
-from camn.training.optimizer import make_optimizer, set_rate
+from camn.training.optimizer import compile_parts, make_optimizer, set_rate
 from camn.training.recipe import Recipe
-from camn.training.sequence import Damage, clip_loss, rollout
+from camn.training.sequence import clip_loss, draws, rollout
 from camn.training.sources import Shares, make_loader, read_batches, telling_of_workers, training_videos
 
 Report = Callable[[dict[str, Any]], None]
@@ -68,6 +69,8 @@ class Trainer:
             if name.startswith(recipe.frozen) or self.network.backbone_part(name).startswith(recipe.frozen):
                 parameter.requires_grad_(False)
         self.network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if recipe.compile:
+            compile_parts(self.network)
         self.ema = Ema(self.network, recipe.ema)
         self.optimizer = make_optimizer(self.network, recipe)
         self.step, self.best = 0, -math.inf
@@ -108,49 +111,64 @@ class Trainer:
 
         Raises TrainingError naming the samples if a loss or the gradient is not finite; no weight has changed then.
         """
-        r = self.recipe
-        rate = r.rate_at(self.step)
-        set_rate(self.optimizer, rate)
+        return self._settled(self._stepped(self._differentiated(parts)))
+
+    def _differentiated(self, parts: Iterable[ClipBatch]) -> tuple[Tensor, list[list[str]]]:
+        """Leaves the batch's gradient at the parameters -> the loss and the samples of each part."""
         self.optimizer.zero_grad(set_to_none=True)
-        total, sources, bad = 0.0, [], []
+        losses, sources = [], []
         for part, batch in enumerate(parts):
             loss = self._loss(batch, part)
-            total += loss.item() / r.accumulate
-            sources += batch.sources
-            if math.isfinite(loss.item()):
-                (loss / r.accumulate).backward()
-            else:
-                bad += batch.sources
-        total = self.team.mean(total)
-        self._check("loss", total, bad)
+            (loss / self.recipe.accumulate).backward()
+            losses.append(loss.detach())
+            sources.append(list(batch.sources))
         self.team.average_gradients(self.network.parameters())
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), r.clip_norm).item()
-        self._check("gradient", norm, sources)
+        return torch.stack(losses), sources
+
+    def _stepped(self, found: tuple[Tensor, list[list[str]]]) -> Late:
+        """Changes the weights by the gradient. Where loss or gradient is not finite the device leaves the weights as
+        they are: nobody waits here to see whether they were."""
+        losses, sources = found
+        rate = self.recipe.rate_at(self.step)
+        set_rate(self.optimizer, rate)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        seen = torch.cat([losses, norm[None].to(losses.dtype)])
+        self.optimizer.found_inf = (~seen.isfinite().all()).float()  # type: ignore[attr-defined]
         self.optimizer.step()
         self.ema.update(self.network, self.step)
         self.step += 1
-        return {"step": self.step, "loss": round(total, 5), "norm": round(norm, 4), "rate": rate}
+        return Late(seen, self.step, rate, sources)
+
+    def _settled(self, late: Late) -> dict[str, Any]:
+        """The step's line in the log. Raises TrainingError as `update` does."""
+        *losses, norm = late.read()
+        total = self.team.mean(math.fsum(losses) / len(losses))
+        bad = [name for loss, names in zip(losses, late.sources, strict=True) if not math.isfinite(loss) for name in names]
+        self._check("loss", total, late.step, bad)
+        self._check("gradient", norm, late.step, [name for names in late.sources for name in names])
+        return {"step": late.step, "loss": round(total, 5), "norm": round(norm, 4), "rate": late.rate}
 
     def _loss(self, batch: ClipBatch, part: int) -> Tensor:
         r, device = self.recipe, self.team.device
         frames = batch.frames.to(device, non_blocking=True).float() / 255
         items = Shares(r, self.step, self.team).items(self.step, part)
         # Chance is each item's own: the same on a resumed run, and whichever process the item falls to.
-        chances = [torch.Generator().manual_seed(1_000_003 * r.seed + item) for item in items]
-        damages = [Damage(r.damage, chance) for chance in chances]
-        steps = rollout(self.network, frames, batch.labels.to(device), batch.objects, damages, r.amp, r.recent)
+        chance = draws([1_000_003 * r.seed + item for item in items], frames.shape[1])
+        labels = batch.labels.to(device, non_blocking=True)
+        steps = rollout(self.network, frames, labels, batch.objects, chance, r.rollout)
         seen: list[Tensor] = []
         show = self._board is not None and part == 0 and self.step % r.panel_every == 0
         loss = clip_loss(watched(steps, seen) if show else steps, hard_fraction(self.step, r.steps, *r.hard), r.jaccard)
         if self._board is not None and show:
-            self._board.show(self.step + 1, panel(batch.frames[0], batch.labels[0], seen))
+            shown = [0, *range(1 + r.lead, frames.shape[1])]
+            self._board.show(self.step + 1, panel(batch.frames[0][shown], batch.labels[0][shown], seen))
         return loss
 
-    def _check(self, what: str, value: float, sources: list[str]) -> None:
+    def _check(self, what: str, value: float, step: int, sources: list[str]) -> None:
         if not math.isfinite(value):
             named = ", ".join(self.team.gather(sources))
             raise TrainingError(
-                f"{what} is {value} at step {self.step}, on {named}; the checkpoint before it is kept: look at these "
+                f"{what} is {value} at step {step - 1}, on {named}; the checkpoint before it is kept: look at these "
                 "samples, or lower the rate, in a new folder"
             )
 
@@ -159,7 +177,9 @@ class Trainer:
     def run(self, max_minutes: float = math.inf, report: Report = lambda line: None) -> bool:
         """Train until the recipe's last step or for `max_minutes`. -> whether the recipe is finished.
 
-        report: called with every line of the log, at the leader.
+        report: called with every line of the log, at the leader. A step's numbers are read when the next one is under
+        way, so that the device never waits for the host; before the next one's change of the weights, and before they
+        are saved or validated.
         Raises DataError for a file that cannot be read, TrainingError as `update` does, OutputError.
         """
         r, start = self.recipe, time.monotonic()
@@ -168,23 +188,33 @@ class Trainer:
             self._board = Board(self.folder / "tensorboard", self.step + 1) if r.tensorboard else None
         shares = Shares(r, self.step, self.team)
         batches = read_batches(make_loader(r, shares, training_videos(r), pin=self.team.device.type == "cuda"))
-        with closing(self._board) if self._board else nullcontext(), telling_of_workers():
+        late: Late | None = None
+        with closing(self._board) if self._board else nullcontext(), telling_of_workers(), quick_products(self.team):
             while self.step < r.steps:
-                line = self.update(islice(batches, r.accumulate))
+                found = self._differentiated(islice(batches, r.accumulate))
+                if late is not None:
+                    self._note(self._settled(late), start, report)
+                late = self._stepped(found)
                 over = time.monotonic() - start > 60 * max_minutes
                 if max_minutes < math.inf:  # clocks differ: who finds it over ends it for all
                     over = self.team.any(over)
-                if self.validate and (self.step % r.validate_every == 0 or self.step == r.steps):
-                    line["jf"] = round(self._validated(self.validate), 5)
-                if self.team.leads:
-                    self._note(line | {"seconds": round(time.monotonic() - start, 2)}, report)
-                    if over or self.step % r.save_every == 0 or self.step == r.steps:
+                last = over or self.step == r.steps
+                validate = self.validate if self.step % r.validate_every == 0 or self.step == r.steps else None
+                if last or validate or self.step % r.save_every == 0:
+                    line, late = self._settled(late), None
+                    if validate:
+                        line["jf"] = round(self._validated(validate), 5)
+                    self._note(line, start, report)
+                    if self.team.leads and (last or self.step % r.save_every == 0):
                         self.save()
                 if over:
                     break
         return self.step >= r.steps
 
-    def _note(self, line: dict[str, Any], report: Report) -> None:
+    def _note(self, line: dict[str, Any], start: float, report: Report) -> None:
+        if not self.team.leads:
+            return
+        line = line | {"seconds": round(time.monotonic() - start, 2)}
         self.journal.add(line)
         if self._board is not None:
             self._board.add(line)

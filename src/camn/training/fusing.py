@@ -127,4 +127,6 @@ def _tensors(sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
 
 def _loss(probabilities: Tensor, labels: Tensor, plan: FusionTraining) -> Tensor:
     logits = probabilities.clamp(min=EPSILON).log()
-    return bootstrapped_cross_entropy(logits, labels, plan.hard) + plan.jaccard * soft_jaccard_loss(logits, labels)
+    logits, labels = logits[None], labels[None]
+    losses = bootstrapped_cross_entropy(logits, labels, plan.hard) + plan.jaccard * soft_jaccard_loss(logits, labels)
+    return losses.mean()

@@ -14,6 +14,7 @@ from camn import weights
 from camn.config import BACKBONES, network_preset
 from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
+from camn.training.sequence import Rollout
 
 RENAMED = {"davis": "videos", "davis_year": "year"}  # keys of older recipes, and what they are called now
 OPTIMIZERS = ("adamw", "sgd")
@@ -37,7 +38,9 @@ class Recipe:
     optimizer: adamw, or sgd with momentum 0.9. backbone_rate: the backbone's rate over that of the rest. clip_norm:
     bound of the gradient's norm. ema: decay of the averaged weights. hard: fraction of hardest pixels in the loss at
     first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see `Damage`.
-    recent: share of steps that match against an earlier predicted frame too, see `rollout`.
+    recent: share of steps that match against an earlier predicted frame too. lead: frames of each clip that are followed
+    without gradient before those that are learnt from; see `Rollout`. compile: have torch compile encoder and decoder,
+    which takes a minute at first.
 
     validate: a folder of videos, none of them trained on, to measure J&F on every so many steps and at the end, on the
     first validate_frames frames of each (0: all), at a short side of validate_size. tensorboard: keep a log for it; a
@@ -74,6 +77,8 @@ class Recipe:
     jaccard: float = 0.5
     damage: float = 0.0
     recent: float = 0.0
+    lead: int = 0
+    compile: bool = False
     workers: int = 1
     save_every: int = 100
     validate: str = ""
@@ -95,18 +100,20 @@ class Recipe:
             problems.append(f"clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
         if self.clips.frames < 2:
             problems.append(f"clips of {self.clips.frames} frames; sequences need 2 or more")
+        if not problems and self.lead > self.clips.frames - 2:
+            problems.append(f"lead {self.lead}: of {self.clips.frames} frames at most {self.clips.frames - 2} can be led")
         if problems:
             raise ConfigError(f"recipe {' '.join([self.name, self.stage]).strip()}: {'; '.join(problems)}")
 
     def _out_of_range(self) -> list[str]:
         """Comparisons are written so that NaN fails them, too."""
-        whole = ("seed", "steps", "batch", "accumulate", "warm_up", "workers", "save_every", "panel_every")
+        whole = ("seed", "steps", "batch", "accumulate", "warm_up", "workers", "lead", "save_every", "panel_every")
         whole += ("validate_every", "validate_frames", "validate_size")
         rules = (
             (whole, "a whole number", lambda v: not isinstance(v, float)),
             (("steps", "batch", "accumulate"), "1 or more", lambda v: v >= 1),
             (("save_every", "validate_every", "panel_every"), "1 or more", lambda v: v >= 1),
-            (("seed", "warm_up", "workers", "validate_frames"), "0 or more", lambda v: v >= 0),
+            (("seed", "warm_up", "workers", "lead", "validate_frames"), "0 or more", lambda v: v >= 0),
             (("validate_size",), "32 or more", lambda v: v >= 32),
             (("rate", "clip_norm"), "a finite number over 0", lambda v: 0 < v < math.inf),
             (("backbone_rate", "power", "weight_decay", "jaccard"), "finite, 0 or more", lambda v: 0 <= v < math.inf),
@@ -114,7 +121,7 @@ class Recipe:
             (("damage", "recent"), "in 0..1", lambda v: 0 <= v <= 1),
             (("hard",), "two fractions over 0 and up to 1", lambda v: len(v) == 2 and all(0 < x <= 1 for x in v)),
             (("videos", "frozen"), "a list", lambda v: isinstance(v, tuple)),
-            (("amp", "partial", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),
+            (("amp", "compile", "partial", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),
             (("optimizer",), f"one of {', '.join(OPTIMIZERS)}", lambda v: v in OPTIMIZERS),
         )
         values = ((name, getattr(self, name), said, good) for names, said, good in rules for name in names)
@@ -122,6 +129,10 @@ class Recipe:
         if not problems and self.batch % self.accumulate:
             problems.append(f"a batch of {self.batch} clips is no whole multiple of accumulate = {self.accumulate}")
         return problems
+
+    @property
+    def rollout(self) -> Rollout:
+        return Rollout(self.damage, self.recent, self.lead, self.amp)
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then poly decay (Chen et al. 2018)."""
