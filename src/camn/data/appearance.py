@@ -24,7 +24,7 @@ class Appearance:
     blur: float = 0.15
     jpeg: float = 0.15
     ramp: float = 0.0  # clips whose exposure rises or falls from the first frame to the last, to 0.5..2 times
-    dark: float = 0.0  # clips in low light, at 0.2..0.6 of it, with noise
+    dark: float = 0.0  # clips in low light, at 0.3..0.7 of it, with noise
     noise: float = 0.0  # other clips with noise, each frame with its own
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ def dress(rng: np.random.Generator, frames: list[np.ndarray], look: Appearance) 
         frames = _blur(rng, frames)
     dark = look.dark > 0 and rng.random() < look.dark
     if dark:
-        frames = _exposed(frames, np.full(len(frames), np.log(rng.uniform(0.2, 0.6))))
+        frames = _exposed(frames, np.full(len(frames), np.log(rng.uniform(0.3, 0.7))))
     if dark or (look.noise > 0 and rng.random() < look.noise):
         frames = _noisy(rng, frames, rng.uniform(2, 10))
     if rng.random() < look.jpeg:  # RGB taken for BGR there and back: only the weights of the channels differ
