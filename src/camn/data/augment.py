@@ -211,10 +211,9 @@ def paste(
     colour = sample(piece.image, points, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     alpha = sample(piece.alpha, points, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     weight = soft(alpha)
-    if shield is not None:
-        weight = np.where(shield[box], np.minimum(weight, 0.49), weight) * (
-            1 - soft(shield[box].astype(np.uint8) * 255)
-        )
+    if shield is not None:  # its outermost pixels let a little through; beyond them nothing of what was there is left
+        front = shield[box]
+        weight *= 1 - front * np.maximum(soft(front.astype(np.uint8) * 255), 0.75)
     image, labels = image.copy(), labels.copy()
     image[box] = cv2.blendLinear(colour, np.ascontiguousarray(image[box]), weight, 1 - weight)
     labels[box][weight >= 0.5] = value

@@ -14,10 +14,10 @@ from camn.masks import IGNORE
 def bar_spans(rng: np.random.Generator, side: float) -> list[tuple[float, float]]:
     """(middle, width) of each bar, pixels, about 0: one or two poles of 2 to 22% of `side`, or a fence of thin ones."""
     if rng.random() < 0.2:
-        width, space = side * rng.uniform(0.01, 0.03), side * rng.uniform(0.08, 0.25)
+        width, space = max(2.0, side * rng.uniform(0.01, 0.03)), side * rng.uniform(0.08, 0.25)
         return [(space * k, width) for k in range(-4, 5)]
-    widths = side * np.exp(rng.uniform(*np.log((0.02, 0.22)), int(rng.integers(1, 3))))
-    return [(k * side * rng.uniform(0.25, 0.6), float(width)) for k, width in enumerate(widths)]
+    widths = side * np.exp(rng.uniform(np.log(0.02), np.log(0.22), int(rng.integers(1, 3))))
+    return [(k * side * rng.uniform(0.25, 0.6), max(2.0, float(width))) for k, width in enumerate(widths)]
 
 
 def bars(rng: np.random.Generator, texture: np.ndarray, side: int) -> Cutout:

@@ -58,7 +58,7 @@ def clean(piece: Cutout) -> Cutout:
     known = cv2.bitwise_or(inside, thin)
     share = cv2.blur(known.astype(np.float32) / 255, (5, 5), borderType=cv2.BORDER_CONSTANT)
     sums = cv2.blur(cv2.copyTo(piece.image, known).astype(np.float32), (5, 5), borderType=cv2.BORDER_CONSTANT)
-    near = (sums / np.maximum(share, 1e-3)[..., None]).clip(0, 255).astype(np.uint8)
+    near = (sums / np.maximum(share, 1e-3)[..., None] + 0.5).clip(0, 255).astype(np.uint8)
     take = cv2.bitwise_and(cv2.bitwise_not(known), (share > 0.01).astype(np.uint8) * 255)
     return replace(piece, image=cv2.copyTo(near, take, piece.image.copy()))
 
