@@ -150,6 +150,8 @@ def join_track(rng: np.random.Generator, film: Film, track: Track, options: Clip
         at = np.clip(met - velocity * rng.uniform(1, len(film[0])), 0, (w - 1, h - 1))
     start = Pose(track.centre, (float(at[0]), float(at[1])), zoom, rng.uniform(-12, 12), flip=drawn(rng, options.flip))
     around = surroundings(film[0][0], start.at, piece.side * zoom)
+    if len(where) and rng.random() < 0.3:  # near the colours of what is followed
+        around = film[0][0].reshape(-1, 3)[where[:: max(1, len(where) // 500)]]
     track = track.looking(fitting(piece, around, rng.uniform(0, options.fit)))
     pace = options.motion.times(rng.uniform(0, 0.6))
     poses = drift(rng, start, len(film[0]), side, pace, (float(velocity[0]), float(velocity[1])))
