@@ -1,5 +1,7 @@
 """Geometry against slow oracles: where a pixel comes from, what a cut-out covers, how far things drift."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.data.appearance import Appearance, colour_matrix, dress, motion_kernel
-from camn.data.augment import Cutout, Motion, Pose, cut, drift, fill, paste, ripple, tilting, warp
+from camn.data.augment import Cutout, Motion, Pose, cut, drift, fill, paste, ripple, tilting, warp, zooming
 
 poses = st.builds(
     Pose,
@@ -129,6 +131,18 @@ def test_drift_without_motion_follows_the_velocity():
     np.testing.assert_allclose([p.at for p in path], [(1 + 3 * t, 2 - t) for t in range(4)])
 
 
+@given(poses, st.integers(1, 12), st.floats(0.2, 3), st.integers(0, 999))
+def test_zooming_begins_at_the_pose_and_keeps_its_bounds(pose, length, least, seed):
+    path = zooming(np.random.default_rng(seed), [pose] * length, least)
+    assert len(path) == length and path[0] == pose
+    zooms = np.array([p.zoom for p in path])
+    steps = np.diff(zooms)
+    assert (steps >= 0).all() or (steps <= 0).all()
+    assert 0.5 <= zooms.min() / pose.zoom <= zooms.max() / pose.zoom <= 2
+    assert zooms.min() >= min(pose.zoom, least)
+    assert all(replace(p, zoom=1.0) == replace(pose, zoom=1.0) for p in path)
+
+
 def test_ripple_is_bounded_smooth_and_slow():
     fields = ripple(np.random.default_rng(1), 8, (64, 96), 0.02)
     assert all(f.shape == (64, 96, 2) for f in fields)
@@ -188,6 +202,30 @@ def test_a_look_keeps_shape_type_and_the_frames_it_was_given():
         assert all(f.shape == (32, 40, 3) and f.dtype == np.uint8 for f in dressed)
     for before, after in zip(kept, frames, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+GREY = [np.full((40, 50, 3), 100, np.uint8)] * 5
+
+
+def test_a_ramp_goes_one_way_from_the_exposure_there_was():
+    ways = set()
+    for seed in range(10):
+        light = [f.mean() for f in dress(np.random.default_rng(seed), GREY, replace(PLAIN, ramp=1.0))]
+        steps = np.diff(light)
+        assert light[0] == 100 and 50 <= min(light) <= max(light) <= 200
+        assert (steps >= 0).all() or (steps <= 0).all()
+        ways.add(bool(steps.sum() > 0))
+    assert ways == {True, False}
+
+
+@pytest.mark.parametrize("look", [replace(PLAIN, noise=1.0), replace(PLAIN, dark=1.0)])
+def test_noise_is_new_on_each_frame_and_keeps_the_mean(look):
+    frames = dress(np.random.default_rng(1), GREY, look)
+    assert all(f.dtype == np.uint8 and f.shape == (40, 50, 3) for f in frames)
+    means = np.array([f.mean() for f in frames])
+    assert np.ptp(means) < 1 and (means >= 29).all() and (means <= (71 if look.dark else 101)).all()
+    assert all(1 < f.std() < 12 for f in frames)
+    assert not any(np.array_equal(a, b) for a, b in zip(frames, frames[1:], strict=False))
 
 
 def test_grey_has_one_value_in_all_channels():

@@ -73,8 +73,18 @@ KINDS = {
     "video": replace(SMALL, video_share=1, paste=0.5, twin=0.3),
     "tilted": replace(SMALL, video_share=0.3, layered=0.5, perspective=0.15),
     "long": replace(SMALL, frames=9, paste=1),
+    "tracks": replace(SMALL, video_share=0.5, track=1, tracks=3, fit=0),
+    "alike": replace(SMALL, video_share=0.5, alike=1, paste=0.3),
+    "parts": replace(SMALL, video_share=0.5, part=0.8, paste=0, twin=0),
+    "barred": replace(SMALL, bars=1, paste=0),
+    "zooming": replace(SMALL, zoom=1),
     "mixed": ClipOptions(size=(96, 96), frames=2),
-}
+    "everything": ClipOptions(
+        size=(96, 96), frames=8, track=0.5, alike=0.5, part=0.3, bars=0.5, smear=0.5, zoom=0.5,
+        appearance=Appearance(ramp=0.5, dark=0.3, noise=0.5),
+    ),
+}  # fmt: skip
+SHARP = [name for name in KINDS if name not in ("mixed", "everything")]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -93,7 +103,7 @@ def test_every_clip_keeps_the_promises_of_its_type(davis, stills, name):
         assert clip.source
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "mixed"])
+@pytest.mark.parametrize("name", SHARP)
 def test_an_object_has_the_colour_it_was_painted_in_on_every_frame(davis, stills, name):
     """The pictures are painted by label, so that inside each object there is one colour, the same all through."""
     data = ClipDataset(davis, stills, KINDS[name], seed=4)
@@ -136,8 +146,9 @@ def test_things_move(stills):
     assert min(moved) > 0 and np.mean(moved) > 0.02
 
 
-def test_an_item_depends_on_seed_and_index_alone(davis, stills):
-    options = KINDS["mixed"]
+@pytest.mark.parametrize("name", ["mixed", "everything"])
+def test_an_item_depends_on_seed_and_index_alone(davis, stills, name):
+    options = KINDS[name]
     data = ClipDataset(davis, stills, options, seed=7, length=8)
     forwards = [data[i] for i in range(8)]
     again = ClipDataset(davis, stills, options, seed=7, length=100)
@@ -146,6 +157,36 @@ def test_an_item_depends_on_seed_and_index_alone(davis, stills):
         assert again[i].source == forwards[i].source
     other = ClipDataset(davis, stills, options, seed=8)
     assert not any(torch.equal(other[i].frames, forwards[i].frames) for i in range(8))
+
+
+# what was drawn before there were tracks, look-alikes, parts, bars, smears and zooms: objects, and where they are from
+BEFORE = (
+    (2, "still + shapes/2"), (1, "ball"), (1, "shapes/0"), (2, "shapes/3"), (2, "still + shapes/0"), (1, "ball"),
+    (2, "ball + shapes/0"), (2, "shapes/1 + shapes/3"), (1, "shapes/0"), (2, "shapes/3"), (2, "shapes/2"),
+    (1, "people-parts/3"), (1, "ball + shapes/2"), (2, "shapes/3 + people-parts/0"),
+    (2, "people-parts/2 + people-parts/1"), (1, "shapes/2"),
+)  # fmt: skip
+
+
+def test_options_that_are_off_leave_clips_as_they_were(davis, stills):
+    data = ClipDataset(davis, stills, ClipOptions(size=(96, 96)), seed=11)
+    unused = ClipOptions(size=(96, 96), tracks=5, behind=1, fit=0)
+    other = ClipDataset(davis, stills, unused, seed=11)
+    for index, (objects, source) in enumerate(BEFORE):
+        clip, twin = data[index], other[index]
+        assert clip.objects == objects
+        assert [file.split("/")[-1].split(".")[0] for file in clip.source.split(" + ")] == [
+            name.split("/")[-1] for name in source.split(" + ")
+        ]
+        assert torch.equal(clip.frames, twin.frames) and torch.equal(clip.labels, twin.labels)
+
+
+def test_tracks_bring_objects_of_videos_into_other_clips(davis, stills):
+    data = ClipDataset(davis, stills, replace(KINDS["tracks"], video_share=0), seed=2)
+    sources = [data[i].source for i in range(12)]
+    assert all("shapes" in s.split(" + ")[0] or "people-parts" in s.split(" + ")[0] for s in sources)
+    assert sum("ball" in s or "480p/still" in s for s in sources) >= 6
+    assert "ball" not in "".join(ClipDataset(None, stills, KINDS["tracks"])[i].source for i in range(5))
 
 
 def test_batches_from_worker_processes_are_the_same(davis, stills):
@@ -218,11 +259,19 @@ def test_no_object_anywhere_is_an_error_that_says_where(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [{"paste": 1.5}, {"size": (16, 64)}, {"frames": 0}, {"max_objects": 0}, {"gap": (3, 2)}, {"gap": (0, 2)},
-     {"perspective": 0.3}, {"still_scale": (0, 1)}, {"weights": (("a", -1.0),)}],
+     {"track": -0.1}, {"tracks": 0}, {"tracks": 6}, {"behind": 2}, {"fit": 1.1}, {"alike": float("nan")}, {"part": -1},
+     {"bars": 3}, {"smear": 1.5}, {"zoom": -1}, {"perspective": 0.3}, {"still_scale": (0, 1)},
+     {"weights": (("a", -1.0),)}],
 )  # fmt: skip
 def test_options_are_checked(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         ClipOptions(**wrong)
+
+
+@pytest.mark.parametrize("name", ["ramp", "dark", "noise"])
+def test_looks_are_checked(name):
+    with pytest.raises(ConfigError, match=f"appearance: {name} 1.5 must be in 0..1"):
+        Appearance(**{name: 1.5})
 
 
 def test_a_dataset_needs_a_source_and_an_index_within(stills):

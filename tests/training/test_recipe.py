@@ -81,7 +81,7 @@ def test_an_override_holds_for_every_stage(tmp_path):
 
 BAD = {
     "unknown key": ("speed = 3\n" + GOOD, "small.toml.*'speed'"),
-    "unknown clip option": (GOOD + "zoom = 3\n", "small.toml.*'zoom'"),
+    "unknown clip option": (GOOD + "spread = 3\n", "small.toml.*'spread'"),
     "unknown motion": (GOOD + "[clips.motion]\nspin = 3\n", "small.toml.*'spin'"),
     "invalid TOML": ("videos = \n", "small.toml: not valid TOML.*line 1"),
     "no data": ("[clips]\nsize = [65, 65]\n", "small: names no data"),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
 
+from camn.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Appearance:
-    """Chances and strengths. Colour is drawn once for a clip, plus a little for each frame."""
+    """Chances and strengths. Colour is drawn once for a clip, plus a little for each frame.
+
+    Chances are 0..1, as are the strengths of colour, tint and flicker. Raises ConfigError.
+    """
 
     colour: float = 0.2  # the most by which brightness, contrast and saturation change
     tint: float = 0.08  # the most by which one channel's gain differs
@@ -18,6 +23,14 @@ class Appearance:
     grey: float = 0.03
     blur: float = 0.15
     jpeg: float = 0.15
+    ramp: float = 0.0  # clips whose exposure rises or falls from the first frame to the last, to 0.5..2 times
+    dark: float = 0.0  # clips in low light, at 0.3..0.7 of it, with noise
+    noise: float = 0.0  # other clips with noise, each frame with its own
+
+    def __post_init__(self) -> None:
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        if wrong := [f"{name} {value} must be in 0..1" for name, value in given.items() if not 0 <= value <= 1]:
+            raise ConfigError(f"clip appearance: {'; '.join(wrong)}")
 
 
 def colour_matrix(rng: np.random.Generator, look: Appearance) -> np.ndarray:
@@ -50,13 +63,33 @@ def dress(rng: np.random.Generator, frames: list[np.ndarray], look: Appearance) 
     """New frames (H, W, 3) uint8 with one look over the clip."""
     matrix = colour_matrix(rng, look)
     frames = [recolour(f, matrix * (1 + rng.uniform(-look.flicker, look.flicker))) for f in frames]
+    if look.ramp > 0 and rng.random() < look.ramp:
+        frames = _exposed(frames, np.linspace(0, rng.uniform(-1, 1), len(frames)) * np.log(2))
     if rng.random() < look.blur:
         frames = _blur(rng, frames)
+    dark = look.dark > 0 and rng.random() < look.dark
+    if dark:
+        frames = _exposed(frames, np.full(len(frames), np.log(rng.uniform(0.3, 0.7))))
+    if dark or (look.noise > 0 and rng.random() < look.noise):
+        frames = _noisy(rng, frames, rng.uniform(2, 10))
     if rng.random() < look.jpeg:  # RGB taken for BGR there and back: only the weights of the channels differ
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 75))]
         encoded = [cv2.imencode(".jpg", f, quality)[1] for f in frames]
         frames = [np.asarray(cv2.imdecode(e, cv2.IMREAD_COLOR)) for e in encoded]
     return frames
+
+
+def _exposed(frames: list[np.ndarray], stops: np.ndarray) -> list[np.ndarray]:
+    """Each frame times exp of its entry."""
+    return [cv2.convertScaleAbs(f, alpha=float(np.exp(stop))) for f, stop in zip(frames, stops, strict=True)]
+
+
+def _noisy(rng: np.random.Generator, frames: list[np.ndarray], strength: float) -> list[np.ndarray]:
+    """Gaussian noise of this standard deviation. One field of it, moved to another place for each frame."""
+    field = strength * rng.standard_normal(frames[0].shape, dtype=np.float32)
+    moves = rng.integers(0, frames[0].shape[0], (len(frames), 2))
+    moved = (np.roll(field, tuple(move), axis=(0, 1)) for move in moves)
+    return [cv2.add(f, noise, dtype=cv2.CV_8U) for f, noise in zip(frames, moved, strict=True)]
 
 
 def _blur(rng: np.random.Generator, frames: list[np.ndarray]) -> list[np.ndarray]:

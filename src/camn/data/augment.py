@@ -77,6 +77,14 @@ def drift(
     ]
 
 
+def zooming(rng: np.random.Generator, poses: list[Pose], least: float, most: float = 2.0) -> list[Pose]:
+    """The poses with a zoom in or out over the clip, by `most` at the most, and out to `least` at the most."""
+    reach = rng.uniform(0.2, 1) * np.log(most) * (1 if rng.random() < 0.5 else -1)
+    share = np.arange(len(poses)) / max(1, len(poses) - 1)
+    zooms = [pose.zoom * float(np.exp(reach * k)) for pose, k in zip(poses, share, strict=True)]
+    return [replace(p, zoom=max(zoom, min(p.zoom, least))) for p, zoom in zip(poses, zooms, strict=True)]
+
+
 def ripple(rng: np.random.Generator, length: int, size: Size, amount: float) -> list[np.ndarray]:
     """`length` smooth fields (H, W, 2) float32 of displacements in pixels, each slowly following the one before.
 
@@ -145,7 +153,7 @@ class Cutout:
 
     image: np.ndarray
     alpha: np.ndarray
-    corner: tuple[int, int] = (0, 0)
+    corner: tuple[float, float] = (0, 0)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -170,10 +178,24 @@ def cut(image: np.ndarray, mask: np.ndarray) -> Cutout:
     return Cutout(image[box], mask[box].astype(np.uint8) * 255, (x, y))
 
 
+def soft(alpha: np.ndarray) -> np.ndarray:
+    """uint8 0..255 as float32 0..1 with edges of three pixels."""
+    return cv2.GaussianBlur(alpha, (3, 3), 0, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255
+
+
 def paste(
-    image: np.ndarray, labels: np.ndarray, piece: Cutout, pose: Pose, value: int, field: np.ndarray | None = None
+    image: np.ndarray,
+    labels: np.ndarray,
+    piece: Cutout,
+    pose: Pose,
+    value: int,
+    field: np.ndarray | None = None,
+    shield: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Copies of `image` (H, W, 3) and `labels` (H, W) with `piece` laid over them and `value` where it covers half."""
+    """Copies of `image` (H, W, 3) and `labels` (H, W) with `piece` laid over them and `value` where it covers half.
+
+    shield: (H, W) bool, what lies in front of the piece.
+    """
     matrix, (h, w) = pose.matrix(), labels.shape
     ph, pw = piece.alpha.shape
     corners = matrix @ np.array([[-1, pw, -1, pw], [-1, -1, ph, ph], [1, 1, 1, 1]])
@@ -188,7 +210,10 @@ def paste(
     points = shown_points(local, (y1 - y0, x1 - x0), still)
     colour = sample(piece.image, points, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     alpha = sample(piece.alpha, points, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
-    weight = cv2.GaussianBlur(alpha, (3, 3), 0, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255
+    weight = soft(alpha)
+    if shield is not None:  # its outermost pixels let a little through; beyond them nothing of what was there is left
+        front = shield[box]
+        weight *= 1 - front * np.maximum(soft(front.astype(np.uint8) * 255), 0.75)
     image, labels = image.copy(), labels.copy()
     image[box] = cv2.blendLinear(colour, np.ascontiguousarray(image[box]), weight, 1 - weight)
     labels[box][weight >= 0.5] = value

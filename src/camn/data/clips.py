@@ -13,9 +13,15 @@ from torch.utils.data import Dataset
 
 from camn.data.appearance import Appearance, dress
 from camn.data.augment import Motion, cut
-from camn.data.scenes import ClipOptions, Film, cutout_of, from_still, from_video, pass_by, relabel
+from camn.data.clip_options import ClipOptions
+from camn.data.lookalikes import join_alike
+from camn.data.occluders import join_bars
+from camn.data.pairs import read_image
+from camn.data.scenes import Film, cutout_of, drawn, from_still, from_video, pass_by, relabel
 from camn.data.sequence import VideoSequence
+from camn.data.smear import smear_objects
 from camn.data.stills import Still, StillsFolder
+from camn.data.tracks import follow, join_track
 from camn.errors import ConfigError, DataError
 from camn.masks import IGNORE
 
@@ -154,6 +160,10 @@ class ClipDataset(Dataset):
             film, source = from_still(rng, still, behind, options), str(still.image)
         if film is None:
             return None, source
+        if drawn(rng, options.alike):
+            film = join_alike(rng, film, options)
+        if self.videos is not None and drawn(rng, options.track):
+            film, source = self._tracks(rng, film, source)
         if rng.random() < options.twin:
             film = self._twin(rng, film)
         if self.stills is not None and rng.random() < options.paste:
@@ -161,6 +171,23 @@ class ClipDataset(Dataset):
             piece = cutout_of(rng, still, options)
             if piece is not None:
                 film, source = pass_by(rng, film, piece, options), f"{source} + {still.image}"
+        if drawn(rng, options.bars):
+            texture = film[0][0] if self.stills is None else read_image(self._still(rng).image)
+            film = join_bars(rng, film, texture, options)
+        if drawn(rng, options.smear):
+            film = smear_objects(rng, *film), film[1]
+        return film, source
+
+    def _tracks(self, rng: np.random.Generator, film: Film, source: str) -> tuple[Film, str]:
+        """The film with objects of one or more videos, by chance several of one video, and the names of its files."""
+        assert self.videos is not None
+        sequence = self.videos[int(rng.integers(len(self.videos)))]
+        for _ in range(int(rng.integers(1, self.options.tracks + 1))):
+            track = follow(rng, sequence, self.options)
+            if track is not None:
+                film, source = join_track(rng, film, track, self.options), f"{source} + {sequence.frames[0].parent}"
+            if track is None or rng.random() < 0.7:
+                sequence = self.videos[int(rng.integers(len(self.videos)))]
         return film, source
 
     def _twin(self, rng: np.random.Generator, film: Film) -> Film:

@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from camn.data.appearance import Appearance
-from camn.data.augment import Cutout, Motion, Pose, Size, cut, drift, fill, paste, ripple, tilting, warp
+from camn.data.augment import Cutout, Pose, cut, drift, fill, paste, ripple, tilting, warp, zooming
+from camn.data.clip_options import ClipOptions
+from camn.data.parts import half
 from camn.data.sequence import VideoSequence
+from camn.data.smear import smear
 from camn.data.stills import Still
-from camn.errors import ConfigError
 from camn.masks import IGNORE
 
 Film = tuple[list[np.ndarray], list[np.ndarray]]  # frames (H, W, 3) and labels (H, W) at the clip's size
 
 
-# kinds whose pictures are much alike are drawn less often; any other kind has weight 1 for each of its pictures
-ALIKE = (("people-parts", 0.4), ("horses", 0.5), ("teacher", 0.4), ("bottles", 0.5))
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """What clips look like. Chances are 0..1. Scales are zooms of a picture as though its short side were 360."""
-
-    size: Size = (225, 225)
-    frames: int = 3
-    max_objects: int = 3
-    min_area: float = 0.005  # of the crop, on frame 0; an object below it is background
-    video_share: float = 0.45
-    gap: tuple[int, int] = (1, 4)
-    reverse: float = 0.5
-    flip: float = 0.5
-    video_scale: tuple[float, float] = (0.9, 1.7)
-    still_scale: tuple[float, float] = (0.6, 1.2)
-    motion: Motion = Motion()
-    video_motion: float = 0.25  # of `motion`, added to a video's own
-    ripple: float = 0.015  # reach of the non-rigid part, of the crop's side
-    perspective: float = 0.0  # reach of a perspective warp's corners, of the crop's side; 0 draws none
-    layered: float = 0.3  # stills whose objects move over a background of their own
-    paste: float = 0.5
-    twin: float = 0.1
-    merge: float = 0.5  # stills of `merged` whose objects are taken as one
-    merged: tuple[str, ...] = ("people-parts",)
-    weights: tuple[tuple[str, float], ...] = ALIKE
-    appearance: Appearance = Appearance()
-
-    def __post_init__(self) -> None:
-        shares = ("video_share", "reverse", "flip", "layered", "paste", "twin", "merge", "min_area")
-        given = {name: getattr(self, name) for name in shares}
-        problems = [f"{name} {value} must be in 0..1" for name, value in given.items() if not 0 <= value <= 1]
-        if min(self.size) < 32:
-            problems.append(f"size {self.size} must be at least 32 pixels each way")
-        if self.frames < 1 or not 1 <= self.max_objects <= 20:
-            problems.append(f"frames {self.frames} must be at least 1 and max_objects {self.max_objects} in 1..20")
-        for name in ("gap", "video_scale", "still_scale"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                problems.append(f"{name} {(low, high)} must be positive, the lower bound first")
-        if not 0 <= self.perspective <= 0.2:
-            problems.append(f"perspective {self.perspective} must be in 0..0.2: beyond it a view folds over")
-        if any(weight < 0 for _, weight in self.weights):
-            problems.append(f"weights {self.weights} must not be negative")
-        if problems:
-            raise ConfigError("clip options: " + "; ".join(problems))
+def drawn(rng: np.random.Generator, chance: float) -> bool:
+    """Whether chance has it so. A chance of 0 takes no number, so that new options leave old clips as they were."""
+    return chance > 0 and rng.random() < chance
 
 
 def choose(rng: np.random.Generator, labels: np.ndarray, most: int, smallest: float = 0.003) -> list[int]:
@@ -92,6 +48,21 @@ def as_one(rng: np.random.Generator, still: Still, labels: np.ndarray, options: 
     if still.kind not in options.merged or rng.random() >= options.merge:
         return labels
     return relabel(np.where((labels > 0) & (labels < IGNORE), 1, labels), [1])
+
+
+def objects_of(rng: np.random.Generator, still: Still, labels: np.ndarray, options: ClipOptions) -> np.ndarray:
+    """The labels with the objects drawn as 1, 2, ..., the others as background."""
+    labels = as_one(rng, still, labels, options)
+    return relabel(labels, choose(rng, labels, options.max_objects))
+
+
+def part_of(rng: np.random.Generator, still: Still, labels: np.ndarray, options: ClipOptions) -> np.ndarray:
+    """The labels with one part as object 1 and its whole as background: half of an object; of `merged`, a part."""
+    labels = relabel(labels, choose(rng, labels, 1))
+    if still.kind in options.merged and rng.random() < 0.8:
+        return labels
+    halves = half(rng, [labels])
+    return labels if halves is None else halves[0]
 
 
 def look_at(
@@ -139,16 +110,16 @@ def move(rng: np.random.Generator, film: Film, view: Pose, options: ClipOptions,
     """Each picture through a view that drifts and bends: one warp a frame. `pace` is a share of the full motion."""
     t, size = len(film[0]), options.size
     poses = drift(rng, view, t, min(size), options.motion.times(pace))
+    if drawn(rng, options.zoom):
+        poses = zooming(rng, poses, 0.95 * max(np.divide(size, film[0][0].shape[:2])))
     fields = bend(rng, options, pace, always=False)
     shots = zip(*film, poses, fields, strict=True)
-    return unzip(warp(image, labels, pose, size, field) for image, labels, pose, field in shots)
+    frames, labels = unzip(warp(image, labels, pose, size, field) for image, labels, pose, field in shots)
+    return smear(rng, frames, [pose.at for pose in poses]) if drawn(rng, options.smear) else frames, labels
 
 
-def from_video(rng: np.random.Generator, sequence: VideoSequence, options: ClipOptions) -> Film | None:
-    """Annotated frames of a sequence, forwards or backwards, in a crop around an object of the first of them.
-
-    The gap from one to the next is the same all through, and counts annotated frames.
-    """
+def span(rng: np.random.Generator, sequence: VideoSequence, options: ClipOptions) -> list[int] | None:
+    """Indices of annotated frames at one gap, in the order of a clip; None where the sequence is too short."""
     shown, last = sequence.annotated, options.frames - 1
     gap = int(rng.integers(options.gap[0], options.gap[1] + 1))
     gap = min(gap, (len(shown) - 1) // last) if last else gap
@@ -156,9 +127,22 @@ def from_video(rng: np.random.Generator, sequence: VideoSequence, options: ClipO
         return None
     start = int(rng.integers(len(shown) - gap * last))
     order = [shown[start + gap * k] for k in range(options.frames)]
-    pairs = [sequence.read(k) for k in (order[::-1] if rng.random() < options.reverse else order)]
+    return order[::-1] if rng.random() < options.reverse else order
+
+
+def from_video(rng: np.random.Generator, sequence: VideoSequence, options: ClipOptions) -> Film | None:
+    """Annotated frames of a sequence, forwards or backwards, in a crop around an object of the first of them.
+
+    The gap from one to the next is the same all through, and counts annotated frames.
+    """
+    order = span(rng, sequence, options)
+    if order is None:
+        return None
+    pairs = [sequence.read(k) for k in order]
     ids = choose(rng, pairs[0][1], options.max_objects)
     labels = [relabel(labels, ids) for _, labels in pairs]
+    if drawn(rng, options.part):
+        labels = half(rng, labels) or labels
     view = look_at(rng, labels[0], options, options.video_scale, tilt=0.4)
     if view is None:
         return None
@@ -168,13 +152,13 @@ def from_video(rng: np.random.Generator, sequence: VideoSequence, options: ClipO
 def from_still(rng: np.random.Generator, still: Still, behind: Still | None, options: ClipOptions) -> Film | None:
     """A still seen by a drifting camera; or, with `behind`, its objects moving over that picture or over their own."""
     image, labels = still.read()
-    labels = as_one(rng, still, labels, options)
-    labels = relabel(labels, choose(rng, labels, options.max_objects))
+    part = drawn(rng, options.part)
+    labels = part_of(rng, still, labels, options) if part else objects_of(rng, still, labels, options)
     view = look_at(rng, labels, options, options.still_scale, tilt=1.0)
     if view is None:
         return None
     t, pace = options.frames, rng.uniform(0.1, 1)
-    if behind is None:
+    if behind is None or part:  # a part stays with its whole
         return move(rng, ([image] * t, [labels] * t), view, options, pace)
     if rng.random() < 0.5:
         ground, ground_view = fill(image, labels > 0), view
@@ -185,7 +169,8 @@ def from_still(rng: np.random.Generator, still: Still, behind: Still | None, opt
         ground_view = look_at(rng, everywhere, options, options.still_scale, tilt=1.0)
         assert ground_view is not None
     empty = np.zeros(ground.shape[:2], np.uint8)
-    film = move(rng, ([ground] * t, [empty] * t), ground_view, options, 0.5 * pace)
+    unzoomed = replace(options, zoom=0.0)  # what moves over it does not zoom
+    film = move(rng, ([ground] * t, [empty] * t), ground_view, unzoomed, 0.5 * pace)
     for value in range(1, int(np.max(labels, where=labels < IGNORE, initial=0)) + 1):
         piece = cut(image, labels == value)
         middle = tuple(np.add(piece.corner, piece.centre))
