@@ -12,6 +12,7 @@ from camn.errors import ConfigError, OutputError
 from camn.masks import PALETTE
 from camn.training.board import Board, panel, watched
 from camn.training.engine import Trainer
+from camn.training.sequence import Step
 
 torch.set_num_threads(1)
 
@@ -36,10 +37,11 @@ def test_a_picture_shows_frames_truth_and_prediction():
 
 
 def test_watching_a_rollout_leaves_it_as_it_is():
-    steps = [[(torch.randn(3, 2, 2, requires_grad=True), torch.zeros(2, 2)) for _ in range(2)] for _ in range(3)]
+    logits, present = torch.randn(3, 2, 3, 2, 2, requires_grad=True), torch.ones(2, 2, dtype=torch.bool)
+    steps = [Step(some, torch.zeros(2, 2, 2).long(), present) for some in logits]
     seen: list[torch.Tensor] = []
     assert list(watched(iter(steps), seen)) == steps
-    assert all(torch.equal(ids, pairs[0][0].argmax(0)) for ids, pairs in zip(seen, steps, strict=True))
+    assert all(torch.equal(ids, step.logits[0].argmax(0)) for ids, step in zip(seen, steps, strict=True))
 
 
 def test_a_run_logs_its_numbers_and_pictures(recipe, tmp_path):

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.masks import IGNORE
-from camn.training.losses import bootstrapped_cross_entropy, hard_fraction, soft_jaccard_loss
+from camn.training import losses
+from camn.training.losses import hard_fraction
 
 torch.set_num_threads(1)
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
@@ -22,6 +23,16 @@ def example(objects, size, seed, ignored=0.2):
     return torch.from_numpy(rng.normal(size=(objects + 1, *size)) * 2), torch.from_numpy(labels)
 
 
+def bootstrapped_cross_entropy(logits, labels, fraction):
+    """Of one clip."""
+    return losses.bootstrapped_cross_entropy(logits[None], labels[None], fraction)[0]
+
+
+def soft_jaccard_loss(logits, labels):
+    """Of one clip."""
+    return losses.soft_jaccard_loss(logits[None], labels[None])[0]
+
+
 def slow_softmax(scores):
     e = np.exp(scores - scores.max())
     return e / e.sum()
@@ -31,14 +42,14 @@ def slow_softmax(scores):
 @settings(max_examples=50)
 def test_cross_entropy_is_the_mean_of_the_hardest_labelled_pixels(objects, size, seed, fraction):
     logits, labels = example(objects, size, seed)
-    losses = [
+    found = [
         -np.log(slow_softmax(logits[:, y, x].numpy())[labels[y, x]])
         for y in range(size[0])
         for x in range(size[1])
         if labels[y, x] != IGNORE
     ]
-    count = max(1, round(fraction * len(losses)))
-    wanted = np.mean(sorted(losses, reverse=True)[:count]) if losses else 0.0
+    count = max(1, round(fraction * len(found)))
+    wanted = np.mean(sorted(found, reverse=True)[:count]) if found else 0.0
     assert bootstrapped_cross_entropy(logits, labels, fraction).item() == pytest.approx(wanted)
 
 
@@ -95,3 +106,19 @@ def test_hard_fraction_falls_over_the_first_half():
     at = [hard_fraction(step, 100, 1.0, 0.3) for step in (0, 25, 50, 75, 100)]
     assert at == pytest.approx([1.0, 0.65, 0.3, 0.3, 0.3])
     assert hard_fraction(0, 1, 1.0, 0.3) == 1.0
+
+
+@given(counts=st.lists(objects, min_size=1, max_size=3), seed=seeds, fraction=st.floats(0.01, 1))
+@settings(max_examples=30)
+def test_clips_together_are_each_alone(counts, seed, fraction):
+    """Padded to the most objects that one has, and with a share of ignored pixels of its own."""
+    alone = [example(n, (4, 5), seed + b, 0.3 * b) for b, n in enumerate(counts)]
+    most = max(counts)
+    padding = [torch.full((most - n, 4, 5), -1e4, dtype=torch.float64) for n in counts]
+    logits = torch.stack([torch.cat([x, empty]) for (x, _), empty in zip(alone, padding, strict=True)])
+    labels = torch.stack([y for _, y in alone])
+    present = torch.arange(most) < torch.tensor(counts)[:, None]
+    got = losses.bootstrapped_cross_entropy(logits, labels, fraction)
+    torch.testing.assert_close(got, torch.stack([bootstrapped_cross_entropy(x, y, fraction) for x, y in alone]))
+    got = losses.soft_jaccard_loss(logits, labels, present)
+    torch.testing.assert_close(got, torch.stack([soft_jaccard_loss(x, y) for x, y in alone]))

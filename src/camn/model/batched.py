@@ -85,9 +85,7 @@ class BatchedCamn(Batched):
 
     def label(self, embedding: Embedding, probabilities: Tensor) -> Labelled[Embedding]:
         sizes = zip(self.network.config.scales, embedding.maps, strict=True)
-        return Labelled(
-            embedding, tuple(self.network.shrunk(probabilities, s.stride, m.shape[-2:]) for s, m in sizes)
-        )
+        return Labelled(embedding, tuple(self.network.shrunk(probabilities, s.stride, m.shape[-2:]) for s, m in sizes))
 
     def remember(self, frames: Labelled[Embedding]) -> MemoryEntry | None:
         memory, slots = self.network.memory, self.slots

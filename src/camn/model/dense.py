@@ -36,9 +36,7 @@ def nearest_of_all(query: Tensor, keys: Tensor, owner: Tensor, tile: int = TILE)
     return _distances(query[:, None], keys, least, at)
 
 
-def nearest_in_all_windows(
-    query: Tensor, keys: Tensor, owner: Tensor, radii: Sequence[int], stride: int = 1
-) -> Tensor:
+def nearest_in_all_windows(query: Tensor, keys: Tensor, owner: Tensor, radii: Sequence[int], stride: int = 1) -> Tensor:
     """Squared distance from each pixel to the nearest pixel of each object, within square windows around it; see
     `windows.nearest_in_windows`.
 

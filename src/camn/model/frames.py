@@ -39,14 +39,17 @@ class Embedding:
 
     def unbind(self, clips: int) -> list[Embedding]:
         """F x B frames, F after F -> F times B frames. clips: B."""
-        parts = [[m.unflatten(0, (-1, clips)).unbind(0) for m in group] for group in (self.maps, self.keys, (self.low,))]
-        maps, keys, low = (list(zip(*group, strict=True)) for group in parts)
-        return [Embedding(m, k, l[0]) for m, k, l in zip(maps, keys, low, strict=True)]
+        maps, keys, (low,) = (
+            [m.unflatten(0, (-1, clips)).unbind(0) for m in group] for group in (self.maps, self.keys, (self.low,))
+        )
+        return [Embedding(*frame) for frame in zip(zip(*maps), zip(*keys), low, strict=True)]
 
     def beside(self, *others: Embedding) -> Embedding:
         """The frames of all of them, in their order."""
-        joined = [list(map(torch.cat, zip(*group, strict=True))) for group in zip(*(
-            (e.maps, e.keys, (e.low,)) for e in (self, *others)), strict=True)]
+        joined = [
+            list(map(torch.cat, zip(*group, strict=True)))
+            for group in zip(*((e.maps, e.keys, (e.low,)) for e in (self, *others)), strict=True)
+        ]
         return Embedding(tuple(joined[0]), tuple(joined[1]), joined[2][0])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Embedding:

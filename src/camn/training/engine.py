@@ -97,7 +97,9 @@ class Trainer:
     def _load(self, state: State) -> None:
         self.network.load_state_dict(state.network)
         self.ema.average.load_state_dict(state.ema)
-        self.optimizer.load_state_dict(state.optimizer)
+        # A state of before optimisers were fused says that its own was not.
+        groups = [group | {"fused": True} for group in state.optimizer["param_groups"]]
+        self.optimizer.load_state_dict(state.optimizer | {"param_groups": groups})
         self.step, self.best = state.step, state.best
 
     def save(self) -> None:
@@ -143,8 +145,8 @@ class Trainer:
         """The step's line in the log. Raises TrainingError as `update` does."""
         *losses, norm = late.read()
         total = self.team.mean(math.fsum(losses) / len(losses))
-        bad = [name for loss, names in zip(losses, late.sources, strict=True) if not math.isfinite(loss) for name in names]
-        self._check("loss", total, late.step, bad)
+        parts = zip(losses, late.sources, strict=True)
+        self._check("loss", total, late.step, [name for x, names in parts if not math.isfinite(x) for name in names])
         self._check("gradient", norm, late.step, [name for names in late.sources for name in names])
         return {"step": late.step, "loss": round(total, 5), "norm": round(norm, 4), "rate": late.rate}
 

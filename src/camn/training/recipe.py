@@ -37,10 +37,10 @@ class Recipe:
     `accumulate` parts, in which each process goes through its share. amp: encoder and decoder compute in bfloat16.
     optimizer: adamw, or sgd with momentum 0.9. backbone_rate: the backbone's rate over that of the rest. clip_norm:
     bound of the gradient's norm. ema: decay of the averaged weights. hard: fraction of hardest pixels in the loss at
-    first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see `Damage`.
-    recent: share of steps that match against an earlier predicted frame too. lead: frames of each clip that are followed
-    without gradient before those that are learnt from; see `Rollout`. compile: have torch compile encoder and decoder,
-    which takes a minute at first.
+    first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see
+    `damaged`. recent: share of steps that match against an earlier predicted frame too. lead: frames of each clip that
+    are followed without gradient before those that are learnt from; see `Rollout`. compile: have torch compile encoder
+    and decoder, which takes minutes at first.
 
     validate: a folder of videos, none of them trained on, to measure J&F on every so many steps and at the end, on the
     first validate_frames frames of each (0: all), at a short side of validate_size. tensorboard: keep a log for it; a
@@ -101,7 +101,8 @@ class Recipe:
         if self.clips.frames < 2:
             problems.append(f"clips of {self.clips.frames} frames; sequences need 2 or more")
         if not problems and self.lead > self.clips.frames - 2:
-            problems.append(f"lead {self.lead}: of {self.clips.frames} frames at most {self.clips.frames - 2} can be led")
+            most = self.clips.frames - 2
+            problems.append(f"lead is {self.lead}: of clips of {self.clips.frames} frames it may be {most} at most")
         if problems:
             raise ConfigError(f"recipe {' '.join([self.name, self.stage]).strip()}: {'; '.join(problems)}")
 

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camn.masks import IGNORE
 from camn.model.batched import Labelled, batched
 from camn.model.interface import Network
 from camn.model.network import enlarge
@@ -28,9 +27,9 @@ class Rollout:
     """How clips are followed in training.
 
     damage: chance that the mask fed to a step is damaged, see `damaged`. recent: chance, at each step, that one of the
-    predicted frames before it is matched against beside the first, as `matched_frames` has it in use. lead: frames after
-    the first that are followed without gradient and without loss, so that what comes after them begins from masks that
-    have drifted. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as at test time.
+    predicted frames before it is matched against beside the first, as `matched_frames` has it in use. lead: frames
+    after the first that are followed without gradient and without loss, so that what comes after them begins from masks
+    that have drifted. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as in use.
     """
 
     damage: float = 0.0
@@ -41,8 +40,8 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Step:
-    """One frame of each clip: logits (B, N+1, H, W), labels (B, H, W) long in 0..N or IGNORE; `present` (B, N) bool says
-    which of the N channels are a clip's objects."""
+    """One frame of each clip: logits (B, N+1, H, W), labels (B, H, W) long in 0..N or IGNORE; `present` (B, N) bool
+    says which of the N channels are a clip's objects."""
 
     logits: Tensor
     labels: Tensor
@@ -91,9 +90,9 @@ def damaged(probabilities: Tensor, chance: Tensor, share: float, slots: Slots) -
         first, last = (centre - reach).clamp(min=0).floor(), (centre + reach).floor()
         within.append((places >= first[:, None]) & (places <= last[:, None]))
     box = within[0][:, :, None] & within[1][:, None] & ((take < share) & (total > 0)).view(-1, 1, 1)
-    given = torch.where(owner < 0.25, channel, 0)
     channels = torch.arange(probabilities.shape[1], device=box.device)
-    return torch.where(box[:, None], (channels == given[:, None])[..., None, None].to(probabilities.dtype), probabilities)
+    given = channels == torch.where(owner < 0.25, channel, 0)[:, None]
+    return torch.where(box[:, None], given[..., None, None].to(probabilities.dtype), probabilities)
 
 
 def rollout(
