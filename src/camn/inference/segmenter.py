@@ -89,7 +89,8 @@ class Segmenter:
         return result
 
     def step(self, frame: np.ndarray | Uploaded) -> Result:
-        """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`."""
+        """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`,
+        AnswerError where what the network answers is not finite; nothing has changed then."""
         predicted = self.predict(frame)
         result = self._answer(self.index + 1, self.objects, predicted.probabilities, self._ids.shape)
         self.accept(predicted, result.ids)

@@ -3,8 +3,15 @@
 import math
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def single(x: Tensor) -> Tensor:
+    """x in single precision, or as it is where that is higher. Sums over whole maps are made so: half precision, which
+    convolutions answer in under autocast, ends at 65,504."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def group_norm(channels: int, most: int = 32) -> nn.GroupNorm:
