@@ -95,7 +95,7 @@ def run_tests(plan: Plan, seconds: float) -> dict[str, Any]:
         options = ["-m", "cuda", "-p", "no:cacheprovider", "--tb=short", "-v", "-rP"]
         command = [sys.executable, "-m", "pytest", *options, "tests/cuda", *chosen]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    environment = {**os.environ, "CAMN_CHECK_DEVICE": plan.device}
+    environment = {**os.environ, "CAMN_CHECK_DEVICE": plan.device, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
         try:
             output, state = process.communicate(timeout=max(1.0, seconds))[0], ""
