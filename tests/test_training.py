@@ -14,7 +14,7 @@ from camn.api.validation import Validation
 from camn.cli import main
 from camn.config import preset
 from camn.data.videos import open_videos
-from camn.errors import ConfigError, DataError
+from camn.errors import ConfigError, DataError, TrainingError
 from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.inference import Segmenter
 from camn.model.network import Camn
@@ -151,6 +151,14 @@ def test_a_file_of_another_size_is_named_in_validation(tmp_path, root, file):
     Image.open(tmp_path / "davis" / file).resize((60, 40), Image.Resampling.NEAREST).save(tmp_path / "davis" / file)
     with pytest.raises(DataError, match=file):
         Validation(open_videos(tmp_path / "davis", "val"), short_side=65)(network())
+
+
+def test_a_frame_without_an_answer_is_named_in_validation(root):
+    broken = network()
+    with torch.no_grad():
+        broken.ensembler.foreground.linear.bias.fill_(torch.nan)
+    with pytest.raises(TrainingError, match="validation: .*00001.png: frame 1 .* last checkpoint is kept"):
+        Validation(open_videos(root / "davis", "val"), short_side=65)(broken)
 
 
 def test_validation_gives_objects_where_they_appear(root):

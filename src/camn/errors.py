@@ -29,5 +29,9 @@ class OutputError(CamnError):
     """An output that cannot be written: folder not writable, disk full, encoder missing."""
 
 
+class AnswerError(CamnError):
+    """A network's answer that is not finite: no mask can be told from it."""
+
+
 class TrainingError(CamnError):
     """A training run that cannot go on: a loss that is not finite, a checkpoint of another recipe."""

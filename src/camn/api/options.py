@@ -95,7 +95,7 @@ class SegmentOptions(InferenceOptions):
     """Options of `segment_video`. Raises ConfigError for values that cannot be."""
 
     model: tuple[str, ...] = ("camn-mobile",)  # shipped (see `camn models`), or .safetensors files; several are joined
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps; auto is the fastest there is
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps; auto is cuda or the cpu
     overlay: bool = True  # write overlay.mp4: the objects tinted over the video
     json: bool = True  # write segments.json: COCO run-length masks
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha

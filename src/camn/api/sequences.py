@@ -17,7 +17,7 @@ from camn.data.outputs import MaskWriter, WriterThread
 from camn.data.pairs import read_image
 from camn.data.sequence import VideoSequence
 from camn.data.source import prefetch
-from camn.errors import DataError, MaskError, VideoError
+from camn.errors import AnswerError, DataError, MaskError, VideoError
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.speed import Speed, peak_memory
 from camn.inference import AnySegmenter
@@ -80,7 +80,7 @@ def segment_frame(
 ) -> np.ndarray:
     """(H, W) uint8 ids of a sequence's next frame, empty before the first mask. given: as `Protocol.given` has it.
 
-    Raises DataError naming the frame or the mask that is of another size.
+    Raises DataError naming the frame or the mask that is of another size, AnswerError naming the frame.
     """
     mask, first = given.get(index), min(given)
     try:
@@ -91,6 +91,8 @@ def segment_frame(
     except (MaskError, VideoError) as error:
         file = sequence.mask(index) if isinstance(error, MaskError) else sequence.frames[index]
         raise DataError(f"{file}: {error}") from error
+    except AnswerError as error:
+        raise AnswerError(f"{sequence.frames[index]}: {error}") from error
 
 
 def together(speeds: Sequence[Speed], wall: float, workers: int) -> Speed:

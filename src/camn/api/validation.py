@@ -12,7 +12,7 @@ from camn.api.sequences import segment_frame
 from camn.config import InferenceConfig
 from camn.data.pairs import read_image
 from camn.data.videos import VideoFolder, VideoSequence
-from camn.errors import DataError
+from camn.errors import AnswerError, DataError, TrainingError
 from camn.evaluation.dataset import check_starts
 from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.evaluation.protocol import DAVIS_2016, DAVIS_2017, OPEN
@@ -49,9 +49,16 @@ class Validation:
             raise DataError(f"{folder.root}: no object has a mask after its first, so there is nothing to validate by")
 
     def __call__(self, network: Network, rank: int = 0, ranks: int = 1) -> list[float]:
-        """J&F, 0..1, of each object of every `ranks`-th sequence from the `rank`-th on. Raises DataError."""
+        """J&F, 0..1, of each object of every `ranks`-th sequence from the `rank`-th on. Raises DataError, TrainingError
+        where the network's answer is not finite."""
         segmenter = Segmenter(network, self.config, self.device)
-        return [score for sequence in self.sequences[rank::ranks] for score in self._scores(segmenter, sequence)]
+        try:
+            return [score for sequence in self.sequences[rank::ranks] for score in self._scores(segmenter, sequence)]
+        except AnswerError as error:
+            raise TrainingError(
+                f"validation: {error}. The last checkpoint is kept: look at what was trained since, or go on from it "
+                "with a `validate_every` that leaves this step out"
+            ) from error
 
     def _scores(self, segmenter: Segmenter, sequence: VideoSequence) -> list[float]:
         given = self.protocol.given(sequence)

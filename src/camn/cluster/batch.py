@@ -102,7 +102,7 @@ def run_batch(
         notice(_told(plan))
         tally = _tally(plan)
         if plan.tasks:
-            pool = Pool(make_workers(batch, len(plan.tasks), options.device), batch.retries)
+            pool = Pool(make_workers(batch, len(plan.tasks), options.device, notice), batch.retries)
             with open_log(folder, f"{OWN}/log.txt") as log:
                 log(_told(plan))
                 _run(pool, plan, folder, batch, tally, log, show, notice)

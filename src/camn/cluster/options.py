@@ -16,7 +16,7 @@ class BatchOptions:
     address: str = ""  # of the Ray cluster: auto, HOST:PORT, ray://HOST:PORT; empty is RAY_ADDRESS, else a local one
     workers: int | None = None  # processes, each with a model in memory; as many as the resources allow
     cpus_per_worker: int = 2  # cores, and threads of the network if --threads is not given
-    gpus_per_worker: float = 0  # 0.5: two workers share a GPU
+    gpus_per_worker: float | None = None  # 0.5: two workers share a GPU; 0: none; else 1 where this machine has some
     memory_limit: float | None = None  # GiB of main memory; a video that takes its worker beyond that fails
     stall_limit: float | None = None  # minutes; a worker that gets no frame done for so long is taken for dead
     retries: int = 2  # how often a video is tried again whose worker died, or whose storage failed
@@ -29,7 +29,7 @@ class BatchOptions:
             raise ConfigError(f"workers is {self.workers}: it must be 1 or more")
         if self.cpus_per_worker < 1:
             raise ConfigError(f"cpus_per_worker is {self.cpus_per_worker}: it must be 1 or more")
-        if self.gpus_per_worker < 0 or self.gpus_per_worker > 1:
+        if self.gpus_per_worker is not None and not 0 <= self.gpus_per_worker <= 1:
             raise ConfigError(f"gpus_per_worker is {self.gpus_per_worker}: it must be from 0 to 1")
         if self.memory_limit is not None and self.memory_limit <= 0:
             raise ConfigError(f"memory_limit is {self.memory_limit}: it must be above 0 GiB")

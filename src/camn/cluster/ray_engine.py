@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -65,11 +65,19 @@ def ray_workers(ray: Any, options: BatchOptions) -> list[Worker]:
             f"no machine of the Ray cluster has room for a worker of {options.needs}; ask for less, or give --workers "
             "to wait for machines"
         )
-    needs: dict[str, Any] = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker}
+    needs: dict[str, Any] = {"num_cpus": options.cpus_per_worker, "num_gpus": options.gpus_per_worker or 0}
     needs |= {"memory": options.limit_bytes} if options.limit_bytes else {}
     actor = ray.remote(WorkerProcess).options(max_restarts=0, **needs)
     given = options.cpus_per_worker, options.limit_bytes, None, options.stall_seconds
     return [RayWorker(ray, lambda: actor.remote(*given)) for _ in range(count)]
+
+
+def unused_gpus(machines: Iterable[Mapping[str, float]], options: BatchOptions) -> str:
+    """A sentence where the cluster's machines, by their resources, have GPUs of which the options say nothing."""
+    count = int(sum(have.get("GPU", 0) for have in machines))
+    if not count or options.gpus_per_worker is not None:
+        return ""
+    return f"the cluster's GPUs, {count} now, are not used: give --gpus-per-worker 1 for workers with a GPU each"
 
 
 def _room(have: Mapping[str, float], options: BatchOptions) -> int:

@@ -18,10 +18,10 @@ from camn.cluster.jobs import Outcome, Task
 from camn.cluster.places import beside, fetch
 from camn.cluster.plan import parts_folder
 from camn.cluster.records import write_record
-from camn.errors import CamnError, ConfigError, DataError, MaskError, VideoError
+from camn.errors import AnswerError, CamnError, ConfigError, DataError, MaskError, VideoError
 
 Count = Callable[[int], None]
-_OWN_FAULT = (VideoError, MaskError, ConfigError, DataError)  # the same again, however often it is tried
+_OWN_FAULT = (VideoError, MaskError, ConfigError, DataError, AnswerError)  # the same again, however often it is tried
 
 
 class Stopped(Exception):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from camn.config import PostProcess
+from camn.errors import AnswerError
+from camn.inference.result import not_finite
 from camn.inference.segmenter import Segmenter
 from camn.inference.small_objects import SmallObjects
 from camn.inference.track_loss import TrackLoss
@@ -54,7 +56,10 @@ class PostProcessor:
         if self.config.track_loss:
             probabilities = track.mended(index, objects, probabilities)
         if self.config.small_objects:
-            probabilities = small.mended(frame, objects, probabilities)
+            try:
+                probabilities = small.mended(frame, objects, probabilities)
+            except AnswerError:  # which counts the frames of its crop
+                raise not_finite(index, " on the crop of a small object") from None
         if self.config.track_loss:
             track.remember(index, objects, probabilities)
         self._track, self._small = track, small

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camn.errors import AnswerError
 from camn.masks import ObjectIds
 
 
@@ -42,9 +44,11 @@ class Result:
         lost_below: float = 0.0,
     ) -> Result:
         """probabilities (N+1, h, w), any size; size: (H, W). ids: the frame's, where the user has said them; copied.
-        given: objects whose masks are the user's."""
+        given: objects whose masks are the user's. Raises AnswerError for probabilities that are not finite."""
         stated = None if ids is None else torch.from_numpy(objects.channels(ids)).to(probabilities.device)
         labels, share, peaks = _settled(probabilities, size, stated)
+        if not all(map(math.isfinite, peaks)):
+            raise not_finite(index)
         ids, at_pixel = objects.ids_map(labels) if ids is None else ids.copy(), share.cpu().numpy()
         confidence, lost = {}, set()
         for id in objects:
@@ -63,7 +67,7 @@ class Result:
 
 def _settled(probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None) -> tuple[Tensor, Tensor, list[float]]:
     """Each pixel's channel, (H, W) uint8, the most probable one where `labels` does not say it; that channel's
-    probability there, (H, W); and the highest probability of each channel.
+    probability there, (H, W); and the highest probability of each channel and then of all: NaN where one is.
 
     One channel at a time: all of them at the frame's size would not fit where frames are large and objects many.
     """
@@ -77,7 +81,16 @@ def _settled(probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None
             torch.maximum(share, plane, out=share)
         else:
             share = torch.where(labels == channel, plane, share)
+    peaks.append(probabilities.amax())  # sampling may have passed by what is NaN at the work size
     return found, share, torch.stack(peaks).tolist()
+
+
+def not_finite(index: int, where: str = "") -> AnswerError:
+    """The error of frame `index`. where: in the frame, begun by a space."""
+    return AnswerError(
+        f"frame {index} (0 has the first mask): the network's answer{where} is not finite; use other weights or, where "
+        "half precision may be too narrow for these, single precision: --device cpu, or InferenceConfig(autocast=False)"
+    )
 
 
 def to_frame(probabilities: Tensor, size: tuple[int, ...]) -> Tensor:

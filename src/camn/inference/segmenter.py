@@ -21,6 +21,7 @@ from camn.inference.result import Result, strongest
 from camn.inference.upload import Uploaded, Uploader, check_frame
 from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
+from camn.model.layers import area
 from camn.model.network import enlarge
 
 Clock = Callable[[str], AbstractContextManager[Any]]
@@ -89,7 +90,8 @@ class Segmenter:
         return result
 
     def step(self, frame: np.ndarray | Uploaded) -> Result:
-        """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`."""
+        """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`,
+        AnswerError where what the network answers is not finite; nothing has changed then."""
         predicted = self.predict(frame)
         result = self._answer(self.index + 1, self.objects, predicted.probabilities, self._ids.shape)
         self.accept(predicted, result.ids)
@@ -229,8 +231,9 @@ class Segmenter:
         if self.network.hard_masks:
             return channels
         size = self.work_size(ids.shape)
-        smaller = size[0] <= ids.shape[0]
-        return F.interpolate(channels[None], size, mode="area" if smaller else "bilinear")[0].clamp(0, 1)
+        if size[0] <= ids.shape[0]:
+            return area(channels[None], size)[0].clamp(0, 1)
+        return F.interpolate(channels[None], size, mode="bilinear")[0].clamp(0, 1)
 
     def _answer(
         self,
@@ -289,10 +292,10 @@ def _without(probabilities: Tensor, channels: list[int]) -> Tensor:
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """`auto` is CUDA where there is one, else MPS, else the CPU. ConfigError for a device that is not there."""
+    """`auto` is CUDA where there is one, else the CPU; MPS, on which nobody has seen this work, must be named.
+    ConfigError for a device that is not there."""
     if device == "auto":
-        mps = torch.backends.mps.is_available()
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)

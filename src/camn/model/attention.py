@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from camn.model.layers import single
+
 EPSILON = 1e-5
 
 
@@ -33,9 +35,9 @@ class ChannelTransform(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        size = (x.pow(2).sum((2, 3)) + EPSILON).sqrt() * self.alpha
+        size = (single(x).pow(2).sum((2, 3)) + EPSILON).sqrt() * self.alpha
         normed = size / (size.pow(2).mean(1, keepdim=True) + EPSILON).sqrt()
-        return x * (1 + torch.tanh(self.gamma * normed + self.beta))[..., None, None]
+        return x * (1 + torch.tanh(self.gamma * normed + self.beta)).to(x.dtype)[..., None, None]
 
 
 @dataclass(frozen=True)

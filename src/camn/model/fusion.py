@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camn.config import FusionConfig
+from camn.model.layers import area
 
 EPSILON = 1e-6
 
@@ -52,7 +53,7 @@ class Fusion(nn.Module):
         """-> (N, width, h / 2, w / 2)."""
         seen = self.image((image[None] - 0.5) / 0.5)
         half = seen.shape[-2:]
-        small, behind = (F.adaptive_avg_pool2d(m, half) for m in (objects, background))
+        small, behind = (area(m, half) for m in (objects, background))
         others = 1 - behind - small  # what each member gives to all other objects
         spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
         x = torch.cat([small, others, spread, seen.expand(len(objects), -1, -1, -1)], 1)

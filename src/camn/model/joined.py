@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camn.model.layers import single
+
 
 @dataclass(frozen=True)
 class Parted:
@@ -70,8 +72,8 @@ class Joined:
 
 
 def energy(x: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B, C) sum of squares of each channel."""
-    return x.pow(2).sum((2, 3))
+    """(B, C, h, w) -> (B, C) sum of squares of each channel, in `single` precision."""
+    return single(x).pow(2).sum((2, 3))
 
 
 def joined(*maps: Tensor) -> Joined:

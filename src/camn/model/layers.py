@@ -3,8 +3,15 @@
 import math
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def single(x: Tensor) -> Tensor:
+    """x in single precision, or as it is where that is higher. Sums over whole maps are made so: half precision, which
+    convolutions answer in under autocast, ends at 65,504."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def group_norm(channels: int, most: int = 32) -> nn.GroupNorm:
@@ -25,6 +32,27 @@ def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
+def area(x: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, C, h, w) -> (B, C, H, W): each pixel the mean of those of x that it touches. `F.interpolate` in mode `area`,
+    which does the same, is not there on every device where the sizes do not divide each other."""
+    for axis, count in zip((-2, -1), size, strict=True):
+        x = x if x.shape[axis] == count else _means(x, axis, count)
+    return x
+
+
+def _means(x: Tensor, axis: int, count: int) -> Tensor:
+    """Along one axis: the mean of the pixels from floor(i h / H) on to below ceil((i + 1) h / H)."""
+    length = x.shape[axis]
+    at = torch.arange(count, device=x.device)
+    first, stop = at * length // count, ((at + 1) * length + count - 1) // count
+    least = -(-length // count)  # pixels that every one touches; some touch one more
+    more = (stop - first - least).to(x.dtype).view([count, 1] if axis == -2 else [count])
+    total = x.index_select(axis, (first + least).clamp(max=length - 1)) * more
+    for tap in range(least):
+        total = total + x.index_select(axis, first + tap)
+    return total / (least + more)
 
 
 class ConvNorm(nn.Module):

@@ -17,6 +17,7 @@ from camn.model.attention import EPSILON, ChannelTransform, InstanceGate
 from camn.model.ensembler import CollaborativeEnsembler, DecoderUp, GatedAtrousPyramid, GatedBlock, GatedStage
 from camn.model.frames import Matched
 from camn.model.joined import Joined, Parted, energy, graphed, joined
+from camn.model.layers import single
 from camn.model.upsampled import convolve_doubled, convolve_enlarged
 
 ENLARGED = 3  # from this factor on, maps are convolved before they are enlarged
@@ -209,13 +210,13 @@ class LeanEnsembler(nn.Module):
 
 def energies(frame: Matched) -> list[Tensor]:
     """For each scale (M, 3 C): sums of squares of the channels of the current embedding, of the previous one times the
-    mask, and times what the mask leaves. One product for all objects in the place of a pass over the maps for each."""
+    mask, and times what the mask leaves. One product for all objects in the place of a pass over the maps for each; in
+    `single` precision, which autocast would take a product out of."""
     made = []
     for current, previous, mask in zip(frame.current, frame.previous, frame.masks, strict=True):
-        mask = mask.flatten(1)
-        parts = torch.cat([mask, 1 - mask]).square() @ previous.pow(2).permute(0, 2, 3, 1).reshape(
-            -1, previous.shape[1]
-        )
-        inside, outside = parts.chunk(2)
+        mask, previous = single(mask).flatten(1), single(previous)
+        squares = previous.pow(2).permute(0, 2, 3, 1).reshape(-1, previous.shape[1])
+        with torch.autocast(mask.device.type, enabled=False):
+            inside, outside = (torch.cat([mask, 1 - mask]).square() @ squares).chunk(2)
         made.append(torch.cat([energy(current).expand(len(mask), -1), inside, outside], 1))
     return made

@@ -13,6 +13,7 @@ from camn.config import StmConfig
 from camn.masks import soft_aggregate
 from camn.masks.ids import EPSILON
 from camn.model.interface import Labelled, Network
+from camn.model.layers import single
 from camn.model.memory import MemoryEntry, positions, read
 from camn.model.network import work_size
 from camn.model.stm_decoder import Decoder
@@ -185,7 +186,7 @@ class Stm(Network):
 
     def _joined(self, alone: Tensor, size: tuple[int, int]) -> Tensor:
         if self.config.aligned:
-            return aggregated(alone.float() if alone.dtype != torch.float64 else alone)
+            return aggregated(single(alone))
         height, width = size
         left, _, top, _ = padding(height, width)
         return soft_aggregate(alone[:, top : top + height, left : left + width]).log()
