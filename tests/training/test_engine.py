@@ -233,18 +233,14 @@ def weights_of(folder):
 
 
 def test_parts_of_a_batch_add_up_to_it(recipe, tmp_path):
-    """SGD, which does not blow rounding up as Adam does where a gradient is nought. Of later steps the losses alone:
-    which key is nearest turns on rounding."""
+    """SGD, which does not blow rounding up as Adam does where a gradient is nought."""
     whole = replace(recipe, batch=4, steps=3, optimizer="sgd", rate=0.005, damage=1.0)
-    plans = {"whole": whole, "parts": replace(whole, accumulate=2)}
-    begun = Trainer(whole, tmp_path / "begun").network.state_dict()
-    for name, plan in plans.items():
-        Trainer(plan, tmp_path / name).run(max_minutes=0)
-    ours, theirs = weights_of(tmp_path / "parts"), weights_of(tmp_path / "whole")
-    assert max((theirs[n] - begun[n]).abs().max() for n in begun) > 1e-4
-    assert max((theirs[n] - ours[n]).abs().max() for n in begun) < 1e-6
-    for name, plan in plans.items():
+    for name, plan in (("whole", whole), ("parts", replace(whole, accumulate=2))):
         assert Trainer(plan, tmp_path / name).run()
+    ours, theirs = weights_of(tmp_path / "parts"), weights_of(tmp_path / "whole")
+    begun = Trainer(whole, tmp_path / "begun").network.state_dict()
+    assert max((theirs[n] - begun[n]).abs().max() for n in begun) > 3e-4
+    assert max((theirs[n] - ours[n]).abs().max() for n in begun) < 1e-5  # which key is nearest turns on rounding
     for one, other in zip(log(tmp_path / "parts"), log(tmp_path / "whole"), strict=True):
         assert one.pop("norm") == pytest.approx(other.pop("norm"), rel=0.1)
         assert one == pytest.approx(other, rel=1e-3)

@@ -95,6 +95,17 @@ def test_loss_and_gradients_are_those_of_each_clip_alone(model, plan):
         torch.testing.assert_close(got[name], gradient, rtol=1e-5, atol=1e-9 * scale, msg=name)
 
 
+def test_an_object_that_fills_the_frame_has_nothing_beside_it(network):
+    """What is left of the frame is nought, not what rounding leaves, divided by next to nothing."""
+    frames, labels = clips((1, 2), 2)
+    labels[0] = 1
+    chance = draws([1, 2], 2)
+    with torch.no_grad():
+        got = clip_loss(rollout(network, frames, labels, (1, 2), chance), 0.4, 0.5)
+        wanted = per_clip.loss(network, frames, labels, (1, 2), chance, Rollout(), 0.4, 0.5)
+    assert got.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
 @pytest.mark.parametrize("model", ["small-cfbi-mobilenetv2", "small-camn-r50", "small-stm"])
 def test_networks_of_other_kinds_answer_as_each_clip_alone(model):
     """Euclidean keys, hard masks, a channel of the background's own, half-size windows; padded frames in STM."""

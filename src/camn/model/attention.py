@@ -42,21 +42,24 @@ class ChannelTransform(nn.Module):
 
 @dataclass(frozen=True)
 class Sums:
-    """What a labelled frame adds to the means of `instance_vector`: inside (N, C), the sum of embeddings in each
-    object; area (N, 1), the object's pixels; whole (C,), the sum over all `pixels`."""
+    """What a labelled frame adds to the means of `instance_vector`: inside, outside (N, C), sums of embeddings in each
+    object and beside it; area, others (N, 1), how many pixels these are."""
 
     inside: Tensor
+    outside: Tensor
     area: Tensor
-    whole: Tensor
-    pixels: int
+    others: Tensor
 
     @classmethod
     def of(cls, embedding: Tensor, masks: Tensor) -> Sums:
-        """embedding (C, h, w), masks (N, h, w) in 0..1."""
-        pixels, masks = embedding.flatten(1).T, masks.flatten(1)
-        # The whole is one more row of the product: its own sum over a map of channels side by side is far slower.
-        rows = torch.cat([masks, torch.ones_like(masks[:1])]) @ pixels
-        return cls(rows[:-1], masks.sum(1, keepdim=True), rows[-1], len(pixels))
+        """embedding (C, h, w), masks (N, h, w) in 0..1; or both with frames (B, ...) before.
+
+        What is beside an object is added up by itself: as the whole less what is inside, rounding would be left of it
+        where an object fills the frame, over next to no pixels.
+        """
+        pixels, masks = embedding.flatten(-2).transpose(-2, -1), masks.flatten(-2)
+        shares = torch.cat([masks, 1 - masks], -2)
+        return cls(*(shares @ pixels).chunk(2, -2), *shares.sum(-1, keepdim=True).chunk(2, -2))
 
 
 def instance_vector(references: Sequence[Sums], previous: Sums) -> Tensor:
@@ -64,10 +67,10 @@ def instance_vector(references: Sequence[Sums], previous: Sums) -> Tensor:
 
     -> (N, 4 C): object and rest in the references, then the same in the previous frame.
     """
-    return torch.cat([*_means(references), *_means([previous])], 1)
+    return torch.cat([*_means(references), *_means([previous])], -1)
 
 
 def _means(frames: Sequence[Sums]) -> tuple[Tensor, Tensor]:
-    inside, area, whole = (torch.stack(sums).sum(0) for sums in zip(*((f.inside, f.area, f.whole) for f in frames)))
-    rest, others = whole - inside, sum(f.pixels for f in frames) - area
-    return inside / (area + EPSILON), rest / (others + EPSILON)
+    inside, outside = sum(f.inside for f in frames), sum(f.outside for f in frames)
+    area, others = sum(f.area for f in frames), sum(f.others for f in frames)
+    return inside / (area + EPSILON), outside / (others + EPSILON)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camn.masks import soft_aggregate
-from camn.model.attention import EPSILON
+from camn.model.attention import Sums, instance_vector
 from camn.model.dense import nearest_in_all_windows, nearest_of_all
 from camn.model.frames import Embedding, Matched, ensembler_inputs
 from camn.model.interface import Network
@@ -107,7 +107,7 @@ class BatchedCamn(Batched):
         masks = tuple(slots.pack(m[:, first:]) for m in previous.masks)
         current, last = (tuple(slots.spread(m) for m in e.maps) for e in (query, previous.embedding))
         readout = self._recalled(query, entries) if entries else None
-        vector = torch.cat([*_means(references), *_means([previous])], 2)[:, first:]
+        vector = instance_vector([_sums(r) for r in references], _sums(previous))[:, first:]
         return Matched(maps, masks, current, last, readout, slots.pack(vector), query.low)
 
     def _scale_maps(
@@ -240,17 +240,10 @@ def _similarity(distance: Tensor, bias: Tensor) -> Tensor:
     return similarity_map(distance.flatten(0, 1), each).view_as(distance)
 
 
-def _means(frames: Sequence[Labelled[Embedding]]) -> tuple[Tensor, Tensor]:
-    """Mean embedding of each object and of everything else over frames, (B, N+1, C) each; see
-    `attention.instance_vector`."""
-    inside, area, whole, count = 0, 0, 0, 0
-    for frame in frames:
-        pixels = frame.embedding.maps[0].flatten(2).transpose(1, 2)
-        masks = frame.masks[0].flatten(2)
-        known = masks.new_ones(len(masks)) if frame.known is None else frame.known
-        inside = inside + masks @ pixels
-        area = area + masks.sum(2, keepdim=True)
-        whole = whole + (pixels.sum(1) * known[:, None])[:, None]
-        count = count + pixels.shape[1] * known.view(-1, 1, 1)
-    assert isinstance(inside, Tensor)
-    return inside / (area + EPSILON), (whole - inside) / (count - area + EPSILON)
+def _sums(frame: Labelled[Embedding]) -> Sums:
+    """At the finest scale; nothing of clips that do not have the frame."""
+    sums = Sums.of(frame.embedding.maps[0], frame.masks[0])
+    if frame.known is None:
+        return sums
+    known = frame.known[:, None, None]
+    return Sums(sums.inside, sums.outside * known, sums.area, sums.others * known)
