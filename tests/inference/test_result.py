@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.inference.result import Result, to_frame
+from camn.inference.result import Result, strongest_of_all, to_frame
 from camn.masks import ObjectIds
 
 torch.set_num_threads(1)
@@ -36,6 +36,21 @@ def test_channels_one_by_one_are_all_channels_at_once(size, work, objects, said,
         assert got.confidence[id] == pytest.approx(float(wanted), abs=1e-6)
         assert (id in got.lost) == (not mine.any() or (share.max() < 0.6 and id != 7))
         assert np.array_equal(got.probability(id), share)
+
+
+@given(
+    work=st.tuples(sides, sides),
+    count=st.integers(1, 5),
+    together=st.integers(1, 6),
+    said=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_channels_together_are_channels_one_by_one(work, count, together, said, seed):
+    draw = torch.Generator().manual_seed(seed)
+    probabilities = torch.randint(4, (count, *work), generator=draw) / 3
+    labels = torch.randint(count, (6, 5), generator=draw).to(torch.uint8) if said else None
+    for got, wanted in zip(*(strongest_of_all(probabilities, (6, 5), labels, n) for n in (together, 1)), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(torch.cat([*got]), torch.cat([*wanted]), strict=True))
 
 
 def test_the_ids_given_are_copied():

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from camn.errors import AnswerError
 from camn.masks import ObjectIds
 
+BATCH = 1 << 26  # values at the frame's size that are held at once, but on the CPU
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -46,15 +48,16 @@ class Result:
         """probabilities (N+1, h, w), any size; size: (H, W). ids: the frame's, where the user has said them; copied.
         given: objects whose masks are the user's. Raises AnswerError for probabilities that are not finite."""
         stated = None if ids is None else torch.from_numpy(objects.channels(ids)).to(probabilities.device)
-        labels, share, peaks = _settled(probabilities, size, stated)
+        found, sums, counts, peaks = _settled(probabilities, size, stated)
         if not all(map(math.isfinite, peaks)):
             raise not_finite(index)
-        ids, at_pixel = objects.ids_map(labels) if ids is None else ids.copy(), share.cpu().numpy()
+        ids = objects.ids_map(found) if ids is None else ids.copy()
         confidence, lost = {}, set()
         for id in objects:
-            inside, best = at_pixel[ids == id], peaks[objects.channel(id)]
-            confidence[id] = float(inside.mean(dtype=np.float64)) if inside.size else best
-            if not inside.size or (best < lost_below and id not in given):
+            channel = objects.channel(id)
+            inside, best = counts[channel], peaks[channel]
+            confidence[id] = sums[channel] / inside if inside else best
+            if not inside or (best < lost_below and id not in given):
                 lost.add(id)
         return cls(index, ids, confidence, frozenset(lost), probabilities, objects)
 
@@ -65,24 +68,50 @@ class Result:
         return at_frame.cpu().numpy().copy()  # a copy: at equal sizes it would be the segmenter's own memory
 
 
-def _settled(probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None) -> tuple[Tensor, Tensor, list[float]]:
-    """Each pixel's channel, (H, W) uint8, the most probable one where `labels` does not say it; that channel's
-    probability there, (H, W); and the highest probability of each channel and then of all: NaN where one is.
+def _settled(
+    probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None
+) -> tuple[np.ndarray, list[float], list[float], list[float]]:
+    """Each pixel's channel, (H, W) uint8, the most probable one where `labels` does not say it; for each channel the
+    sum of its probability over its pixels, and their number; and the highest probability of each channel and then of
+    all: NaN where one is. All of it comes to the host in one copy, the only one of a frame.
+    """
+    together = 1 if probabilities.device.type == "cpu" else max(1, BATCH // (size[0] * size[1]))
+    found, share, peaks = strongest_of_all(probabilities, size, labels, together)
+    channels, count = found.flatten(), len(probabilities)
+    nothing, each = share.new_zeros(count, dtype=torch.float64), channels.int()
+    totals = [nothing.index_add(0, each, x.flatten().double()) for x in (share, torch.ones_like(share))]
+    numbers = torch.cat([*totals, *(p.double() for p in peaks)])
+    packed = torch.cat([numbers.view(torch.uint8), channels]).cpu()
+    sums, counts, highest = packed[: numbers.numel() * 8].view(torch.float64).split([count, count, count + 1])
+    return packed[numbers.numel() * 8 :].view(size).numpy(), sums.tolist(), counts.tolist(), highest.tolist()
 
-    One channel at a time: all of them at the frame's size would not fit where frames are large and objects many.
+
+def strongest_of_all(
+    probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None, together: int
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Each pixel's channel, uint8, and that channel's probability there, (H, W) each; the peaks of `_settled`, parted.
+
+    together: channels that are at the frame's size at once, one on the CPU, where it stays in the cache: all of them
+    would not fit where frames are large and objects many.
     """
     found = probabilities.new_zeros(size, dtype=torch.uint8) if labels is None else labels
     share, peaks = probabilities.new_full(size, -1.0), []
-    for channel, one in enumerate(probabilities):
-        plane = to_frame(one[None], size)[0]
-        peaks.append(plane.amax())
-        if labels is None:
-            found.masked_fill_(plane > share, channel)
-            torch.maximum(share, plane, out=share)
+    for first, some in zip(range(0, len(probabilities), together), probabilities.split(together), strict=True):
+        planes = to_frame(some, size)
+        peaks.append(planes.amax((1, 2)))
+        if labels is not None:
+            at = labels.long() - first
+            inside = planes.gather(0, at.clamp(0, len(planes) - 1)[None])[0]
+            share = torch.where((at >= 0) & (at < len(planes)), inside, share)
+        elif len(planes) == 1:
+            found.masked_fill_(planes[0] > share, first)
+            torch.maximum(share, planes[0], out=share)
         else:
-            share = torch.where(labels == channel, plane, share)
-    peaks.append(probabilities.amax())  # sampling may have passed by what is NaN at the work size
-    return found, share, torch.stack(peaks).tolist()
+            best, at = planes.max(0)
+            found = torch.where(best > share, (first + at).to(torch.uint8), found)
+            share = torch.maximum(share, best)
+    peaks.append(probabilities.amax()[None])  # sampling may have passed by what is NaN at the work size
+    return found, share, peaks
 
 
 def not_finite(index: int, where: str = "") -> AnswerError:

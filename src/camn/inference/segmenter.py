@@ -45,8 +45,8 @@ class Segmenter:
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
-    decode, remember, output. network: the lean form of the one given, its parts run by `backends`. notice: called with
-    sentences on how these are chosen and made, when a size is first met.
+    decode, remember, output. network: the form of the one given that suits the device, its parts run by `backends`.
+    notice: called with sentences on how these are chosen and made, when a size is first met.
     """
 
     def __init__(
@@ -62,7 +62,8 @@ class Segmenter:
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.backends = Backends(config.backend, self.device, notice)
-        self.network = self.backends.apply(network.lean())
+        # A CPU gains by leaving out, object by object, what cannot matter; to others every call and every wait is dear.
+        self.network = self.backends.apply(network.lean() if self.device.type == "cpu" else network.at_once())
         self.objects = ObjectIds()
         self.index = -1
         self._bank = self._new_bank()

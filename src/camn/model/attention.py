@@ -71,6 +71,6 @@ def instance_vector(references: Sequence[Sums], previous: Sums) -> Tensor:
 
 
 def _means(frames: Sequence[Sums]) -> tuple[Tensor, Tensor]:
-    inside, outside = sum(f.inside for f in frames), sum(f.outside for f in frames)
-    area, others = sum(f.area for f in frames), sum(f.others for f in frames)
+    parts = ((f.inside, f.outside, f.area, f.others) for f in frames)
+    inside, outside, area, others = (torch.stack(sums).sum(0) for sums in zip(*parts, strict=True))
     return inside / (area + EPSILON), outside / (others + EPSILON)

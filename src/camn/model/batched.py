@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from camn.masks import soft_aggregate
 from camn.model.attention import Sums, instance_vector
-from camn.model.dense import nearest_in_all_windows, nearest_of_all
+from camn.model.dense import TILE, nearest_in_all_windows, nearest_of_all
 from camn.model.frames import Embedding, Matched, ensembler_inputs
 from camn.model.interface import Network
+from camn.model.layers import single
 from camn.model.matching import of_others, owners, similarity_map, thinned
 from camn.model.memory import MemoryEntry, SpaceTimeMemory, positions, read
 from camn.model.network import Camn
@@ -73,11 +74,11 @@ class Batched(ABC):
 
 
 class BatchedCamn(Batched):
-    """See `Camn`, whose methods of these names do the same for one clip."""
+    """See `Camn`, whose methods of these names do the same for one clip. tile: see `nearest_of_all`."""
 
-    def __init__(self, network: Camn, slots: Slots):
+    def __init__(self, network: Camn, slots: Slots, tile: int = TILE):
         super().__init__(slots)
-        self.network = network
+        self.network, self.tile = network, tile
         self.own = network.config.ensembler.background_channel
         # What passes the ensembler: the objects, and the background where that has a channel of its own.
         device = slots.present.device
@@ -118,14 +119,13 @@ class BatchedCamn(Batched):
         scale, half = network.config.scales[index], network.config.matching.half_size_windows
         bias = torch.cat([network.background_bias[index, None], network.foreground_bias[index, None]])
         far = self._far(index, query.keys[index], references, bias)
-        mask, pair = previous.masks[index], (query.keys[index], previous.embedding.keys[index])
-        size = mask.shape[-2:]
-        smaller = mask
+        mask, key, last = previous.masks[index], query.keys[index], previous.embedding.keys[index]
+        size, smaller = mask.shape[-2:], mask
         if half:
             at = [s // 2 + 1 for s in size]
-            pair = tuple(F.interpolate(x, at, mode="bilinear", align_corners=True) for x in pair)
+            key, last = (F.interpolate(x, at, mode="bilinear", align_corners=True) for x in (key, last))
             smaller = F.interpolate(mask, at, mode="nearest")
-        near = nearest_in_all_windows(*pair, owned(smaller), scale.radii, scale.local_stride)
+        near = nearest_in_all_windows(key, last, owned(smaller), scale.radii, scale.local_stride)
         near = _similarity(near, bias)
         if half:
             flat = F.interpolate(near.flatten(0, 1), size, mode="bilinear", align_corners=True)
@@ -146,7 +146,7 @@ class BatchedCamn(Batched):
                 key, owner = (x[..., :: scale.global_stride, :: scale.global_stride] for x in (key, owner))
             keys.append(key.flatten(2).transpose(1, 2))
             own.append(owner.flatten(2))
-        found = nearest_of_all(query.flatten(2).transpose(1, 2), torch.cat(keys, 1), torch.cat(own, 2))
+        found = nearest_of_all(query.flatten(2).transpose(1, 2), torch.cat(keys, 1), torch.cat(own, 2), self.tile)
         return _similarity(found, bias).unflatten(2, query.shape[-2:])
 
     def _recalled(self, query: Embedding, entries: Sequence[MemoryEntry]) -> Tensor:
@@ -215,10 +215,12 @@ class BatchedStm(Batched):
         return soft_aggregate(alone).log().transpose(0, 1)
 
 
-def batched(network: Network, slots: Slots) -> Batched:
-    """The network over clips with these objects. Raises TypeError for a kind of network that has no such form."""
+def batched(network: Network, slots: Slots, tile: int = TILE) -> Batched:
+    """The network over clips with these objects. tile: see `nearest_of_all`.
+
+    Raises TypeError for a kind of network that has no such form."""
     if isinstance(network, Camn):
-        return BatchedCamn(network, slots)
+        return BatchedCamn(network, slots, tile)
     if isinstance(network, Stm):
         return BatchedStm(network, slots)
     raise TypeError(f"{type(network).__name__} has no form that runs several clips at once; see camn.model.batched")
@@ -227,11 +229,6 @@ def batched(network: Network, slots: Slots) -> Batched:
 def owned(masks: Tensor) -> Tensor:
     """(B, N, h, w) -> bool; see `matching.owners`."""
     return owners(masks.flatten(0, 1)).view_as(masks)
-
-
-def single(x: Tensor) -> Tensor:
-    """In single precision, if it is in less."""
-    return x if x.dtype == torch.float64 else x.float()
 
 
 def _similarity(distance: Tensor, bias: Tensor) -> Tensor:

@@ -46,9 +46,9 @@ def nearest_in_all_windows(query: Tensor, keys: Tensor, owner: Tensor, radii: Se
         return _in_windows(query, keys, owner, tuple(radii))
     # Offsets in steps of `stride` never leave a pixel's own grid of every stride-th row and column: grids are clips.
     size = query.shape[-2:]
-    grids = [_gridded(x, stride) for x in (query, keys, owner)]
-    found = _in_windows(*grids, tuple(radius // stride for radius in radii))
-    found = found.unflatten(0, (len(query), stride, stride))  # (B, y, x, N, R, h, w)
+    query, keys, owner = (_gridded(x, stride) for x in (query, keys, owner))
+    found = _in_windows(query, keys, owner, tuple(radius // stride for radius in radii))
+    found = found.unflatten(0, (-1, stride, stride))  # (B, y, x, N, R, h, w)
     whole = found.permute(0, 3, 4, 5, 1, 6, 2).flatten(5, 6).flatten(3, 4)
     return whole[..., : size[0], : size[1]]
 

@@ -21,6 +21,7 @@ from camn.model.matching import global_maps, of_others
 from camn.model.memory import Entry, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
 from camn.model.shared_memory import SharedMemory
+from camn.model.slots import Slots
 from camn.model.windows import local_maps
 
 
@@ -71,6 +72,12 @@ class Camn(Network):
         from camn.model.lean import LeanCamn  # it is made from this class
 
         return LeanCamn(self)
+
+    def at_once(self) -> Network:
+        """See `Network.at_once`, and `camn.model.at_once`."""
+        from camn.model.at_once import CamnAtOnce  # it is made from this class
+
+        return CamnAtOnce(self)
 
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
         """See the function of this name; networks with hard masks, which are the published ones, never enlarge."""
@@ -166,7 +173,7 @@ class Camn(Network):
     def decode(self, frames: Sequence[Matched]) -> list[Tensor]:
         """Several frames at once -> for each its logits (N+1, h, w) at the last decoder stride; see `enlarge`."""
         counts = [len(f) for f in frames]
-        sample = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(frames[0].vector.device)
+        sample = Slots.of(counts, frames[0].vector.device).clip
         foreground, background = self.ensembler(
             [torch.cat(maps) for maps in zip(*(ensembler_inputs(f, self.pre_head) for f in frames), strict=True)],
             torch.cat([f.vector for f in frames]),

@@ -30,6 +30,10 @@ class InParts(nn.Module):
         """Itself: it is so already."""
         return self
 
+    def at_once(self) -> Self:
+        """Itself, whichever form it is."""
+        return self
+
     def parts(self) -> dict[str, nn.Module]:
         """See `Network.parts`; only those that still run here."""
         return dict(self.pure.items())

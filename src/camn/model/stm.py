@@ -16,6 +16,7 @@ from camn.model.interface import Labelled, Network
 from camn.model.layers import single
 from camn.model.memory import MemoryEntry, positions, read
 from camn.model.network import work_size
+from camn.model.slots import Slots
 from camn.model.stm_decoder import Decoder
 from camn.model.stm_encoders import PARTS, MemoryEncoder, memory_encoder, query_encoder
 
@@ -153,7 +154,7 @@ class Stm(Network):
         masks = [frame.masks[0][1:, None] for frame in frames]
         others = torch.cat([(m.sum(0) - m).clamp(0, 1) for m in masks])
         counts = [len(m) for m in masks]
-        at = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(others.device)
+        at = Slots.of(counts, others.device).clip
         keys, values = self.memory(torch.cat([frame.embedding for frame in frames]), torch.cat(masks), others, at)
         pairs = zip(positions(keys, 1).split(counts), positions(values, 1).split(counts), strict=True)
         return [MemoryEntry(key, value) for key, value in pairs]
@@ -179,7 +180,7 @@ class Stm(Network):
 
     def alone(self, frames: Sequence[Recalled], counts: Sequence[int]) -> Tensor:
         """What the decoder answers for all objects, `counts` of each frame."""
-        at = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(counts)).to(frames[0].values.device)
+        at = Slots.of(counts, frames[0].values.device).clip
         middle = self.decoder.middle.added(torch.cat([frame.middle for frame in frames]))
         fine = self.decoder.fine.added(torch.cat([frame.fine for frame in frames]))
         return self.decoder(torch.cat([frame.values for frame in frames]), middle[at], fine[at])

@@ -22,4 +22,5 @@ class Ema(Generic[Network]):
     def update(self, network: Network, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         # All at once: one call for many small tensors.
-        torch._foreach_lerp_([*self.average.parameters()], [*network.parameters()], 1 - decay)
+        means, now = [*self.average.parameters()], [*network.parameters()]
+        torch._foreach_lerp_(means, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from camn.model.batched import Labelled, batched
+from camn.model.dense import TILE
 from camn.model.interface import Network
 from camn.model.network import enlarge
 from camn.model.slots import Slots, upload
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
+LARGE_TILE = 1 << 21  # on devices whose calls cost more than what they hold
 DRAWS = 8  # numbers that each frame of a clip takes: two for what it is matched against, the others for its damage
 
 
@@ -112,7 +114,7 @@ def rollout(
     """
     clips, length = frames.shape[:2]
     slots = Slots.of(objects, frames.device)
-    net = batched(network, slots)
+    net = batched(network, slots, TILE if frames.device.type == "cpu" else LARGE_TILE)
     chance = np.ones((clips, length, DRAWS), np.float32) if chance is None else chance
     taken, rows = _recent(chance, plan)
     put, at, known = (upload(torch.from_numpy(x), frames.device) for x in (chance, rows, taken.astype(np.float32)))

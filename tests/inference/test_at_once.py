@@ -1,0 +1,63 @@
+"""All objects at once: the answers are those of the network itself, whatever the objects, and nothing is read."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from camn.config import InferenceConfig, network_preset
+from camn.evaluation.benchmark.calls import Counted
+from camn.evaluation.benchmark.discs import moving_discs
+from camn.inference import Segmenter
+from camn.inference.result import strongest_of_all
+from camn.model.at_once import CamnAtOnce
+from camn.model.build import build_network
+from camn.model.stm import Stm
+
+torch.set_num_threads(1)
+CONFIG = InferenceConfig(short_side=97, max_side=161, memory_every=1)
+
+
+def answers(network, objects=3, correct=False):
+    """Probabilities of four frames; by `correct` the second is given a mask of a new object."""
+    segmenter = Segmenter(network, CONFIG)
+    frames = list(moving_discs(4, 97, 129, objects))
+    segmenter.start(*frames[0])
+    found = []
+    for index, (frame, _) in enumerate(frames[1:]):
+        segmenter.step(frame)
+        if correct and index == 0:
+            mask = np.zeros((97, 129), np.uint8)
+            cv2.circle(mask, (30, 60), 12, 9, -1)
+            segmenter.correct(mask)
+        found.append(segmenter.probabilities.clone())
+    return found
+
+
+@pytest.mark.parametrize("objects, correct", [(1, False), (3, True)])
+def test_answers_are_those_of_the_network(network, objects, correct):
+    form = network.at_once()
+    assert form.at_once() is form and (form.lean() is form or isinstance(form, Stm))
+    for got, wanted in zip(answers(form, objects, correct), answers(network, objects, correct), strict=True):
+        torch.testing.assert_close(got, wanted, atol=2e-4, rtol=0)
+
+
+def a_frame(objects):
+    """Calls from a frame's upload to its answer, and what is read from the device but for the answer itself."""
+    torch.manual_seed(0)
+    segmenter = Segmenter(build_network(network_preset("camn-mobile")).eval().at_once(), CONFIG)
+    assert isinstance(segmenter.network, CamnAtOnce)
+    frames = [frame for frame, _ in moving_discs(3, 97, 129, objects)]
+    segmenter.start(*next(iter(moving_discs(1, 97, 129, objects))))
+    segmenter.step(frames[1])
+    with Counted() as seen, torch.inference_mode():
+        predicted = segmenter.predict(segmenter.upload(frames[2]))
+        strongest_of_all(predicted.probabilities, (97, 129), None, together=20)  # as on a device
+        segmenter.accept(predicted, np.zeros((97, 129), np.uint8))
+    return seen
+
+
+def test_calls_of_a_frame_hardly_grow_with_its_objects_and_nothing_is_read():
+    one, ten = a_frame(1), a_frame(10)
+    assert one.reads == ten.reads == []
+    assert ten.calls <= 1.5 * one.calls, (one.calls, ten.calls)
