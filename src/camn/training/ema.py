@@ -23,4 +23,4 @@ class Ema(Generic[Network]):
         decay = min(self.decay, (1 + step) / (10 + step))
         # All at once: one call for many small tensors.
         means, now = [*self.average.parameters()], [*network.parameters()]
-        torch._foreach_lerp_(means, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_lerp_(means, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage, reportArgumentType]
