@@ -1,4 +1,4 @@
-"""Makes hard clips with known answers, of videos that are not trained on: what the six development sequences do not show.
+"""Makes hard clips with known answers, of videos that are not trained on: what the six development sequences lack.
 
     python scripts/make_hard_clips.py DAVIS OUT [--year 2016 --split val] [--each 6] [--frames 16]
     camn evaluate OUT
@@ -57,7 +57,10 @@ def main() -> None:
         for number in range(args.each):
             clip, name = clips[number], f"{kind}-{number + 1}"
             names.append(name)
-            for folder in (frames := args.out / "JPEGImages/480p" / name, masks := args.out / "Annotations/480p" / name):
+            for folder in (
+                frames := args.out / "JPEGImages/480p" / name,
+                masks := args.out / "Annotations/480p" / name,
+            ):
                 folder.mkdir(parents=True)
             for t, (frame, labels) in enumerate(zip(clip.frames.numpy(), clip.labels.numpy(), strict=True)):
                 Image.fromarray(frame.transpose(1, 2, 0)).save(frames / f"{t:05d}.jpg", quality=92)

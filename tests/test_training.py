@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -14,7 +17,7 @@ from camn.api.validation import Validation
 from camn.cli import main
 from camn.config import preset
 from camn.data.videos import open_videos
-from camn.errors import ConfigError, DataError, TrainingError
+from camn.errors import ConfigError, DataError, OutputError, TrainingError
 from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.inference import Segmenter
 from camn.model.network import Camn
@@ -86,6 +89,24 @@ rate = 1e-3
 
 def losses(out, stage):
     return [json.loads(line)["loss"] for line in (out / stage / "log.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path, root):
+    """The second is refused, with nothing changed; the first ends as ever."""
+    path, out = recipe(tmp_path, root).rename(tmp_path / "long.toml"), tmp_path / "out"
+    path.write_text(path.read_text().replace("steps = 2", "steps = 100000"))
+    command = [sys.executable, "-m", "camn", "train", str(path), "--out", str(out), "--device", "cpu"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        try:
+            while not (out / "last.pt").exists():
+                assert first.poll() is None
+                time.sleep(0.1)
+            with pytest.raises(OutputError, match="out: another process is training here; wait for its end"):
+                api.train(path, out, **QUIET)
+            assert first.poll() is None
+        finally:
+            first.kill()
+    assert api.train(path, out, max_minutes=0, **QUIET).step > 1
 
 
 def test_stages_follow_one_another_however_often_they_are_stopped(tmp_path, root):

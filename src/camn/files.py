@@ -74,6 +74,28 @@ def write_whole(path: Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
+@contextmanager
+def held(path: Path, taken: str) -> Iterator[None]:
+    """Holds a lock file, which is made where it is not there, for a while or until the process ends.
+
+    Raises OutputError, which says `taken`, where another process holds it, and where it cannot be written. Where the
+    system or the file system has no locks nothing is held.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:  # closing it lets go of the lock
+        try:
+            import fcntl  # not there on every system
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(taken) from None
+        except (ImportError, OSError):
+            pass
+        yield
+
+
 def close_after(close: Callable[[], None], failure: object) -> None:
     """Closes at the end of a `with` block; after a failure in it, that is the error to see, not one of closing."""
     try:

@@ -173,6 +173,22 @@ def test_a_loss_that_is_not_finite_names_its_clips_and_keeps_the_checkpoint(reci
     assert {p.name for p in tmp_path.iterdir()} == {"last.pt", "log.jsonl"}
 
 
+def test_data_that_has_changed_since_is_told(recipe, data, tmp_path):
+    stills = tmp_path / "stills"
+    shutil.copytree(data / "stills", stills)
+    plan, told = replace(recipe, stills=str(stills)), []
+    Trainer(plan, tmp_path / "run", notice=told.append).run(max_minutes=0)
+    shutil.move(stills, tmp_path / "moved")  # where it lies is nobody's business
+    plan = replace(plan, stills=str(tmp_path / "moved"))
+    Trainer(plan, tmp_path / "run", notice=told.append).run(max_minutes=0)
+    assert told == []
+    for kind in ("images", "masks"):
+        (tmp_path / "moved/balls" / kind / "1.png").unlink()
+    Trainer(plan, tmp_path / "run", notice=told.append).run(max_minutes=0)
+    (said,) = told
+    assert "the training data has changed since step 2: 1 videos with 6 masks, 3 stills" in said and "2 stills" in said
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_bad_step_is_told_one_late_and_has_changed_nothing(recipe, tmp_path, optimizer):
     """The second step's answers are no numbers. It is heard of when the third is under way; its weights and its

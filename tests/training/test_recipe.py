@@ -80,9 +80,11 @@ def test_an_override_holds_for_every_stage(tmp_path):
 
 
 BAD = {
-    "unknown key": ("speed = 3\n" + GOOD, "small.toml.*'speed'"),
-    "unknown clip option": (GOOD + "spread = 3\n", "small.toml.*'spread'"),
-    "unknown motion": (GOOD + "[clips.motion]\nspin = 3\n", "small.toml.*'spin'"),
+    "unknown key": ("speed = 3\n" + GOOD, "small.toml: there is no key 'speed'; did you mean 'seed'"),
+    "unlike any": ("xyzzy = 3\n" + GOOD, "no key 'xyzzy'; the keys are accumulate, amp"),
+    "unknown clip option": (GOOD + "spread = 3\n", "small.toml.*'clips.spread'"),
+    "misspelt clip option": (GOOD + "trak = 0.3\n", "no key 'clips.trak'; did you mean 'track'"),
+    "unknown motion": (GOOD + "[clips.motion]\nspin = 3\n", "small.toml.*'clips.motion.spin'"),
     "invalid TOML": ("videos = \n", "small.toml: not valid TOML.*line 1"),
     "no data": ("[clips]\nsize = [65, 65]\n", "small: names no data"),
     "even size": (GOOD.replace("81", "80"), r"clip size \(65, 80\); sides must be 16 k \+ 1"),
@@ -94,7 +96,7 @@ BAD = {
     "never saved": ("save_every = 0\n" + GOOD, "save_every is 0"),
     "unknown model": ('model = "camn-huge"\n' + GOOD, "camn-huge.*camn-mobile"),
     "word for a number": ('steps = "many"\n' + GOOD, "small.toml"),
-    "clips no table": ('videos = "data"\nclips = 3\n', "small.toml"),
+    "clips no table": ('videos = "data"\nclips = 3\n', r"small.toml: clips is 3; it must be a table, \[clips\]"),
     "no rate": ("rate = 0.0\n" + GOOD, "rate is 0.0; it must be a finite number over 0"),
     "rate falls": ("rate = -1e-4\n" + GOOD, "rate is -0.0001"),
     "rate unbounded": ("rate = inf\n" + GOOD, "rate is inf"),

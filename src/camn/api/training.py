@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from camn.api.validation import Validation
 from camn.checkpoints.backbones import backbone_state
 from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, network_preset
 from camn.errors import CheckpointError
+from camn.files import held
 from camn.inference import resolve_device
 from camn.model.build import expected_shapes
 from camn.training.distributed import Team, joined
@@ -63,6 +65,7 @@ def train(
     threads: int | None = None,
     export: bool = True,
     progress: Report = lambda progress: None,
+    notice: Callable[[str], None] = lambda note: None,
     **overrides: Any,
 ) -> TrainSummary:
     """Train by a recipe file in the folder `out`; a run that lies there is taken up where it stopped.
@@ -70,7 +73,8 @@ def train(
     The recipe's `start` is where weights come from: a shipped model, the word `efficientnet_lite0` (from the pip
     package of the `train` extra), an ImageNet file of its backbone, or a .safetensors file of the whole network.
     overrides: fields of the recipe. export: write the averaged weights to OUT/weights.safetensors, as far as they are,
-    in float16. Stages follow one another in OUT/1-NAME, OUT/2-NAME, each from the averaged weights of the one before.
+    in float16. notice: called with a sentence where the data has changed since the run began. Stages follow one another
+    in OUT/1-NAME, OUT/2-NAME, each from the averaged weights of the one before.
     Under torchrun each process calls this, and they share every batch.
     Raises ConfigError, DataError, CheckpointError, TrainingError, OutputError.
     """
@@ -79,19 +83,26 @@ def train(
     keep_freed_memory()
     with joined(resolve_device(device)) as team, cpu_threads(threads):
         checks = [_validation(plan, team) for plan in plans]  # those of later stages, too: better now than in a day
-        begun, first, done = time.monotonic(), None, 0
-        for plan, validate in zip(plans, checks):
-            trainer = Trainer(plan, folder / plan.stage, team, backbone, whole, validate)
-            if trainer.step < plan.steps:
-                first = done + trainer.step if first is None else first
-                left = max_minutes - (time.monotonic() - begun) / 60
-                trainer.run(left, _reporter(progress, plans, done, trainer, first, begun))
-            done += trainer.step
-            over = first is not None and team.any(time.monotonic() - begun > 60 * max_minutes)
-            if over or trainer.step < plan.steps:
-                break
-            backbone, whole = None, trainer.ema.average.state_dict()
+        with _alone(folder, team):
+            begun, first, done = time.monotonic(), None, 0
+            for plan, validate in zip(plans, checks):
+                trainer = Trainer(plan, folder / plan.stage, team, backbone, whole, validate, notice)
+                if trainer.step < plan.steps:
+                    first = done + trainer.step if first is None else first
+                    left = max_minutes - (time.monotonic() - begun) / 60
+                    trainer.run(left, _reporter(progress, plans, done, trainer, first, begun))
+                done += trainer.step
+                over = first is not None and team.any(time.monotonic() - begun > 60 * max_minutes)
+                if over or trainer.step < plan.steps:
+                    break
+                backbone, whole = None, trainer.ema.average.state_dict()
         return _summary(folder, plans, trainer, done, origin, export)  # pyright: ignore[reportPossiblyUnbound]
+
+
+def _alone(folder: Path, team: Team) -> AbstractContextManager[None]:
+    """Two runs that write to one folder would spoil each other's checkpoints. Raises OutputError."""
+    taken = f"{folder}: another process is training here; wait for its end, stop it, or give another folder"
+    return held(folder / ".lock", taken) if team.leads else nullcontext()
 
 
 def _validation(plan: Recipe, team: Team) -> Validation | None:

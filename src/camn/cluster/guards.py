@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,7 @@ from typing import Any
 from camn.cluster.manifest import OWN
 from camn.cluster.places import is_url
 from camn.cluster.pool import Pool
-from camn.errors import OutputError
-from camn.files import writing
+from camn.files import held
 
 
 @contextmanager
@@ -23,17 +21,7 @@ def alone(out: str) -> Iterator[None]:
     if is_url(out):
         yield
         return
-    path = Path(out) / OWN / "lock"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(f"{out}: another batch is writing here; wait for its end, or stop it") from None
-        except OSError:  # a file system without locks
-            pass
+    with held(Path(out) / OWN / "lock", f"{out}: another batch is writing here; wait for its end, or stop it"):
         yield
 
 

@@ -39,7 +39,7 @@ class Train:
         unsaid = {"videos": (), "start": "", "steps": None, "tensorboard": False}
         options = {key: value for key, value in vars(self).items() if key not in unsaid or value != unsaid[key]}
         with progress_bar("train", "steps") as progress:
-            done = api.train(**options, progress=progress)
+            done = api.train(**options, progress=progress, notice=say)
         if done.rank > 0:  # of several processes one speaks
             return
         state = "finished" if done.finished else "stopped; run it again to go on"

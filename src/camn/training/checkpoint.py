@@ -30,13 +30,14 @@ MOVABLE = (
 @dataclass(frozen=True)
 class State:
     """Everything a run goes on from; the values of the first three are state dicts on the CPU. best: the best
-    validation score so far, minus infinity without one."""
+    validation score so far, minus infinity without one. data: what was trained on, as `sources.described` has it."""
 
     network: dict[str, Any]
     ema: dict[str, Any]
     optimizer: dict[str, Any]
     step: int
     best: float = float("-inf")
+    data: str = ""
 
 
 def save(path: Path, recipe: Recipe, state: State) -> None:

@@ -22,5 +22,5 @@ class Ema(Generic[Network]):
     def update(self, network: Network, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         # All at once: one call for many small tensors.
-        means, now = [*self.average.parameters()], [*network.parameters()]
-        torch._foreach_lerp_(means, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage, reportArgumentType]
+        means, now = ([*module.parameters()] for module in (self.average, network))
+        torch._foreach_lerp_(means, now, 1 - decay)  # pyright: ignore

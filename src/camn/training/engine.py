@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from camn import weights
 from camn.config import network_preset
-from camn.data.clips import ClipBatch
+from camn.data.clips import ClipBatch, ClipDataset
 from camn.errors import ConfigError, TrainingError
 from camn.files import leftovers, writing
 from camn.model.build import build_network
@@ -31,7 +31,7 @@ from camn.training.losses import hard_fraction
 from camn.training.optimizer import compile_parts, make_optimizer, set_rate
 from camn.training.recipe import Recipe
 from camn.training.sequence import clip_loss, draws, rollout
-from camn.training.sources import Shares, make_loader, read_batches, telling_of_workers, training_videos
+from camn.training.sources import Shares, described, make_loader, read_batches, telling_of_workers, training_videos
 
 Report = Callable[[dict[str, Any]], None]
 # J&F (0..1) of each object of what is the rank-th process's share among so many: (network, rank, processes) -> scores.
@@ -45,6 +45,7 @@ class Trainer:
 
     A folder that holds a run is resumed, by any number of processes; one of another recipe is refused. The team's
     leader alone reads and writes there. start: backbone weights to begin with. initial: weights of the whole network.
+    notice: called with a sentence where the data is not what it was when the run began.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class Trainer:
         start: dict[str, Tensor] | None = None,
         initial: dict[str, Tensor] | None = None,
         validate: Validate | None = None,
+        notice: Callable[[str], None] = lambda note: None,
     ):
-        self.recipe, self.folder, self.team, self.validate = recipe, folder, team, validate
+        self.recipe, self.folder, self.team, self.validate, self.notice = recipe, folder, team, validate, notice
         self.checkpoint, self.journal = folder / "last.pt", Journal(folder / "log.jsonl")
         Shares(recipe, 0, team)  # refuses a batch that cannot be shared
         torch.manual_seed(recipe.seed)
@@ -73,7 +75,7 @@ class Trainer:
             compile_parts(self.network)
         self.ema = Ema(self.network, recipe.ema)
         self.optimizer = make_optimizer(self.network, recipe)
-        self.step, self.best = 0, -math.inf
+        self.step, self.best, self.data = 0, -math.inf, ""
         self._board: Board | None = None
         if team.leads:
             self._clear()
@@ -92,7 +94,7 @@ class Trainer:
         network, ema = self.network.state_dict(), self.ema.average.state_dict()
         if cpu:
             network, ema = ({k: v.cpu() for k, v in state.items()} for state in (network, ema))
-        return State(network, ema, self.optimizer.state_dict(), self.step, self.best)
+        return State(network, ema, self.optimizer.state_dict(), self.step, self.best, self.data)
 
     def _load(self, state: State) -> None:
         self.network.load_state_dict(state.network)
@@ -100,7 +102,7 @@ class Trainer:
         # A state of before optimisers were fused says that its own was not.
         groups = [group | {"fused": True} for group in state.optimizer["param_groups"]]
         self.optimizer.load_state_dict(state.optimizer | {"param_groups": groups})
-        self.step, self.best = state.step, state.best
+        self.step, self.best, self.data = state.step, state.best, state.data
 
     def save(self) -> None:
         """Write all state; a kill at any moment leaves either the old checkpoint or the new one."""
@@ -189,7 +191,10 @@ class Trainer:
             self.journal.trim(self.step)
             self._board = Board(self.folder / "tensorboard", self.step + 1) if r.tensorboard else None
         shares = Shares(r, self.step, self.team)
-        batches = read_batches(make_loader(r, shares, training_videos(r), pin=self.team.device.type == "cuda"))
+        loader = make_loader(r, shares, training_videos(r), pin=self.team.device.type == "cuda")
+        assert isinstance(loader.dataset, ClipDataset)
+        self._see(described(loader.dataset))
+        batches = read_batches(loader)
         late: Late | None = None
         with closing(self._board) if self._board else nullcontext(), telling_of_workers(), quick_products(self.team):
             while self.step < r.steps:
@@ -212,6 +217,15 @@ class Trainer:
                 if over:
                     break
         return self.step >= r.steps
+
+    def _see(self, data: str) -> None:
+        """What is trained on from here; told where it is not what it was."""
+        if self.data not in ("", data) and self.team.leads:
+            self.notice(
+                f"{self.folder}: the training data has changed since step {self.step}: {self.data} -> {data}; the run "
+                "goes on with what is there now, and draws other clips"
+            )
+        self.data = data
 
     def _note(self, line: dict[str, Any], start: float, report: Report) -> None:
         if not self.team.leads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import re
 import tomllib
@@ -218,14 +219,33 @@ def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _recipe(path: Path, fields: dict[str, Any], seeds: int) -> Recipe:
     """seeds: added to the seed, so that stages draw other clips."""
+    clips = fields.pop("clips", {})
+    _check_keys(path, Recipe, fields, "")
+    _check_keys(path, ClipOptions, clips, "clips.")
+    for name, kind in (("motion", Motion), ("appearance", Appearance)):
+        _check_keys(path, kind, clips.get(name, {}), f"clips.{name}.")
     try:
         fields["seed"] = fields.get("seed", 0) + seeds
-        clips = _options(fields.pop("clips", {}))
+        clips = _options(clips)
         return Recipe(**({"name": path.stem} | _tuples(fields)), clips=clips)
-    except (TypeError, ValueError) as error:  # an unknown key, or a value of the wrong kind
+    except (TypeError, ValueError) as error:  # a value of the wrong kind
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"recipe {path}: {error}") from None
+
+
+def _check_keys(path: Path, kind: type, table: Any, above: str) -> None:
+    """Raises ConfigError for a table that is none, and for a key that `kind` does not have, with the nearest it has.
+
+    above: what stands before the keys of this table, as in `clips.motion.`."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"recipe {path}: {above[:-1]} is {table!r}; it must be a table, [{above[:-1]}]")
+    known = [field.name for field in dataclasses.fields(kind)]
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.5)
+            advice = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(sorted(known))}"
+            raise ConfigError(f"recipe {path}: there is no key '{above}{key}'; {advice}")
 
 
 def _options(data: dict[str, Any]) -> ClipOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -96,6 +97,18 @@ def make_loader(recipe: Recipe, shares: Shares, videos: Sequence[VideoSequence] 
     stills = StillsFolder(recipe.stills) if recipe.stills else None
     data = ClipDataset(videos, stills, recipe.clips, seed=recipe.seed, length=recipe.steps * recipe.batch)
     return DataLoader(data, batch_sampler=shares, num_workers=recipe.workers, collate_fn=collate, pin_memory=pin)
+
+
+def described(data: ClipDataset) -> str:
+    """What is trained on: how much of it, and a digest of its files' names. It says nothing of where they lie."""
+    videos, stills = data.videos or (), data.stills.stills if data.stills else ()
+    names = [
+        f"{v.name}/{frame.name} {mask.name if mask else ''}" for v in videos for frame, mask in zip(v.frames, v.masks)
+    ]
+    names += [f"{still.kind}/{still.image.name}" for still in stills]
+    frames = sum(len(video.annotated) for video in videos)
+    digest = hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:12]
+    return f"{len(videos)} videos with {frames} masks, {len(stills)} stills, names {digest}"
 
 
 def read_batches(loader: DataLoader) -> Iterator[ClipBatch]:
