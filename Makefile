@@ -50,6 +50,7 @@ format: setup
 bench: setup
 	$(BIN)/camn benchmark
 	$(BIN)/python bench/loader.py
+	$(BIN)/python bench/training.py
 	$(BIN)/python bench/batch.py
 
 docs: .venv/.installed-docs

@@ -40,6 +40,25 @@ def make_data(root: Path) -> dict[str, object]:
     return {"videos": str(root / "videos"), "split": "", "year": "", "stills": str(root / "stills")}
 
 
+def open_plan(path: str | Path, folder: Path, own_data: bool = False) -> Recipe:
+    """The last stage of a recipe, beginning from nothing and without validation. Its data are made in `folder`, unless
+    it is to be trained on its own."""
+    data = {} if own_data else make_data(folder)
+    return load_stages(path, start="", validate="", holdout="", tensorboard=False, **data)[-1]
+
+
+def open_loader(recipe: Recipe, team: Team) -> Iterator[ClipBatch]:
+    return iter(make_loader(recipe, Shares(recipe, 0, team), training_videos(recipe), team.device.type == "cuda"))
+
+
+def draw(recipe: Recipe, team: Team, count: int) -> tuple[list[ClipBatch], float]:
+    """The first batches, `count` or more of them, and how many clips/s the loader made by itself."""
+    ahead = 4 * recipe.workers  # what workers have in hand when the last one is counted matters little then
+    start, batches = time.perf_counter(), open_loader(recipe, team)
+    ready = list(islice(batches, count + ahead))
+    return ready, sum(len(batch.objects) for batch in ready) / (time.perf_counter() - start)
+
+
 def waited(batches: Iterator[ClipBatch], total: list[float]) -> Iterator[ClipBatch]:
     """The same batches; the seconds that each was waited for go to `total`."""
     while True:
@@ -63,20 +82,11 @@ def seconds_to_train(trainer: Trainer, batches: Iterable[ClipBatch], steps: int)
 
 def measure(trainer: Trainer, recipe: Recipe, steps: int) -> tuple[float, float, float]:
     """(clips/s of the loader by itself, clips/s of training by itself, share of time that training with it waits)."""
-
-    def loader() -> Iterator[ClipBatch]:
-        pin = trainer.team.device.type == "cuda"
-        return iter(make_loader(recipe, Shares(recipe, 0, trainer.team), training_videos(recipe), pin))
-
     count = (steps + 1) * recipe.accumulate
-    ahead = 4 * recipe.workers  # what workers have in hand when the last one is counted matters little then
-    start, batches = time.perf_counter(), loader()
-    ready = list(islice(batches, count + ahead))
-    made = sum(len(batch.objects) for batch in ready) / (time.perf_counter() - start)
-    del batches
+    ready, made = draw(recipe, trainer.team, count)
     taken = steps * recipe.batch / seconds_to_train(trainer, ready, steps)
     waits: list[float] = []
-    together = seconds_to_train(trainer, waited(loader(), waits), steps)
+    together = seconds_to_train(trainer, waited(open_loader(recipe, trainer.team), waits), steps)
     return made, taken, sum(waits[recipe.accumulate : count]) / together  # without the warm-up's
 
 
@@ -89,8 +99,7 @@ def main() -> None:
     parser.add_argument("--own-data", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        data = {} if args.own_data else make_data(Path(folder))
-        plan = load_stages(args.recipe, start="", validate="", holdout="", tensorboard=False, **data)[-1]
+        plan = open_plan(args.recipe, Path(folder), args.own_data)
         trainer = Trainer(plan, Path(folder) / "run", Team(device=resolve_device(args.device)))
         print(describe_machine())
         height, width = plan.clips.size

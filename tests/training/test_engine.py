@@ -301,6 +301,31 @@ def test_a_checkpoint_from_before_a_key_was_there_is_resumed(recipe, whole, tmp_
         Trainer(replace(recipe, year="2017"), tmp_path)
 
 
+def test_whether_code_is_compiled_may_change_at_resume_and_lead_may_not(recipe, tmp_path):
+    """Nothing is compiled before the first step. A checkpoint of before there was `lead` had none."""
+    plan = replace(recipe, clips=replace(recipe.clips, frames=4), lead=1, damage=0.5)
+    Trainer(plan, tmp_path).run(max_minutes=0)
+    assert Trainer(replace(plan, compile=True), tmp_path).step == 1
+    with pytest.raises(TrainingError, match=r"last.pt is of another recipe \(lead: 1 -> 2\)"):
+        Trainer(replace(plan, lead=2), tmp_path)
+    old = state(tmp_path)
+    for key in ("lead", "compile"):
+        del old["recipe"][key]
+    torch.save(old, tmp_path / "last.pt")
+    assert Trainer(replace(plan, lead=0), tmp_path).step == 1
+    with pytest.raises(TrainingError, match=r"\(lead: 0 -> 1\)"):
+        Trainer(plan, tmp_path)
+
+
+def test_a_run_whose_clips_are_led_goes_on_as_if_it_had_not_stopped(recipe, tmp_path):
+    plan = replace(recipe, clips=replace(recipe.clips, frames=4), lead=2, recent=1.0, damage=1.0, steps=3)
+    assert Trainer(plan, tmp_path / "whole").run()
+    for _ in range(3):
+        Trainer(plan, tmp_path / "parts").run(max_minutes=0)
+    assert log(tmp_path / "parts") == log(tmp_path / "whole")
+    assert same(state(tmp_path / "parts")["network"], state(tmp_path / "whole")["network"])
+
+
 CORRUPT = {
     "empty": lambda good: b"",
     "cut short": lambda good: good[: len(good) // 2],

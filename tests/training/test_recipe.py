@@ -120,6 +120,11 @@ BAD = {
     "no part": ("accumulate = 0\n" + GOOD, "accumulate is 0"),
     "optimizer": ('optimizer = "adam"\n' + GOOD, "optimizer is adam; it must be one of adamw, sgd"),
     "amp": ('amp = "yes"\n' + GOOD, "amp is yes; it must be true or false"),
+    "compile": ("compile = 1\n" + GOOD, "compile is 1; it must be true or false"),
+    "lead below": ("lead = -1\n" + GOOD, "lead is -1; it must be 0 or more"),
+    "part of a frame led": ("lead = 0.5\n" + GOOD, "lead is 0.5; it must be a whole number"),
+    "nothing left to learn from": ("lead = 1\n" + GOOD, "lead is 1: of clips of 2 frames it may be 0 at most"),
+    "lead of a stage": (STAGES.replace("rate =", "lead = 3\nrate ="), "small 2-video: lead is 3: of clips of 4 frames"),
     "never validated": ("validate_every = 0\n" + GOOD, "validate_every is 0"),
     "two problems": ("steps = 0\nema = 1.0\n" + GOOD, "steps is 0.*; ema is 1.0"),
     "stage without a name": (GOOD + "[[stages]]\nsteps = 1\n[[stages]]\nname = 'b'\n", "stage name '' must be letters"),
@@ -153,6 +158,15 @@ def test_files_that_are_no_recipe(tmp_path):
 def test_our_recipes_are_good(path):
     given = {"videos": "own"} if path.stem == "fine-tune" else {}  # whose data its user names
     assert {recipe.name for recipe in load_stages(path, **given)} == {path.stem}
+
+
+@pytest.mark.parametrize("frames", [2, 3, 10])
+def test_one_frame_after_those_that_lead_is_enough(tmp_path, frames):
+    text = GOOD.replace("frames = 2", f"frames = {frames}")
+    (recipe,) = load_stages(written(tmp_path, f"lead = {frames - 2}\n" + text))
+    assert recipe.rollout.lead == frames - 2
+    with pytest.raises(ConfigError, match=f"lead is {frames - 1}: .* it may be {frames - 2} at most"):
+        dataclasses.replace(recipe, lead=frames - 1)
 
 
 def test_rate_warms_up_then_falls_to_nought():
