@@ -78,12 +78,13 @@ def _settled(
     together = 1 if probabilities.device.type == "cpu" else max(1, BATCH // (size[0] * size[1]))
     found, share, peaks = strongest_of_all(probabilities, size, labels, together)
     channels, count = found.flatten(), len(probabilities)
-    nothing, each = share.new_zeros(count, dtype=torch.float64), channels.int()
-    totals = [nothing.index_add(0, each, x.flatten().double()) for x in (share, torch.ones_like(share))]
-    numbers = torch.cat([*totals, *(p.double() for p in peaks)])
-    packed = torch.cat([numbers.view(torch.uint8), channels]).cpu()
-    sums, counts, highest = packed[: numbers.numel() * 8].view(torch.float64).split([count, count, count + 1])
-    return packed[numbers.numel() * 8 :].view(size).numpy(), sums.tolist(), counts.tolist(), highest.tolist()
+    wide = torch.float32 if share.device.type == "mps" else torch.float64  # which has no other
+    nothing, each = share.new_zeros(count, dtype=wide), channels.int()
+    totals = [nothing.index_add(0, each, x.flatten().to(wide)) for x in (share, torch.ones_like(share))]
+    numbers = torch.cat([*totals, *(p.to(wide) for p in peaks)])
+    packed, size_of_numbers = torch.cat([numbers.view(torch.uint8), channels]).cpu(), numbers.numel() * wide.itemsize
+    sums, counts, highest = packed[:size_of_numbers].view(wide).split([count, count, count + 1])
+    return packed[size_of_numbers:].view(size).numpy(), sums.tolist(), counts.tolist(), highest.tolist()
 
 
 def strongest_of_all(
