@@ -162,7 +162,7 @@ def test_two_processes_by_torchrun_find_the_weights_of_one(data, tmp_path):
         # The gradient's norm before it is bounded goes up to 200 here, and rounding with it.
         assert {k: ours[k] for k in kept} == pytest.approx({k: theirs[k] for k in kept}, rel=1e-2)
     assert {p.name for p in (tmp_path / "two").iterdir()} == {
-        *("last.pt", "log.jsonl", "weights.safetensors", "best.safetensors")
+        *(".lock", "last.pt", "log.jsonl", "weights.safetensors", "best.safetensors")
     }
 
 

@@ -205,18 +205,26 @@ class Trainer:
                 over = time.monotonic() - start > 60 * max_minutes
                 if max_minutes < math.inf:  # clocks differ: who finds it over ends it for all
                     over = self.team.any(over)
-                last = over or self.step == r.steps
-                validate = self.validate if self.step % r.validate_every == 0 or self.step == r.steps else None
-                if last or validate or self.step % r.save_every == 0:
-                    line, late = self._settled(late), None
-                    if validate:
-                        line["jf"] = round(self._validated(validate), 5)
-                    self._note(line, start, report)
-                    if self.team.leads and (last or self.step % r.save_every == 0):
-                        self.save()
+                late = self._rested(late, over, start, report)
                 if over:
                     break
         return self.step >= r.steps
+
+    def _rested(self, late: Late, over: bool, start: float, report: Report) -> Late | None:
+        """Validation and checkpoint, where they are due after a step: before them its numbers are read, and none are
+        left to be."""
+        r, last = self.recipe, over or self.step == self.recipe.steps
+        validate = self.validate if self.step % r.validate_every == 0 or self.step == r.steps else None
+        save = last or self.step % r.save_every == 0
+        if not (save or validate):
+            return late
+        line = self._settled(late)
+        if validate:
+            line["jf"] = round(self._validated(validate), 5)
+        self._note(line, start, report)
+        if save and self.team.leads:
+            self.save()
+        return None
 
     def _see(self, data: str) -> None:
         """What is trained on from here; told where it is not what it was."""

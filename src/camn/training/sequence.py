@@ -122,15 +122,11 @@ def rollout(
     truth = one_hot(labels[:, 0], slots.most).to(frames.dtype)
     first = net.label(embedded[0], truth)
     previous = net.label(embedded[0], damaged(truth, put[:, 0, 2:], plan.damage, slots))
-    entries = [net.remember(first)]
-    masks: list[tuple[Tensor, ...]] = []
+    entries, masks = [net.remember(first)], [first.masks]
     for t in range(1, length):
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
-            references = [first]
-            if taken[t].any():
-                predicted = Labelled(flat, tuple(map(torch.cat, zip(*[first.masks, *masks], strict=True))))
-                references.append(predicted.rows(at[t], known[t]))
-            matched = net.match(embedded[t], references, previous, [e for e in entries if e is not None])
+            recent = [_rows(flat, masks, at[t], known[t])] if taken[t].any() else []
+            matched = net.match(embedded[t], [first, *recent], previous, [e for e in entries if e is not None])
             with _amp(frames, plan):
                 logits = net.decode(matched)
             logits = enlarge(logits, frames.shape[-2:])
@@ -143,6 +139,11 @@ def rollout(
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
             previous = net.label(embedded[t], damaged(probabilities, put[:, t, 2:], plan.damage, slots))
             entries.append(net.remember(previous))
+
+
+def _rows(flat: Any, masks: Sequence[tuple[Tensor, ...]], at: Tensor, known: Tensor) -> Labelled:
+    """One frame of each clip among those whose masks are there; see `_recent`."""
+    return Labelled(flat, tuple(map(torch.cat, zip(*masks, strict=True)))).rows(at, known)
 
 
 def _amp(frames: Tensor, plan: Rollout) -> torch.autocast:
