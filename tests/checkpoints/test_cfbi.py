@@ -88,8 +88,11 @@ def check_answers(network: Network, name: str, parity, fill, cases: str = "ab") 
         for t in range(1, query + 1):
             logits = network.decode([network.match(embeddings[t], [first], previous)])[0]
             labels = enlarge(logits, (height, width)).argmax(0).numpy()
-            assert (labels == golden["rollout"][t - 1]).mean() >= 0.99
-            previous = network.label(embeddings[t], channels(labels, objects))
+            # The published labels are fed on: with weights that were never trained one pixel that rounding turns, which
+            # is another processor's matter, turns a twentieth of the next frames.
+            wanted = golden["rollout"][t - 1]
+            assert (labels == wanted).mean() >= 0.999
+            previous = network.label(embeddings[t], channels(wanted.astype(labels.dtype), objects))
 
 
 @pytest.mark.parametrize("name", PRESETS)
