@@ -22,8 +22,8 @@ SMALL = StmConfig("small", blocks=(1, 1, 1), planes=4, key_channels=3, value_cha
 
 
 def public_state(config: StmConfig) -> dict[str, torch.Tensor]:
-    """A public state dictionary, counters included, that takes next to no room: each tensor is one number, repeated, so small that
-    what the network answers is finite."""
+    """A public state dictionary, counters included, that takes next to no room: each tensor is one number, repeated, so
+    small that what the network answers is finite."""
     shapes = {public_name(ours): shape for ours, shape in expected_shapes(config).items()} | CONSTANTS
     state = {name: torch.tensor((1 + i / 1024) / 1024).expand(shape) for i, (name, shape) in enumerate(shapes.items())}
     counters = [name for name in state if name.endswith("running_mean")]
