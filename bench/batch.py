@@ -19,8 +19,8 @@ import numpy as np
 from camn.api import SegmentOptions
 from camn.cluster.batch import run_batch
 from camn.cluster.options import BatchOptions
-from camn.evaluation.speed import describe_machine
 from camn.masks import write_palette_png
+from camn.speed.process import describe_machine
 
 
 def make_videos(folder: Path, count: int, frames: int, height: int, width: int) -> Path:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from camn.config import NETWORKS, InferenceConfig, network_preset
-from camn.evaluation.benchmark.calls import Counted
-from camn.evaluation.benchmark.discs import moving_discs
 from camn.inference import Segmenter
 from camn.inference.result import strongest_of_all
 from camn.model.build import build_network
+from camn.speed.calls import Counted
+from camn.speed.discs import moving_discs
 
 
 def a_frame(model: str, objects: int, size: tuple[int, int]) -> Counted:

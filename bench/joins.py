@@ -16,16 +16,16 @@ import numpy as np
 import torch
 
 from camn import weights
-from camn.api.assembling import assemble
+from camn.api.evaluate.sequences import segment_frame
+from camn.api.models.assemble import assemble
 from camn.api.options import Setup
-from camn.api.sequences import segment_frame
 from camn.config import EnsembleConfig, InferenceConfig
-from camn.data.pairs import read_image
-from camn.evaluation.dataset import EvaluationSet, open_set
+from camn.datasets.pairs import read_image
 from camn.evaluation.jf import contour_accuracy, region_similarity
-from camn.evaluation.speed import describe_machine
+from camn.evaluation.sets import EvaluationSet, open_set
 from camn.inference import Ensemble, Result, resolve_device
 from camn.masks import IGNORE
+from camn.speed.process import describe_machine
 
 
 def main() -> None:

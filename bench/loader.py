@@ -16,14 +16,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from camn.data.clips import ClipBatch
-from camn.evaluation.benchmark.discs import moving_discs
-from camn.evaluation.speed import describe_machine
+from camn.clips.dataset import ClipBatch
 from camn.inference import resolve_device
+from camn.speed.discs import moving_discs
+from camn.speed.process import describe_machine
 from camn.training.distributed import Team
 from camn.training.engine import Trainer
+from camn.training.loader import Shares, make_loader, training_videos
 from camn.training.recipe import Recipe, load_stages
-from camn.training.sources import Shares, make_loader, training_videos
 
 
 def make_data(root: Path) -> dict[str, object]:

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from websockets.sync.client import connect
 
-from camn.evaluation.speed import describe_machine
+from camn.speed.process import describe_machine
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "camn" / "assets" / "demo"
 RATE, PACE = 25, 1.0  # frames per second of the clip; seconds between two looks at the server

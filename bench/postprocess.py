@@ -16,8 +16,8 @@ import numpy as np
 
 import camn
 from camn.config import PostProcess
-from camn.data.davis import DavisFolder
-from camn.data.sequence import VideoSequence
+from camn.datasets.davis import DavisFolder
+from camn.datasets.sequence import VideoSequence
 from camn.evaluation.jf import contour_accuracy, region_similarity
 
 SIZE = (720, 1280)

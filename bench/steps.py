@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.assembling import keep_freed_memory
-from camn.data.clips import ClipBatch, ClipOptions
+from camn.api.models.assemble import keep_freed_memory
+from camn.clips.dataset import ClipBatch, ClipOptions
 from camn.training.distributed import Team
 from camn.training.engine import Trainer
 from camn.training.recipe import Recipe

@@ -29,12 +29,12 @@ import torch
 from loader import draw, open_plan  # beside this file
 
 from camn import weights
-from camn.api.assembling import keep_freed_memory
-from camn.data.clips import ClipBatch, ClipSample, collate
-from camn.evaluation.benchmark.calls import Counted
-from camn.evaluation.benchmark.discs import moving_discs
-from camn.evaluation.speed import describe_machine
+from camn.api.models.assemble import keep_freed_memory
+from camn.clips.dataset import ClipBatch, ClipSample, collate
 from camn.inference import resolve_device
+from camn.speed.calls import Counted
+from camn.speed.discs import moving_discs
+from camn.speed.process import describe_machine
 from camn.training.distributed import Team
 from camn.training.engine import Trainer
 from camn.training.recipe import Recipe

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from camn.data.clips import ClipDataset, ClipSample
-from camn.data.overlay import draw_overlay
-from camn.data.stills import StillsFolder
+from camn.clips.dataset import ClipDataset, ClipSample
+from camn.datasets.stills import StillsFolder
+from camn.media.overlay import draw_overlay
+from camn.training.loader import training_videos
 from camn.training.recipe import Recipe, load_stages
-from camn.training.sources import training_videos
 
 
 def dataset(recipe: Recipe, changes: list[str]) -> ClipDataset:

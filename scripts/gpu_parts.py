@@ -34,7 +34,7 @@ def little_pack(path: Path) -> Path:
     """A pack as make_pack.py makes them, of made pictures."""
     import cv2
 
-    from camn.evaluation.benchmark.discs import moving_discs
+    from camn.speed.discs import moving_discs
 
     folder = path.parent / "made"
     davis, stills = folder / "davis2016-train", folder / "stills/discs"

@@ -180,7 +180,7 @@ def train(plan: Plan, seconds: float, data: Path, run: Path, out: Path, report: 
 def about(device: str) -> dict[str, Any]:
     """The machine, and what is missing on it."""
     import camn
-    from camn.evaluation.speed import machine
+    from camn.speed.process import machine
 
     missing = [name for name in ("av", "tyro", "pytest", "rich", "hypothesis") if not importlib.util.find_spec(name)]
     room = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else 0

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from camn.data.clips import Appearance, ClipDataset, ClipOptions, Motion
-from camn.data.videos import open_videos
+from camn.clips.dataset import Appearance, ClipDataset, ClipOptions, Motion
+from camn.datasets.layouts import open_videos
 from camn.masks import IGNORE, write_palette_png
 
 BASE = ClipOptions(

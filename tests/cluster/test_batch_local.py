@@ -17,7 +17,7 @@ from PIL import Image
 
 from camn import api, cli
 from camn.cluster.batch import Tally, run_batch
-from camn.cluster.board import _table, describe
+from camn.cluster.display import _table, describe
 from camn.cluster.options import BatchOptions
 from camn.errors import CamnError, CheckpointError, ConfigError, OutputError
 from camn.masks import SegmentsWriter, write_palette_png

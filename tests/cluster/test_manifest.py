@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from camn.api import SegmentOptions
 from camn.cluster import values
-from camn.cluster.jobs import Task, VideoJob
 from camn.cluster.manifest import read_jobs
+from camn.cluster.tasks import Task, VideoJob
 from camn.config import PostProcess
 from camn.errors import DataError
 from camn.masks import write_palette_png

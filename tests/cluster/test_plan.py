@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from camn.cluster.folders import open_folder
-from camn.cluster.jobs import Outcome, VideoJob
 from camn.cluster.plan import make_plan, parts_folder
 from camn.cluster.records import write_record
+from camn.cluster.tasks import Outcome, VideoJob
 from camn.errors import ConfigError, DataError
 
 

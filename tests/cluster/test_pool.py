@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.cluster.jobs import Outcome, Task
 from camn.cluster.pool import Event, Pool, WorkerLost
 from camn.cluster.process import Heard
+from camn.cluster.tasks import Outcome, Task
 from camn.errors import CamnError
 
 HOW = st.sampled_from(["done", "own fault", "bad luck", "lost", "worse"])

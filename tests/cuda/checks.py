@@ -23,9 +23,9 @@ from PIL import Image
 import camn
 from camn import api, weights
 from camn.config import NETWORKS, InferenceConfig, network_preset
-from camn.evaluation.benchmark.discs import moving_discs
 from camn.inference import Result, Segmenter
 from camn.model.build import build_network
+from camn.speed.discs import moving_discs
 
 SMALL = InferenceConfig(short_side=97, max_side=161)
 FRAMES = 8  # of the demo clip

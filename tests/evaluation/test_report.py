@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from camn.data.videos import open_videos
-from camn.evaluation.benchmarks import evaluate_davis
+from camn.datasets.layouts import open_videos
 from camn.evaluation.charts import BOTTOM, LEFT, RIGHT, TOP, chart
-from camn.evaluation.measure import measure
+from camn.evaluation.davis import evaluate_davis
+from camn.evaluation.predictions import measure
 from camn.evaluation.protocol import OPEN
 from camn.evaluation.report import write_report
 from camn.evaluation.scores import Scores

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camn.data.videos import open_videos
+from camn.datasets.layouts import open_videos
 from camn.errors import DataError, OutputError
 from camn.evaluation.submission import wanted_frames, write_submission
 from camn.masks import PALETTE, write_palette_png

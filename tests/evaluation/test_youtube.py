@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camn.data.videos import open_videos
+from camn.datasets.layouts import open_videos
 from camn.errors import DataError
 from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.evaluation.scores import table

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from camn.config import InferenceConfig, network_preset
-from camn.evaluation.benchmark.calls import Counted
-from camn.evaluation.benchmark.discs import moving_discs
 from camn.inference import Segmenter
 from camn.inference.result import strongest_of_all
-from camn.model.at_once import CamnAtOnce
+from camn.lean.at_once import CamnAtOnce
 from camn.model.build import build_network
 from camn.model.stm import Stm
+from camn.speed.calls import Counted
+from camn.speed.discs import moving_discs
 
 torch.set_num_threads(1)
 CONFIG = InferenceConfig(short_side=97, max_side=161, memory_every=1)

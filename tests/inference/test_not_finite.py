@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from camn.api.sequences import segment_frame
+from camn.api.evaluate.sequences import segment_frame
 from camn.config import InferenceConfig, PostProcess
-from camn.data.sequence import VideoSequence
+from camn.datasets.sequence import VideoSequence
 from camn.errors import AnswerError
 from camn.inference import Ensemble, Result, Segmenter
 from camn.inference.ensemble import Way

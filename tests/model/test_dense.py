@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.evaluation.benchmark.calls import Counted
 from camn.model.dense import nearest_in_all_windows, nearest_of_all
 from camn.model.matching import FAR, Pool, nearest
 from camn.model.windows import nearest_in_windows
+from camn.speed.calls import Counted
 
 torch.set_num_threads(1)
 seeds = st.integers(0, 10_000)

@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from camn.config import NETWORKS, network_preset
+from camn.lean.ensembler import energies
+from camn.lean.joined import energy
 from camn.model.attention import ChannelTransform
 from camn.model.build import build_network
 from camn.model.frames import Matched
-from camn.model.joined import energy
-from camn.model.lean_ensembler import energies
 
 torch.set_num_threads(1)
 SIZE = (65, 65)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camn.data.clips import ClipOptions
+from camn.clips.dataset import ClipOptions
 from camn.training.recipe import Recipe
 
 

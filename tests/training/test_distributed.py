@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.data.clips import ClipOptions
+from camn.clips.dataset import ClipOptions
 from camn.errors import ConfigError
 from camn.training.distributed import Team, joined
 from camn.training.engine import Trainer
+from camn.training.loader import Shares
 from camn.training.recipe import Recipe, load_stages
-from camn.training.sources import Shares
 
 torch.set_num_threads(1)
 QUIET = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from camn import weights
-from camn.data.clips import ClipOptions
+from camn.clips.dataset import ClipOptions
 from camn.errors import CheckpointError, OutputError, TrainingError
-from camn.evaluation.benchmark.calls import Counted
 from camn.files import temporary
+from camn.speed.calls import Counted
 from camn.training.engine import Trainer
-from camn.training.sources import Shares, make_loader, training_videos
+from camn.training.loader import Shares, make_loader, training_videos
 
 torch.set_num_threads(1)
 STEPS = 4
@@ -101,7 +101,7 @@ import dataclasses, json, sys
 from pathlib import Path
 import torch
 from camn import weights
-from camn.data.clips import ClipOptions
+from camn.clips.dataset import ClipOptions
 from camn.training.engine import Trainer
 from camn.training.recipe import Recipe
 torch.set_num_threads(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from camn.data.clips import Appearance, ClipOptions, Motion
+from camn.clips.dataset import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 from camn.training.recipe import Recipe, load_stages
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.config import StmConfig, network_preset
-from camn.evaluation.benchmark.calls import Counted
 from camn.masks import IGNORE
 from camn.model.batched import batched
 from camn.model.build import build_network
 from camn.model.slots import NOWHERE, Slots
+from camn.speed.calls import Counted
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 from camn.training.sequence import DRAWS, Rollout, Step, clip_loss, damaged, draws, one_hot, rollout
 

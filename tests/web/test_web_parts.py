@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 from camn.errors import DataError
 from camn.masks import MaskSet, ObjectIds
+from camn.projects.maskfiles import MaskFiles, Predicted, encode
+from camn.projects.project import Project, Record, stretches
+from camn.projects.propagate import REFERENCES, check, follow, plan, runs_of
+from camn.projects.store import tidy
 from camn.web.bodies import renumbered
 from camn.web.decode import jpeg
 from camn.web.drawing import from_box, from_strokes
 from camn.web.events import Events
+from camn.web.file_names import readable
 from camn.web.guard import Door
 from camn.web.limits import Limits, size
-from camn.web.maskfiles import MaskFiles, Predicted, encode
-from camn.web.names import readable
 from camn.web.problem import Problem, plain
-from camn.web.project import Project, Record, stretches
-from camn.web.propagate import REFERENCES, check, follow, plan, runs_of
 from camn.web.schemas import Propagate, Stroke
-from camn.web.store import tidy
 from camn.web.zips import unpack
 
 COUNT = 12

@@ -4,20 +4,27 @@ help, come without the network's libraries."""
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from camn.api.ablating import Ablation, ablate
-    from camn.api.benchmarking import Benchmark, benchmark
-    from camn.api.checking import DataReport, check_data
-    from camn.api.datasets import DatasetVideo, dataset_videos, first_masks
-    from camn.api.evaluating import Evaluation, evaluate
-    from camn.api.fusing import Fused, fuse
-    from camn.api.holdout import hold_out
-    from camn.api.joining import join_parts, part_options
-    from camn.api.loading import Model, ModelInfo, convert, cpu_threads, fusions, load, model_sha256, models, open_model
-    from camn.api.making import AblateOptions, FuseOptions
-    from camn.api.movies import MovieKind, write_movie
+    from camn.api.benchmark.run import Benchmark, benchmark
+    from camn.api.datasets.check import DataReport, check_data
+    from camn.api.datasets.open import DatasetVideo, dataset_videos, first_masks
+    from camn.api.datasets.split import hold_out
+    from camn.api.evaluate.run import Evaluation, evaluate
+    from camn.api.models.load import (
+        Model,
+        ModelInfo,
+        convert,
+        cpu_threads,
+        fusions,
+        load,
+        model_sha256,
+        models,
+        open_model,
+    )
     from camn.api.options import (
         InferenceOptions,
         Notice,
@@ -29,23 +36,29 @@ if TYPE_CHECKING:
         demo_options,
         preset_options,
     )
-    from camn.api.segmenting import Summary, demo, enough_memory, segment_video
-    from camn.api.spans import Span
-    from camn.api.training import TrainSummary, train
-    from camn.data.folder import natural_key
-    from camn.data.source import Frame, FrameSource, open_source, prefetch
+    from camn.api.segment.exporters import MovieKind, write_movie
+    from camn.api.segment.parts import join_parts, part_options
+    from camn.api.segment.run import Summary, demo, enough_memory, segment_video
+    from camn.api.segment.spans import Span
+    from camn.api.train.ablate import Ablation, ablate
+    from camn.api.train.fuse import Fused, fuse
+    from camn.api.train.options import AblateOptions, FuseOptions
+    from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
+    from camn.media.image_folder import natural_key
+    from camn.media.opening import open_source
+    from camn.media.source import Frame, FrameSource, prefetch
 
 _HOME = {
-    "camn.api.ablating": ("Ablation", "ablate"),
-    "camn.api.benchmarking": ("Benchmark", "benchmark"),
-    "camn.api.checking": ("DataReport", "check_data"),
-    "camn.api.datasets": ("DatasetVideo", "dataset_videos", "first_masks"),
-    "camn.api.evaluating": ("Evaluation", "evaluate"),
-    "camn.api.fusing": ("Fused", "fuse"),
-    "camn.api.holdout": ("hold_out",),
-    "camn.api.joining": ("join_parts", "part_options"),
-    "camn.api.loading": (
+    "camn.api.train.ablate": ("Ablation", "ablate"),
+    "camn.api.benchmark.run": ("Benchmark", "benchmark"),
+    "camn.api.datasets.check": ("DataReport", "check_data"),
+    "camn.api.datasets.open": ("DatasetVideo", "dataset_videos", "first_masks"),
+    "camn.api.evaluate.run": ("Evaluation", "evaluate"),
+    "camn.api.train.fuse": ("Fused", "fuse"),
+    "camn.api.datasets.split": ("hold_out",),
+    "camn.api.segment.parts": ("join_parts", "part_options"),
+    "camn.api.models.load": (
         "Model",
         "ModelInfo",
         "convert",
@@ -56,8 +69,8 @@ _HOME = {
         "models",
         "open_model",
     ),
-    "camn.api.making": ("AblateOptions", "FuseOptions"),
-    "camn.api.movies": ("MovieKind", "write_movie"),
+    "camn.api.train.options": ("AblateOptions", "FuseOptions"),
+    "camn.api.segment.exporters": ("MovieKind", "write_movie"),
     "camn.api.options": (
         "InferenceOptions",
         "Notice",
@@ -69,11 +82,12 @@ _HOME = {
         "demo_options",
         "preset_options",
     ),
-    "camn.api.segmenting": ("Summary", "demo", "enough_memory", "segment_video"),
-    "camn.api.spans": ("Span",),
-    "camn.api.training": ("TrainSummary", "train"),
-    "camn.data.folder": ("natural_key",),
-    "camn.data.source": ("Frame", "FrameSource", "open_source", "prefetch"),
+    "camn.api.segment.run": ("Summary", "demo", "enough_memory", "segment_video"),
+    "camn.api.segment.spans": ("Span",),
+    "camn.api.train.run": ("TrainSummary", "train"),
+    "camn.media.image_folder": ("natural_key",),
+    "camn.media.opening": ("open_source",),
+    "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -144,3 +158,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+class _Api(ModuleType):
+    """Some rooms have the name of a function: `models`, `train`. Python would put the room in the function's place as
+    soon as anything in it is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _MODULE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Api

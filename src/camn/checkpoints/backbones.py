@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camn.checkpoints.files import check_shapes, misfit, read_state
+from camn.checkpoints.state_dicts import check_shapes, misfit, read_state
 from camn.config import BACKBONES
 from camn.errors import CheckpointError, ConfigError
 from camn.model.backbones import backbone_keys, build_backbone

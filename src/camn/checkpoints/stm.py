@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from camn.checkpoints.files import check_shapes, misfit, plural, read_translated
+from camn.checkpoints.state_dicts import check_shapes, misfit, plural, read_translated
 from camn.config import StmConfig, network_preset
 from camn.errors import CheckpointError
 from camn.model.build import expected_shapes

@@ -14,7 +14,6 @@ from camn.api import SegmentOptions
 from camn.cluster.engines import make_workers
 from camn.cluster.folders import OutputFolder, open_folder
 from camn.cluster.guards import alone, stopped_by_signals
-from camn.cluster.jobs import Outcome
 from camn.cluster.log import Log, open_log
 from camn.cluster.manifest import OWN, read_jobs
 from camn.cluster.options import BatchOptions
@@ -22,6 +21,7 @@ from camn.cluster.places import is_url
 from camn.cluster.plan import Plan, make_plan
 from camn.cluster.pool import Event, Pool
 from camn.cluster.records import ODD, write_record
+from camn.cluster.tasks import Outcome
 from camn.errors import CamnError, OutputError
 
 PATIENCE = 20.0  # seconds without any worker, before that is told

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from camn import api
-from camn.cluster.jobs import VideoJob
 from camn.cluster.places import beside, is_url, name_of, plain, read_bytes
+from camn.cluster.tasks import VideoJob
 from camn.cluster.values import OPTIONS, check_options, of_text
 from camn.errors import ConfigError, DataError
 

@@ -13,9 +13,9 @@ from typing import Any
 from camn import api
 from camn.api import SegmentOptions
 from camn.cluster.folders import OutputFolder
-from camn.cluster.jobs import Outcome, Task, VideoJob
 from camn.cluster.places import is_url, stamp
 from camn.cluster.records import make_key, read_record, what_changed
+from camn.cluster.tasks import Outcome, Task, VideoJob
 from camn.errors import CamnError, ConfigError, DataError
 
 LOOKS = 16  # at so many videos at once: on a remote storage each look takes a while

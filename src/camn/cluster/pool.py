@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from camn.cluster.jobs import Outcome, Task
 from camn.cluster.process import Heard
+from camn.cluster.tasks import Outcome, Task
 from camn.errors import CamnError
 
 POLL = 0.5  # seconds between what a worker says of a task; with more than 50 workers more, not to hear 100 a second

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camn.cluster.jobs import Outcome
+from camn.cluster.tasks import Outcome
 from camn.cluster.worker import TEMPORARY
 from camn.errors import CamnError
 

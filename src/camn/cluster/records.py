@@ -12,7 +12,7 @@ from typing import Any
 import camn
 from camn.api import SegmentOptions
 from camn.cluster.folders import OutputFolder
-from camn.cluster.jobs import Outcome, Task
+from camn.cluster.tasks import Outcome, Task
 
 ODD = "backslashreplace"  # for names that are no UTF-8: as JSON has them
 

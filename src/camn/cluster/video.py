@@ -14,10 +14,10 @@ import camn
 from camn import api
 from camn.api import SegmentOptions, Span, Summary
 from camn.cluster.folders import open_folder
-from camn.cluster.jobs import Outcome, Task
 from camn.cluster.places import beside, fetch
 from camn.cluster.plan import parts_folder
 from camn.cluster.records import write_record
+from camn.cluster.tasks import Outcome, Task
 from camn.errors import AnswerError, CamnError, ConfigError, DataError, MaskError, VideoError
 
 Count = Callable[[int], None]

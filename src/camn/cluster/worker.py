@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from camn.cluster.jobs import Task
+from camn.cluster.tasks import Task
 
 EVERY = 0.2  # seconds between reports
 TEMPORARY = "camn-worker-"  # how the name of a worker's own TMPDIR begins

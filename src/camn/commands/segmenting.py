@@ -45,7 +45,7 @@ class Segment:
     def _segment_project(self, project: Path, progress: api.Report) -> Summary:
         if self.video is not None or self.masks:
             raise ConfigError("segment: a --project has its own video and masks; leave VIDEO and --masks out")
-        from camn.web.headless import segment_project
+        from camn.projects.headless import segment_project
 
         return segment_project(project, self.out, self.options, progress, say)
 
@@ -65,7 +65,7 @@ class Batch:
 
     def run(self) -> None:
         from camn.cluster.batch import run_batch
-        from camn.cluster.board import batch_board
+        from camn.cluster.display import batch_board
 
         with batch_board() as show:
             done = run_batch(self.jobs, self.out, self.options, self.batch, show=show, notice=say)

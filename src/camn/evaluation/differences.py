@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camn.data.folder import list_images
-from camn.data.overlay import draw_overlay
-from camn.data.pairs import read_image, read_labels
-from camn.data.sequence import VideoSequence
+from camn.datasets.pairs import read_image, read_labels
+from camn.datasets.sequence import VideoSequence
 from camn.files import replacing
+from camn.media.image_folder import list_images
+from camn.media.overlay import draw_overlay
 
 APART = 10  # frames: two pictures of a sequence are at least so far apart
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from camn.data.sequence import VideoSequence, first_seen
+from camn.datasets.sequence import VideoSequence, first_seen
 from camn.errors import DataError
 from camn.masks import IGNORE
 

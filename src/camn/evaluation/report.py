@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from camn.data.sequence import VideoSequence
+from camn.datasets.sequence import VideoSequence
 from camn.evaluation.charts import chart, line_style
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.scores import Scores, SequenceScores

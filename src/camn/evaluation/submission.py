@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from camn.data.holdout import meta_of
-from camn.data.pairs import raise_problems, read_labels
-from camn.data.videos import VideoFolder
+from camn.datasets.holdout import meta_of
+from camn.datasets.layouts import VideoFolder
+from camn.datasets.pairs import raise_problems, read_labels
 from camn.errors import DataError, OutputError
 from camn.files import replacing
 from camn.masks import encode_palette_png

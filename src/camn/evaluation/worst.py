@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camn.data.pairs import read_image, read_labels
-from camn.data.sequence import VideoSequence
+from camn.datasets.pairs import read_image, read_labels
+from camn.datasets.sequence import VideoSequence
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.scores import Scores, SequenceScores
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camn.data.pairs import raise_problems
-from camn.data.sequence import VideoSequence
+from camn.datasets.pairs import raise_problems
+from camn.datasets.sequence import VideoSequence
 from camn.errors import DataError
-from camn.evaluation.measure import Categories, measure
+from camn.evaluation.predictions import Categories, measure
 from camn.evaluation.protocol import OPEN
 from camn.evaluation.scores import ObjectScores, Scores, line, mean_scores
 

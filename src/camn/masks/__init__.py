@@ -2,8 +2,8 @@
 
 from camn.masks.ids import IGNORE, ObjectIds, check_mask, soft_aggregate
 from camn.masks.palette import PALETTE, encode_palette_png, write_palette_png
+from camn.masks.reading import MaskSet, read_mask, read_masks
 from camn.masks.segments import SegmentsWriter
-from camn.masks.sources import MaskSet, read_mask, read_masks
 
 __all__ = [
     "IGNORE",

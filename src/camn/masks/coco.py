@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from camn.errors import MaskError
+from camn.masks.frame_names import FrameNames
 from camn.masks.ids import MAX_ID, ObjectIds
-from camn.masks.names import FrameNames
 from camn.masks.pictures import MAX_PIXELS
 from camn.masks.rle import decode_rle, fill_polygons
 

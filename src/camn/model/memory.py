@@ -12,7 +12,7 @@ from camn.errors import ConfigError
 from camn.model.layers import attend
 
 if TYPE_CHECKING:
-    from camn.model.shared_memory import SharedMemory
+    from camn.lean.memory import SharedMemory
 
 Separation = Literal["multiply", "prior"]
 
@@ -93,8 +93,8 @@ class SpaceTimeMemory(nn.Module):
         self.prior = _prior(channels) if separation == "prior" else None
 
     def lean(self) -> "SpaceTimeMemory | SharedMemory":
-        """See `Network.lean`, and `camn.model.shared_memory`. A memory with a prior stays as it is."""
-        from camn.model.shared_memory import SharedMemory  # it is made from this class
+        """See `Network.lean`, and `camn.lean.memory`. A memory with a prior stays as it is."""
+        from camn.lean.memory import SharedMemory  # it is made from this class
 
         return self if self.prior is not None else SharedMemory(self)
 

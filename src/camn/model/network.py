@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camn.config import ModelConfig
+from camn.lean.memory import SharedMemory
 from camn.model.attention import instance_vector
 from camn.model.backbones import build_backbone
 from camn.model.context import ObjectContext
@@ -20,7 +21,6 @@ from camn.model.interface import Labelled, Network
 from camn.model.matching import global_maps, of_others
 from camn.model.memory import Entry, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
-from camn.model.shared_memory import SharedMemory
 from camn.model.slots import Slots
 from camn.model.windows import local_maps
 
@@ -68,14 +68,14 @@ class Camn(Network):
         return 0 if self.hard_masks else 1
 
     def lean(self) -> Network:
-        """See `Network.lean`, and `camn.model.lean`."""
-        from camn.model.lean import LeanCamn  # it is made from this class
+        """See `Network.lean`, and `camn.lean.camn`."""
+        from camn.lean.camn import LeanCamn  # it is made from this class
 
         return LeanCamn(self)
 
     def at_once(self) -> Network:
-        """See `Network.at_once`, and `camn.model.at_once`."""
-        from camn.model.at_once import CamnAtOnce  # it is made from this class
+        """See `Network.at_once`, and `camn.lean.at_once`."""
+        from camn.lean.at_once import CamnAtOnce  # it is made from this class
 
         return CamnAtOnce(self)
 

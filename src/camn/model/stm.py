@@ -99,8 +99,8 @@ class Stm(Network):
         return self.config.memory_frames
 
     def lean(self) -> Network:
-        """See `Network.lean`, and `camn.model.lean_stm`."""
-        from camn.model.lean_stm import LeanStm  # it is made from this class
+        """See `Network.lean`, and `camn.lean.stm`."""
+        from camn.lean.stm import LeanStm  # it is made from this class
 
         return LeanStm(self)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from camn.data.clips import ClipOptions
+from camn.clips.dataset import ClipOptions
 from camn.errors import CheckpointError, TrainingError
 from camn.files import replacing
 from camn.training.recipe import RENAMED, Recipe

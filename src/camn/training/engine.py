@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from camn import weights
+from camn.clips.dataset import ClipBatch, ClipDataset
 from camn.config import network_preset
-from camn.data.clips import ClipBatch, ClipDataset
 from camn.errors import ConfigError, TrainingError
 from camn.files import leftovers, writing
 from camn.model.build import build_network
@@ -27,11 +27,11 @@ from camn.training.distributed import Team
 from camn.training.ema import Ema
 from camn.training.journal import Journal
 from camn.training.late import Late, quick_products
+from camn.training.loader import Shares, described, make_loader, read_batches, telling_of_workers, training_videos
 from camn.training.losses import hard_fraction
 from camn.training.optimizer import compile_parts, make_optimizer, set_rate
 from camn.training.recipe import Recipe
 from camn.training.sequence import clip_loss, draws, rollout
-from camn.training.sources import Shares, described, make_loader, read_batches, telling_of_workers, training_videos
 
 Report = Callable[[dict[str, Any]], None]
 # J&F (0..1) of each object of what is the rank-th process's share among so many: (network, rank, processes) -> scores.

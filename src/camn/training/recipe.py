@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camn import weights
+from camn.clips.dataset import Appearance, ClipOptions, Motion
 from camn.config import BACKBONES, network_preset
-from camn.data.clips import Appearance, ClipOptions, Motion
 from camn.errors import ConfigError
 from camn.training.sequence import Rollout
 
@@ -26,7 +26,7 @@ class Recipe:
     """What one stage of training depends on.
 
     name: the file's. stage: `1-stills`, where the recipe has stages, else empty. model: a preset.
-    videos: folders of training videos in any layout of `camn.data.videos`, whose sequences are drawn alike; year,
+    videos: folders of training videos in any layout of `camn.datasets.layouts`, whose sequences are drawn alike; year,
     split: of these. resolution: of DAVIS, here and in validation. holdout: a file of `camn data split`, whose videos of
     YouTube-VOS are not trained on, and are what is validated on where that is such a folder. stills: a folder. Either
     may be empty. start: weights to start from, or empty: a file, a shipped model, or a backbone whose weights a package

@@ -15,9 +15,9 @@ from starlette.requests import ClientDisconnect
 from camn.errors import MaskError
 from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.projects.project import LAST_ID, Project
 from camn.web.limits import size
 from camn.web.problem import Problem, plain
-from camn.web.project import LAST_ID, Project
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -13,10 +13,10 @@ import numpy as np
 from camn import api
 from camn.errors import OutputError
 from camn.files import write_whole
+from camn.projects.project import DISPLAY, Project
 from camn.web.jobs import Cancelled, Work
 from camn.web.limits import Limits
 from camn.web.problem import Problem, plain
-from camn.web.project import DISPLAY, Project
 from camn.web.uploads import probe
 from camn.web.zips import unpack
 

@@ -12,9 +12,9 @@ import numpy as np
 from camn import api
 from camn.files import replacing, writing
 from camn.masks import SegmentsWriter, encode_palette_png
+from camn.projects.project import Object, Project
 from camn.web.jobs import Work
 from camn.web.problem import Problem
-from camn.web.project import Object, Project
 from camn.web.schemas import Export, ExportKind
 
 ENDS: dict[ExportKind, str] = {

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import FileResponse
 
 import camn
+from camn.projects.project import Project
 from camn.web import schemas
 from camn.web.bodies import content_length, stream
-from camn.web.names import readable
+from camn.web.file_names import readable
 from camn.web.problem import Problem
-from camn.web.project import Project
 from camn.web.studio import Studio
 
 router = APIRouter(prefix="/api")

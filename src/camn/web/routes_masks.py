@@ -11,12 +11,12 @@ from fastapi import APIRouter, Path, Query, Request, Response, WebSocket, WebSoc
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
+from camn.projects.project import Project
 from camn.web import schemas
 from camn.web.bodies import mask_of_png, png_of_mask, read_body, read_mask_file, renumbered
 from camn.web.decode import read_frame
 from camn.web.drawing import from_box, from_strokes
 from camn.web.problem import Problem
-from camn.web.project import Project
 from camn.web.routes import RAW, FileName, Here, Index, Mine
 from camn.web.studio import Studio
 

@@ -10,17 +10,17 @@ import numpy as np
 
 from camn import api
 from camn.errors import CamnError
+from camn.projects.project import Project, stretches
+from camn.projects.propagate import check, propagate, reached, runs_of
+from camn.projects.store import Store, tidy
 from camn.web import schemas
 from camn.web.decode import decode
 from camn.web.events import Events
 from camn.web.exports import chosen, export, exported, file_name
+from camn.web.file_names import ENDS, readable
 from camn.web.jobs import Jobs, Work
 from camn.web.limits import Limits
-from camn.web.names import ENDS, readable
 from camn.web.problem import Problem, refused
-from camn.web.project import Project, stretches
-from camn.web.propagate import check, propagate, reached, runs_of
-from camn.web.store import Store, tidy
 from camn.web.uploads import Inbox, Kind
 
 DOUBTFUL = 0.8  # confidence below it is worth a look

@@ -15,8 +15,8 @@ from typing import Literal
 from camn import api
 from camn.errors import VideoError
 from camn.files import writing
+from camn.web.file_names import image_suffix, stem
 from camn.web.limits import Limits, size
-from camn.web.names import image_suffix, stem
 from camn.web.problem import Problem
 from camn.web.zips import members
 

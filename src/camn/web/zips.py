@@ -11,8 +11,8 @@ from pathlib import Path
 
 from camn import api
 from camn.files import writing
+from camn.web.file_names import ENDS, image_suffix, parted, readable, stem
 from camn.web.limits import Limits, size
-from camn.web.names import ENDS, image_suffix, parted, readable, stem
 from camn.web.problem import Problem
 
 CHUNK = 1 << 20

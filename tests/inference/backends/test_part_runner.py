@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from camn.errors import ConfigError
 from camn.inference.backends import Backends
 from camn.inference.backends.cache import Cache
-from camn.inference.backends.parts import PartRunner, check_same
+from camn.inference.backends.runner import PartRunner, check_same
 
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 

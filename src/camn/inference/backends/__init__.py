@@ -13,7 +13,7 @@ from camn.config import Backend
 from camn.errors import ConfigError
 from camn.inference.backends import compiled, onnx
 from camn.inference.backends.cache import Cache, cache_folder
-from camn.inference.backends.parts import Choice, PartRunner
+from camn.inference.backends.runner import Choice, PartRunner
 from camn.model.interface import Network
 
 __all__ = ["Backends", "Choice", "cache_folder"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from camn.lean import in_parts
 from camn.model import interface
 
 
@@ -34,7 +35,7 @@ def of_part(part: nn.Module) -> str:
 @cache
 def of_code() -> str:
     """The sources of networks and backends, which may change without camn's version."""
-    folders = (Path(file).parent for file in (interface.__file__, __file__))
+    folders = (Path(file).parent for file in (interface.__file__, in_parts.__file__, __file__))
     sources = (path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py")))
     return digest(hashlib.sha256(source).hexdigest() for source in sources)
 

@@ -1,0 +1,1 @@
+"""Data sets as a user meets them: checked, opened, split."""

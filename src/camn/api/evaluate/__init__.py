@@ -1,0 +1,1 @@
+"""Segmenting a data set and scoring it, by one process or several."""

@@ -1,0 +1,1 @@
+"""Models by name or file, and segmenters made of them."""

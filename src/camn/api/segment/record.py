@@ -1,0 +1,90 @@
+"""run.json: what was run, on what, with what, and how it went."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import camn
+from camn.api.models.load import Model
+from camn.api.options import SegmentOptions
+from camn.api.segment.outputs import RECORD
+from camn.errors import OutputError
+from camn.masks import MaskSet
+from camn.media.outputs import write_json
+from camn.media.source import FrameSource
+
+_LIBRARIES = ("torch", "onnxruntime", "av", "numpy", "pillow", "opencv-python-headless")
+
+
+def about_run(
+    source: FrameSource,
+    masks: Sequence[Path],
+    given: MaskSet,
+    options: SegmentOptions,
+    model: Model,
+    device: torch.device,
+    threads: int,
+) -> dict[str, Any]:
+    """What is known of a run before it starts; JSON can hold it."""
+    height, width = source.size
+    return {
+        "program": "camn",
+        "status": "",
+        "error": None,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "video": str(source.path.resolve()),
+        "masks": [str(file.resolve()) for file in masks],
+        "width": width,
+        "height": height,
+        "fps": float(source.fps or options.rate()),
+        "model": model.sources[0].as_dict(),
+        "models": [source.as_dict() for source in model.sources],
+        "options": dataclasses.asdict(options),
+        "device": str(device),
+        "threads": threads,
+        "versions": versions(),
+        "ids": list(given.ids),
+        "colours": {str(id): "#{:02x}{:02x}{:02x}".format(*colour) for id, colour in given.colours.items()},
+        "annotated_frames": sorted(given.masks),
+        "notes": list(given.notes),
+    }
+
+
+@contextmanager
+def recording(folder: Path, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keeps the folder's run.json: `running` at first, at the end `done`, `failed` or `interrupted`.
+
+    Yields a copy of `about` to add to. Raises OutputError; after another error that one is raised.
+    """
+    record = about | {"status": "running"}
+    write_json(folder / RECORD, record)
+    try:
+        yield record
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        reason = "stopped by the user" if stopped else str(error) or type(error).__name__
+        record |= {"status": "interrupted" if stopped else "failed", "error": reason}
+        with suppress(OutputError):
+            write_json(folder / RECORD, record)
+        raise
+    write_json(folder / RECORD, record | {"status": "done"})
+
+
+def versions() -> dict[str, str | None]:
+    """Of camn, Python and the libraries that results depend on; None for one that is not installed."""
+    found: dict[str, str | None] = {"camn": camn.__version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found

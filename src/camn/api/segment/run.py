@@ -1,0 +1,243 @@
+"""The main job: a video and masks of its objects in, masks of every frame out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from camn.api.models.load import Model, cpu_threads, open_model
+from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
+from camn.api.segment.outputs import Outputs, check_output, listed, prepare_folder
+from camn.api.segment.record import about_run, recording
+from camn.api.segment.spans import Span, cut
+from camn.errors import CamnError, MaskError
+from camn.inference import AnySegmenter, Result
+from camn.masks import MaskSet, read_masks
+from camn.media.opening import open_source
+from camn.media.outputs import WriterThread
+from camn.media.source import Frame, FrameSource, Item, prefetch
+
+DEMO = Path(__file__).parents[1] / "assets" / "demo"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. outputs: the files and folders it wrote. ids: the objects. seconds: in all, without loading;
+    stages: seconds of reading, segmenting and writing, which overlap, and of waiting for frames not read yet, or for
+    room where writing is behind. notes: how masks were read. warnings: what the user should know."""
+
+    folder: Path
+    frames: int
+    ids: tuple[int, ...]
+    seconds: float
+    stages: dict[str, float]
+    outputs: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Run:
+    """How far a run has come: frames written, and seconds of each stage."""
+
+    frames: int = 0
+    stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "segment", "write", "wait"), 0.0))
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.stages[stage] += time.monotonic() - start
+
+    def timed(self, stage: str, source: Iterable[Item]) -> Iterator[Item]:
+        """The same items; the time until they come counts as the stage's."""
+        with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
+            while True:
+                with self.clock(stage):
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                yield frame
+
+    def write(self, outputs: Outputs, frame: Frame, result: Result | None) -> None:
+        with self.clock("write"):
+            outputs.write(frame, result)
+        self.frames += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        seconds = self.seconds
+        return {
+            "frames": self.frames,
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(self.frames / seconds, 3),
+            "seconds_by_stage": {stage: round(value, 3) for stage, value in self.stages.items()},
+        }
+
+
+def segment_video(
+    video: str | Path,
+    masks: str | Path | Sequence[str | Path],
+    out: str | Path,
+    options: SegmentOptions | None = None,
+    *,
+    loaded: Model | None = None,
+    span: Span | None = None,
+    names: Mapping[int, str] | None = None,
+    progress: Report = lambda progress: None,
+    notice: Notice = lambda note: None,
+    **changes: Any,
+) -> Summary:
+    """Follow the objects of `masks` through a video file or a folder of images, and write results to the folder `out`.
+
+    masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
+    frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
+    follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one that the options
+    ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names: what segments.json
+    calls objects, by id; "object ID" if it is not said. progress: called after each frame. notice: called before the
+    first frame with each sentence on how masks were read, such as which colour is which object, and on the first
+    frames with what runs the network (see `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of
+    those of `options`.
+
+    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
+    options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
+    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
+    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    """
+    options = dataclasses.replace(options or SegmentOptions(), **changes)
+    folder = Path(out)
+    source = open_source(video)
+    given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
+    files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
+    check_output(folder, source.path, files, options.overwrite)
+    span = span or Span()
+    source, given = cut(source, given, span)
+    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
+    segmenter = model.segmenter()
+    prepare_folder(folder)
+    for note in given.notes:
+        notice(note)
+    with cpu_threads(options.threads) as threads:
+        run = _Run()
+        about = about_run(source, files, given, options, model, segmenter.device, threads)
+        about |= {} if span.whole else {"span": [span.start, span.stop]}
+        with recording(folder, about) as record:
+            try:
+                _follow(source, given, segmenter, partial(Outputs, folder, source, options, names), run, progress)
+            finally:
+                record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+            record["warnings"] += _unused(given, span.start + run.frames)
+    return Summary(
+        folder=folder,
+        frames=run.frames,
+        ids=given.ids.ids,
+        seconds=record["seconds"],
+        stages=run.stages,
+        outputs=tuple(listed(folder, options)),
+        notes=tuple(given.notes),
+        warnings=tuple(record["warnings"]),
+    )
+
+
+def demo(
+    out: str | Path = "demo-out",
+    options: SegmentOptions | None = None,
+    *,
+    progress: Report = lambda progress: None,
+    notice: Notice = lambda note: None,
+    **changes: Any,
+) -> Summary:
+    """The main job on the clip that comes with the package: a rabbit and the stones before it.
+
+    options: those of `demo_options` if None.
+    """
+    options = options or demo_options()
+    clip, mask = DEMO / "bigbuckbunny.mp4", DEMO / "first.png"
+    return segment_video(clip, mask, out, options, progress=progress, notice=notice, **changes)
+
+
+def _follow(
+    source: FrameSource,
+    given: MaskSet,
+    segmenter: AnySegmenter,
+    open_outputs: Callable[[], Outputs],
+    run: _Run,
+    progress: Report,
+) -> None:
+    """Decode and upload ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every
+    file."""
+    with (
+        enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
+        open_outputs() as outputs,
+        closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
+        WriterThread() as writer,
+    ):
+        for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
+            with run.clock("segment"):
+                result = _segment(segmenter, uploaded, given.masks.get(frame.index))
+            with run.clock("wait"):
+                writer.submit(run.write, outputs, frame, result)
+            progress(Progress(done, source.count, run.seconds))
+    if segmenter.index < 0:
+        raise MaskError(
+            f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
+            "(0 is the first); name masks like frames of this video"
+        )
+
+
+def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tuple[Frame, Any]]:
+    with closing(frames):  # type: ignore[type-var], a generator
+        for frame in frames:
+            yield frame, segmenter.upload(frame.image)
+
+
+def _segment(segmenter: AnySegmenter, frame: Any, mask: np.ndarray | None) -> Result | None:
+    """None before the first mask."""
+    if segmenter.index < 0:
+        return None if mask is None else segmenter.start(frame, mask)
+    result = segmenter.step(frame)
+    return result if mask is None else segmenter.correct(mask)
+
+
+@contextmanager
+def enough_memory(size: tuple[int, ...], objects: int) -> Iterator[None]:
+    """Says what to do when memory runs out. size (H, W) of the frames."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # On the CPU torch has no error of its own for this.
+        lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+        if not lacking:
+            raise
+        raise CamnError(
+            f"not enough memory for {objects} objects on frames of {size[1]}x{size[0]}: give a smaller --max-side, a "
+            f"smaller --memory-frames, or another --device ({str(error).splitlines()[0] if str(error) else 'no room'})"
+        ) from error
+
+
+def _frame_names(source: FrameSource) -> Sequence[str]:
+    """Names that masks can have. A video's length may be known roughly or not at all, so there are names to spare."""
+    return source.names or [f"{index:06d}" for index in range(2 * (source.count or 50_000) + 1000)]
+
+
+def _unused(given: MaskSet, frames: int) -> list[str]:
+    """A warning, if there are masks for frames that never came."""
+    late = [index for index in given.masks if index >= frames]
+    if not late:
+        return []
+    return [f"{len(late)} masks are for frames behind the last one, {frames - 1} (such as {late[0]}): not used"]

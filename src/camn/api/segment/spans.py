@@ -1,0 +1,71 @@
+"""A part of a video: some of its frames, which keep their numbers and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from camn.errors import ConfigError, MaskError
+from camn.masks import MaskSet, ObjectIds
+from camn.media.image_folder import FolderSource
+from camn.media.source import Frame, FrameSource
+
+
+@dataclass(frozen=True)
+class Span:
+    """The frames from `start` on, 0 being the first, up to but without `stop`; None for the rest of the video."""
+
+    start: int = 0
+    stop: int | None = None
+
+    def __post_init__(self):
+        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
+            raise ConfigError(f"frames {self.start} to {self.stop}: need 0 <= start < stop")
+
+    @property
+    def whole(self) -> bool:
+        return self.start == 0 and self.stop is None
+
+    def holds(self, index: int) -> bool:
+        return self.start <= index and (self.stop is None or index < self.stop)
+
+
+class SpanSource(FrameSource):
+    """Frames of a span. A video is decoded from its start on, which costs little beside segmenting; of a folder only
+    the span's files are read."""
+
+    def __init__(self, source: FrameSource, span: Span):
+        self.kind, self.path, self.size, self.names = source.kind, source.path, source.size, source.names
+        self.fps, self.time_base, self.warnings = source.fps, source.time_base, source.warnings
+        self.count = None if source.count is None else len(range(source.count)[span.start : span.stop])
+        self._source, self._span = source, span
+
+    def __iter__(self) -> Iterator[Frame]:
+        source, start, stop = self._source, self._span.start, self._span.stop
+        if isinstance(source, FolderSource):
+            part = replace(source, files=source.files[start:stop])
+            yield from (replace(frame, index=start + frame.index) for frame in part)
+            return
+        with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
+            for frame in frames:
+                if stop is not None and frame.index >= stop:
+                    return
+                if frame.index >= start:
+                    yield frame
+
+
+def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, MaskSet]:
+    """Frames and masks of a span. Raises MaskError where it does not start with a mask of its own."""
+    if span.whole:
+        return source, given
+    masks = {index: mask for index, mask in given.masks.items() if span.holds(index)}
+    if span.start > 0 and span.start not in masks or not masks:
+        have = ", ".join(map(str, list(given.masks)[:10]))
+        keyframe = span.start or span.stop
+        raise MaskError(
+            f"{source.path}: a part starts at frame {span.start} (0 is the first), but that frame has no mask; masks "
+            f"are there for {have}: give it one, or leave keyframe {keyframe} out"
+        )
+    ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
+    return SpanSource(source, span), replace(given, masks=masks, ids=ids)

@@ -1,0 +1,1 @@
+"""Training of networks and of the fusion network, and the ablation."""

@@ -1,0 +1,1 @@
+"""How a training clip is made of videos and stills: scenes, motion, appearance."""

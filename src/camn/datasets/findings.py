@@ -1,0 +1,137 @@
+"""What the files of a data set hold and what is wrong with them: every file is read, several at once."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from camn.datasets.pairs import read_image, read_labels
+from camn.datasets.sequence import VideoSequence
+from camn.errors import DataError
+from camn.masks import IGNORE
+
+Pair = tuple[Path, Path | None]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A frame and its mask. size: (H, W), None if the frame cannot be read. values: of the mask, without 0; None if
+    there is no mask that can be read."""
+
+    size: tuple[int, int] | None
+    values: frozenset[int] | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SequenceReport:
+    """What a sequence holds. size: (H, W) of its first frame. ids: of its objects; later: those not in its first mask.
+    empty: masks without an object. binary: whether masks are of 0 and 255 alone, and 255 is object 1."""
+
+    name: str
+    frames: int
+    masks: int
+    size: tuple[int, int] | None
+    ids: tuple[int, ...]
+    later: tuple[int, ...]
+    empty: int
+    binary: bool
+
+
+def look_through(
+    sequences: Sequence[VideoSequence], report: Callable[[int, int], None] = lambda done, total: None
+) -> dict[Pair, Finding]:
+    """Reads each frame, with its mask, once. `report` is called with how many are done, and of how many."""
+    pairs = list(dict.fromkeys(pair for sequence in sequences for pair in zip(sequence.frames, sequence.masks)))
+    findings: dict[Pair, Finding] = {}
+    pool = ThreadPoolExecutor(os.cpu_count())  # threads: decoding lets go of the interpreter's lock
+    try:
+        for pair, finding in zip(pairs, pool.map(_look, pairs)):
+            findings[pair] = finding
+            report(len(findings), len(pairs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return findings
+
+
+def _look(pair: Pair) -> Finding:
+    """Read one frame and its mask, as training would."""
+    size, values, problems = None, None, []
+    try:
+        height, width = read_image(pair[0]).shape[:2]
+        size = height, width
+    except DataError as error:
+        problems.append(str(error))
+    try:
+        labels = None if pair[1] is None else read_labels(pair[1])
+    except DataError as error:
+        return Finding(size, None, (*problems, str(error)))
+    if labels is not None:
+        values = frozenset(np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).tolist()) - {0}
+        if size and labels.shape != size:
+            problems.append(f"{pair[1]}: {_size(labels.shape)}, but its frame is {_size(size)}; make them of one size")
+    return Finding(size, values, tuple(problems))
+
+
+def summarise(
+    sequence: VideoSequence, findings: Mapping[Pair, Finding], least: int = 1
+) -> tuple[SequenceReport, list[str]]:
+    """(what a sequence holds; its problems and those of its files). least: how many masks it needs."""
+    pairs = list(zip(sequence.frames, sequence.masks))
+    found = [findings[pair] for pair in pairs]
+    problems = [line for finding in found for line in finding.problems]
+    sizes: dict[tuple[int, int], Path] = {}
+    for frame, finding in zip(sequence.frames, found):
+        if finding.size:
+            sizes.setdefault(finding.size, frame)
+    if len(sizes) > 1:
+        said = ", ".join(f"{_size(size)} from {frame.name}" for size, frame in sizes.items())
+        problems.append(f"{sequence.frames[0].parent}: frames of {len(sizes)} sizes ({said}); make them of one size")
+    masks = [finding.values for finding in found if finding.values is not None]
+    objects, binary = _objects(masks)
+    ids = frozenset().union(*objects)
+    annotated = len(sequence.annotated)
+    if masks and not ids:
+        where = sequence.mask(sequence.annotated[0])
+        problems.append(f"{where}: holds no object" if annotated == 1 else f"{where.parent}: no mask holds an object")
+    if binary and any(values - {IGNORE} for values in masks):
+        problems.append(
+            f"{sequence.mask(sequence.annotated[0]).parent}: some masks hold 255 alone, some ids; "
+            "is 255 an object or void? Give objects ids of 1..254"
+        )
+    if annotated < least:
+        problems.append(f"{sequence.name}: {annotated} frames with a mask, but clips of {least} are asked for")
+    size = next(iter(sizes), None)
+    first = objects[0] if objects else frozenset()
+    empty = sum(not values for values in objects)
+    report = SequenceReport(
+        sequence.name, len(pairs), annotated, size, tuple(sorted(ids)), tuple(sorted(ids - first)), empty, binary
+    )
+    return report, problems
+
+
+def _objects(masks: Sequence[frozenset[int]]) -> tuple[list[frozenset[int]], bool]:
+    """(the object ids of each mask; whether 255 alone is an object, as VideoSequence has it)."""
+    binary = next((values for values in masks if values), None) == {IGNORE}
+    only = frozenset({1})
+    return [only if binary and values == {IGNORE} else values - {IGNORE} for values in masks], binary
+
+
+def _size(size: Collection[int]) -> str:
+    height, width = size
+    return f"{width}x{height}"
+
+
+def sizes_of(reports: Sequence[SequenceReport], most: int = 3) -> str:
+    """`640x360 24, 854x480 6`: the commonest sizes, and how many sequences have them."""
+    counts = Counter(report.size for report in reports if report.size).most_common()
+    if len(counts) == 1:
+        return _size(counts[0][0])
+    more = [f"{len(counts) - most} more sizes"] if len(counts) > most else []
+    return ", ".join([f"{_size(size)} {count}" for size, count in counts[:most]] + more)

@@ -1,0 +1,81 @@
+"""One video of a data set: frame files, and masks for all or some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from camn.datasets.pairs import is_binary, pair_folders, read_labels, read_pair
+from camn.errors import DataError
+from camn.masks import IGNORE
+from camn.media.image_folder import natural_key
+
+
+@dataclass(frozen=True)
+class VideoSequence:
+    """Frame files in order, and for each its mask file, or None where the frame is not annotated.
+
+    A sequence whose masks hold 0 and 255 alone, as in DAVIS 2016's own download or as drawn by hand, shows one object,
+    of id 1; in any other 255 is void.
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    masks: tuple[Path | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @cached_property
+    def annotated(self) -> tuple[int, ...]:
+        """The indices of the frames that have a mask."""
+        return tuple(index for index, mask in enumerate(self.masks) if mask is not None)
+
+    @cached_property
+    def _binary(self) -> bool:
+        """Whether the first mask that is not empty holds 0 and 255 alone. Reads it."""
+        marked = (read_labels(self.mask(index)) for index in self.annotated)
+        return is_binary(next((labels for labels in marked if labels.any()), np.zeros((1, 1), np.uint8)))
+
+    def mask(self, index: int) -> Path:
+        """The mask file of a frame. Raises DataError where it has none."""
+        mask = self.masks[index]
+        if mask is None:
+            raise DataError(f"{self.frames[index]}: the frame has no mask; only {len(self.annotated)} frames have one")
+        return mask
+
+    def labels(self, index: int) -> np.ndarray:
+        """The mask of a frame, (H, W) uint8 (255 = ignore). Raises DataError."""
+        return self._as_ids(read_labels(self.mask(index)))
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame (H, W, 3) uint8 RGB and labels (H, W) uint8 (255 = ignore). Raises DataError."""
+        frame, labels = read_pair(self.frames[index], self.mask(index))
+        return frame, self._as_ids(labels)
+
+    def _as_ids(self, labels: np.ndarray) -> np.ndarray:
+        return (labels > 0).astype(np.uint8) if is_binary(labels) and self._binary else labels
+
+
+def first_seen(sequence: VideoSequence) -> dict[int, tuple[int, ...]]:
+    """The frames on which objects appear: index -> ids that no mask before it holds. Reads every mask."""
+    known: set[int] = set()
+    found = {}
+    for index in sequence.annotated:
+        new = set(np.unique(sequence.labels(index)).tolist()) - {0, IGNORE} - known
+        if new:
+            found[index] = tuple(sorted(new))
+            known |= new
+    return found
+
+
+def sequence_of(name: str, frames: Path, masks: Path, sparse: bool) -> tuple[VideoSequence | None, list[str]]:
+    """(the sequence of two folders, None where nothing pairs; the problems). sparse: frames may lack a mask."""
+    pairs, problems = pair_folders(frames, masks, sparse)
+    if not pairs:
+        return None, problems
+    pairs = sorted(pairs, key=lambda pair: natural_key(pair[0].stem))  # frame 2 before frame 10
+    return VideoSequence(name, tuple(frame for frame, _ in pairs), tuple(mask for _, mask in pairs)), problems

@@ -1,0 +1,1 @@
+"""The fast form of a trained network, for inference: the same answers."""

@@ -1,0 +1,222 @@
+"""The collaborative ensembler for one object, without a pass over its wide inputs for each of their gates.
+
+Instance gates and channel transforms multiply whole channels, so they go into the weights of the convolution that
+follows; and a convolution of maps side by side is the sum of convolutions of each, so the maps are never joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camn.config import DecoderStep
+from camn.lean.joined import Joined, Parted, energy, graphed, joined
+from camn.lean.upsampled import convolve_doubled, convolve_enlarged
+from camn.model.attention import EPSILON, ChannelTransform, InstanceGate
+from camn.model.ensembler import CollaborativeEnsembler, DecoderUp, GatedAtrousPyramid, GatedBlock, GatedStage
+from camn.model.frames import Matched
+from camn.model.layers import single
+
+ENLARGED = 3  # from this factor on, maps are convolved before they are enlarged
+NARROW = 32  # channels up to which that pays for twice the size, too: convolutions to so few are slow
+
+
+def gate_factor(gate: nn.Module, vector: Tensor) -> Tensor:
+    """What an instance gate multiplies channels by, (1, C)."""
+    assert isinstance(gate, InstanceGate)
+    return 1 + torch.tanh(gate.linear(vector))
+
+
+def transform_factor(transform: nn.Module, energy: Tensor) -> Tensor:
+    """What a channel transform multiplies channels of this energy by, (1, C)."""
+    assert isinstance(transform, ChannelTransform)
+    size = (energy + EPSILON).sqrt() * transform.alpha
+    normed = size / (size.square().mean(1, keepdim=True) + EPSILON).sqrt()
+    return 1 + torch.tanh(transform.gamma * normed + transform.beta)
+
+
+class LeanBlock(nn.Module):
+    """A `GatedBlock`, for maps side by side."""
+
+    def __init__(self, block: nn.Module):
+        super().__init__()
+        assert isinstance(block, GatedBlock)
+        self.gate, self.layers = block.gate, block.bottleneck
+
+    def forward(self, x: Joined, vector: Tensor) -> Tensor:
+        """-> (1, C, h, w)."""
+        layers, gate = self.layers, gate_factor(self.gate, vector)
+        factor = gate * transform_factor(layers.transform, x.energy * gate.square())
+        y = F.relu_(layers.norm1(x.convolve(layers.conv1.weight, factor)))
+        y = F.relu_(layers.norm2(layers.conv2(y)))
+        y = layers.norm3(layers.conv3(y))
+        if layers.shortcut is None:
+            (same,) = x.maps
+            assert isinstance(same, Tensor)
+            return F.relu_(y.addcmul_(same, gate[..., None, None]))
+        convolution, norm = layers.shortcut
+        assert isinstance(convolution, nn.Conv2d)
+        return F.relu_(y.add_(norm(x.convolve(convolution.weight, gate, convolution.stride[0]))))
+
+
+class LeanAtrousPyramid(nn.Module):
+    """The instance gate before the ensembler's ASPP, and that."""
+
+    def __init__(self, gate: InstanceGate, pyramid: GatedAtrousPyramid):
+        super().__init__()
+        self.gate, self.layers = gate, pyramid
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        layers, x = self.layers, x * gate_factor(self.gate, vector)[..., None, None]
+        size = energy(x)
+        maps = []
+        for transform, convolution, norm in zip(layers.transforms, layers.convolutions, layers.norms, strict=True):
+            factor = transform_factor(transform, size)[..., None, None]
+            maps.append(F.relu_(norm(convolution(x * factor))))
+        whole = F.relu_(layers.whole(x.mean((2, 3), keepdim=True)))
+        sizes = [*map(energy, maps), energy(whole) * (x.shape[-2] * x.shape[-1])]
+        factor = transform_factor(layers.transform, torch.cat(sizes, 1))
+        width = maps[0].shape[1]
+        weight = layers.join.weight * factor[..., None, None]
+        total = F.conv2d(whole, weight[:, 4 * width :])
+        for i, m in enumerate(maps):
+            total = total + F.conv2d(m, weight[:, i * width : (i + 1) * width])
+        return F.relu_(layers.norm(total))
+
+
+class LeanAttention(nn.Module):
+    """The instance gate before the feature pyramid attention, and that."""
+
+    def __init__(self, gate: InstanceGate, attention: nn.Module):
+        super().__init__()
+        self.gate, self.attention = gate, attention
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        return self.attention(x * gate_factor(self.gate, vector)[..., None, None])
+
+
+class LeanUp(nn.Module):
+    """A `DecoderUp`. shared: its skip connection comes ready, see `shared_skip`."""
+
+    def __init__(self, up: DecoderUp, stride: int, shared: bool):
+        super().__init__()
+        self.stride, self.mode = stride, up.mode
+        self.gates, self.norms = up.gates, up.norms
+        self.first, *others = [c for c in up.convolutions if isinstance(c, nn.Conv2d)]
+        self.others = nn.ModuleList(others)
+        if not shared:
+            self.transform, self.skip, self.skip_norm = up.transform, up.skip, up.skip_norm
+
+    def forward(self, x: Tensor, skips: Sequence[Tensor], vector: Tensor) -> Tensor:
+        """x (1, C, h, w), skips (1, C_i, H, W) -> (1, C_out, H, W)."""
+        factors = [gate_factor(gate, vector)[..., None, None] for gate in self.gates]
+        x = F.relu_(self.norms[0](self._first(x, self._skip(skips), factors[0])))
+        for factor, convolution, norm in zip(factors[1:], self.others, list(self.norms)[1:], strict=True):
+            x = F.relu_(norm(convolution(x * factor)))
+        return x
+
+    def _skip(self, skips: Sequence[Tensor]) -> Tensor:
+        if not hasattr(self, "skip"):
+            return skips[0]
+        x = joined(*skips)
+        return F.relu_(self.skip_norm(x.convolve(self.skip.weight, transform_factor(self.transform, x.energy))))
+
+    def _first(self, x: Tensor, skip: Tensor, factor: Tensor) -> Tensor:
+        wide, size, weight = x.shape[1], skip.shape[-2:], self.first.weight
+        doubled = size == (2 * x.shape[-2] - 1, 2 * x.shape[-1] - 1) and self.mode == "bilinear"
+        if doubled and len(weight) <= NARROW:
+            large = convolve_doubled(x * factor[:, :wide], weight[:, :wide])
+        elif size[0] >= ENLARGED * x.shape[-2]:
+            large = convolve_enlarged(x * factor[:, :wide], weight[:, :wide], size, self.mode)
+        else:
+            large = F.interpolate(x, size, mode=self.mode, align_corners=True)
+            both = torch.cat([large, skip], 1)
+            if graphed():  # weights that stay the same are worth more to other backends than a pass saved
+                return self.first(both * factor)
+            return F.conv2d(both, weight * factor, padding=1)
+        return large.add_(F.conv2d(skip * factor[:, wide:], weight[:, wide:], padding=1))
+
+
+def shared_skip(ensembler: CollaborativeEnsembler) -> DecoderUp | None:
+    """The decoder's step whose skip connection is the stride-4 map alone, if there is one: what it makes of that is the
+    same for all objects, so the encoder makes it."""
+    strides = [s.stride for s in ensembler.config.stages]
+    shared = [up for up, step in decoder_steps(ensembler) if step.stride not in strides]
+    return shared[0] if shared else None
+
+
+def decoder_steps(ensembler: CollaborativeEnsembler) -> list[tuple[DecoderUp, DecoderStep]]:
+    """The decoder's steps with their configurations."""
+    steps = zip(ensembler.decoder, ensembler.config.decoder, strict=True)
+    return [(up, step) for up, step in steps if isinstance(up, DecoderUp)]
+
+
+class LeanEnsembler(nn.Module):
+    """A `CollaborativeEnsembler` for one object, with the pre-head where there is one."""
+
+    def __init__(self, ensembler: CollaborativeEnsembler, pre_head: nn.ModuleList | None, memory: bool):
+        super().__init__()
+        self.config, self.scales, self.memory = ensembler.config, ensembler.scales, memory
+        self.pre_head = pre_head
+        stages = [stage.blocks for stage in ensembler.stages if isinstance(stage, GatedStage)]
+        self.stages = nn.ModuleList(nn.ModuleList(LeanBlock(b) for b in blocks) for blocks in stages)
+        gate, high = ensembler.high_gate, ensembler.high
+        self.high = LeanAtrousPyramid(gate, high) if isinstance(high, GatedAtrousPyramid) else LeanAttention(gate, high)
+        shared = shared_skip(ensembler)
+        self.decoder = nn.ModuleList(LeanUp(up, step.stride, up is shared) for up, step in decoder_steps(ensembler))
+        self.foreground, self.background = ensembler.foreground.linear, ensembler.background.linear
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """`Matched.tensors` of one object, and `energies` of each scale -> foreground and background logits, (1, h, w).
+
+        low is what the encoder made of the stride-4 map, see `shared_skip`."""
+        count = len(self.scales)
+        frame = Matched.of(tensors[:-count], count, self.memory)
+        inputs = dict(zip(self.scales, self._inputs(frame, tensors[-count:]), strict=True))
+        x, kept, vector = Joined((), frame.vector[:, :0]), {}, frame.vector
+        for n, (stage, config) in enumerate(zip(self.stages, self.config.stages, strict=True)):
+            for i, block in enumerate(stage):  # pyright: ignore[reportArgumentType]
+                if i == min(n, 1) and config.stride in inputs:
+                    x = x.beside(inputs[config.stride])
+                x = joined(block(x, vector))
+            kept[config.stride] = x.maps[0]
+        x = self.high(x.maps[0], vector)
+        for up in self.decoder:
+            own = kept.get(up.stride)
+            skips = [frame.low] if own is None else [frame.low, own] if up.stride == 4 else [own]
+            x = up(x, skips, vector)
+        made = [linear(vector) for linear in (self.foreground, self.background)]
+        both = torch.cat(made)
+        foreground, background = F.conv2d(x, both[:, :-1, None, None], both[:, -1]).unbind(1)
+        return foreground, background
+
+    def _inputs(self, frame: Matched, energies: Sequence[Tensor]) -> list[Joined]:
+        """As `ensembler_inputs`, but side by side."""
+        inputs = []
+        for i, (maps, known) in enumerate(zip(frame.maps, energies, strict=True)):
+            maps = maps.contiguous(memory_format=torch.channels_last)
+            maps = joined(maps if self.pre_head is None else self.pre_head[i](maps))
+            parted = Parted(frame.previous[i], frame.masks[i][:, None])
+            embeddings = Joined((frame.current[i], parted), known)
+            inputs.append(maps.beside(embeddings) if self.pre_head is None else embeddings.beside(maps))
+        if frame.readout is not None:
+            readout = frame.readout.contiguous(memory_format=torch.channels_last)
+            inputs[-1] = inputs[-1].beside(joined(readout))
+        return inputs
+
+
+def energies(frame: Matched) -> list[Tensor]:
+    """For each scale (M, 3 C): sums of squares of the channels of the current embedding, of the previous one times the
+    mask, and times what the mask leaves. One product for all objects in the place of a pass over the maps for each; in
+    `single` precision, which autocast would take a product out of."""
+    made = []
+    for current, previous, mask in zip(frame.current, frame.previous, frame.masks, strict=True):
+        mask, previous = single(mask).flatten(1), single(previous)
+        squares = previous.pow(2).permute(0, 2, 3, 1).reshape(-1, previous.shape[1])
+        with torch.autocast(mask.device.type, enabled=False):
+            inside, outside = (torch.cat([mask, 1 - mask]).square() @ squares).chunk(2)
+        made.append(torch.cat([energy(current).expand(len(mask), -1), inside, outside], 1))
+    return made

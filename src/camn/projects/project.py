@@ -1,0 +1,266 @@
+"""A project: a folder with a video's frames, the masks of its objects, and project.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from camn.errors import DataError
+from camn.files import write_whole
+from camn.masks import PALETTE
+from camn.projects.maskfiles import MaskFiles
+from camn.web import schemas
+from camn.web.problem import Problem
+
+RECORD = "project.json"
+DISPLAY = 960  # longer side of small/ in pixels
+LAST_ID = 254  # 255 would mean "ignore" in a palette PNG
+# Light and dark ground alike, and apart from each other; further objects take their id's palette colour.
+COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45", "#ffe119")
+
+
+@dataclass(frozen=True)
+class Object:
+    """What is followed. colour: #rrggbb."""
+
+    id: schemas.Id
+    name: schemas.Name
+    colour: schemas.Colour
+
+
+@dataclass(frozen=True)
+class Record:
+    """project.json. kind: of source/: a video, a zip, images. fps as a fraction; None for images. propagation: the one
+    that runs, with its job's id, so that it is known after a kill. last_id: ids up to it were used once. origin: the
+    file that the command line named, and its state then."""
+
+    name: str
+    created: str
+    state: Literal["new", "decoding", "ready", "failed"] = "new"
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    kind: Literal["video", "zip", "images"] | None = None
+    width: int = 0
+    height: int = 0
+    fps: str | None = None
+    total: int | None = None
+    objects: tuple[Object, ...] = ()
+    last_id: int = 0
+    propagation: dict[str, Any] | None = None
+    origin: str | None = None
+    program: str = "camn"
+    version: int = 1
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Raises DataError for what is no project of this version."""
+        try:
+            record = _RECORD.validate_json(path.read_bytes())
+            _ = Fraction(record.fps or 1), record.asked
+        except (OSError, ValueError, KeyError, ArithmeticError) as error:
+            told = error.errors()[0] if isinstance(error, ValidationError) else None
+            reason = f"{'.'.join(map(str, told['loc']))}: {told['msg']}" if told else error
+            raise DataError(f"{path}: no record of a camn project ({reason}); open one that camn serve made") from None
+        if record.program != "camn" or record.version != 1:
+            raise DataError(f"{path}: of another version of camn; use that version, or make the project anew")
+        return record
+
+    @property
+    def asked(self) -> schemas.Propagate | None:
+        """The propagation that runs or was cut off."""
+        if not (left := self.propagation):
+            return None
+        known = {key: left[key] for key in ("frame", "direction", "until")}
+        return schemas.Propagate(**known, reached=left.get("reached"))
+
+
+_RECORD = TypeAdapter(Record)
+
+
+class Project:
+    """One project, held by one server. Every change is on the disk when its method returns; any thread may call."""
+
+    def __init__(self, folder: Path, record: Record | None = None):
+        self.folder, self.id = folder, folder.name
+        self.lock = threading.RLock()
+        self._masks: MaskFiles | None = None
+        if record is None:
+            self.record = Record.read(folder / RECORD)
+        else:
+            self.record = record
+            folder.mkdir(parents=True)
+            self._save(record)
+        self.count = self._count()
+
+    # --- what there is -----------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Path:
+        """What was sent."""
+        return self.folder / "source"
+
+    def video(self) -> Path:
+        """What holds the frames in the quality they came in: a video file, or a folder of images. Raises Problem."""
+        if self.record.kind != "video":
+            return self.source / "images"
+        found = [path for path in self.source.iterdir() if path.stem == "video"]
+        if not found:
+            raise Problem("conflict", "What was opened is gone from the project's folder.")
+        return found[0]
+
+    def frame_file(self, index: int, small: bool = False) -> Path:
+        return self.folder / ("small" if small else "frames") / f"{index:06d}.jpg"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)"""
+        return self.record.height, self.record.width
+
+    @property
+    def fps(self) -> Fraction:
+        return Fraction(self.record.fps or 24)
+
+    @property
+    def masks(self) -> MaskFiles:
+        """Read when first asked for. Raises Problem while the size is not known."""
+        with self.lock:
+            if not self.record.width:
+                raise Problem("conflict", "The project has no frames yet.")
+            self._masks = self._masks or MaskFiles(self.folder, self.size)
+            return self._masks
+
+    @property
+    def ids(self) -> list[int]:
+        return [item.id for item in self.record.objects]
+
+    def shown_mask(self, index: int, kind: str = "shown") -> np.ndarray | None:
+        """(H, W) uint8 ids of the objects there are. kind: shown, given, predicted."""
+        masks = self.masks
+        read = {"shown": masks.read_shown, "given": masks.read_given, "predicted": masks.read_predicted}[kind]
+        mask = read(index)
+        return None if mask is None else self._lut()[mask]
+
+    def _lut(self) -> np.ndarray:
+        table = np.zeros(256, np.uint8)
+        table[self.ids] = self.ids
+        return table
+
+    def given_frames(self) -> list[int]:
+        return sorted(self.masks.given)
+
+    def need_frame(self, index: int) -> None:
+        if not 0 <= index < self.count:
+            there = f"the frames are 0..{self.count - 1}" if self.count else "the project has none yet"
+            raise Problem("not_found", f"There is no frame {index}; {there}.")
+
+    def need_ready(self) -> None:
+        if self.record.state != "ready":
+            raise Problem("conflict", "The frames are still being read; wait until they are all there.")
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def change(self, **fields: Any) -> None:
+        """Fields of the record. Raises OutputError."""
+        with self.lock:
+            record = dataclasses.replace(self.record, **fields)
+            self._save(record)
+            self.record = record
+
+    def add_object(self, name: str | None, colour: str | None, most: int) -> Object:
+        """A new object with an id never used before. Raises Problem, OutputError."""
+        with self.lock:
+            id = self.record.last_id + 1
+            if id > LAST_ID:
+                raise Problem("conflict", f"All ids up to {LAST_ID} were used; make a new project for more objects.")
+            return self.set_object(id, name or f"Object {id}", colour or default_colour(id), most)
+
+    def set_object(self, id: int, name: str, colour: str, most: int) -> Object:
+        """Change an object or make it. Raises Problem, OutputError."""
+        with self.lock:
+            others = [item for item in self.record.objects if item.id != id]
+            if len(others) >= most:
+                raise Problem("too_large", f"A project has at most {most} objects; delete one first.")
+            item = Object(id, name, colour.lower())
+            at = self.ids.index(id) if id in self.ids else len(others)
+            objects = (*others[:at], item, *others[at:])
+            self.change(objects=objects, last_id=max(id, self.record.last_id))
+            return item
+
+    def restore_object(self, id: int, colour: tuple[int, int, int] | None, most: int) -> Object:
+        """An object that a mask file brings, of this id. Raises Problem, OutputError."""
+        text = "#{:02x}{:02x}{:02x}".format(*colour) if colour else default_colour(id)
+        return self.set_object(id, f"Object {id}", text, most)
+
+    def delete_object(self, id: int) -> None:
+        """Its pixels stay in the files, and are background wherever they are read. Raises Problem, OutputError."""
+        with self.lock:
+            if id not in self.ids:
+                raise Problem("not_found", f"There is no object {id}.")
+            self.change(objects=tuple(item for item in self.record.objects if item.id != id))
+
+    # --- what is told ------------------------------------------------------------------------------------------------
+
+    def shown(self) -> schemas.Project:
+        record = self.record
+        scale = min(1.0, DISPLAY / max(1, *self.size))
+        return schemas.Project(
+            id=self.id,
+            name=record.name,
+            created=record.created,
+            state=record.state,
+            error=record.error,
+            notes=list(record.notes),
+            width=record.width,
+            height=record.height,
+            display_width=round(record.width * scale),
+            display_height=round(record.height * scale),
+            fps=float(self.fps),
+            count=self.count,
+            total=record.total,
+            objects=[schemas.Obj(**dataclasses.asdict(item)) for item in record.objects],
+        )
+
+    def shown_frame(self, index: int) -> schemas.Mask:
+        confidence, lost = self.masks.known(index, self.ids)
+        given, predicted = index in self.masks.given, index in self.masks.predicted
+        return schemas.Mask(frame=index, given=given, predicted=predicted, confidence=confidence, lost=lost)
+
+    def _save(self, record: Record) -> None:
+        text = json.dumps(dataclasses.asdict(record), indent=2, ensure_ascii=False)
+        write_whole(self.folder / RECORD, (text + "\n").encode())
+
+    def _count(self) -> int:
+        """Frames that are there; while decoding was cut short, those before the first gap."""
+        if self.record.state == "ready":
+            return self.record.total or 0
+        found = {path.stem for path in (self.folder / "frames").glob("*.jpg")}
+        return next(index for index in range(len(found) + 1) if f"{index:06d}" not in found)
+
+
+def default_colour(id: int) -> str:
+    """#rrggbb of an object that was given none."""
+    if id <= len(COLOURS):
+        return COLOURS[id - 1]
+    return "#{:02x}{:02x}{:02x}".format(*PALETTE[id])
+
+
+def stretches(indices: list[int]) -> Iterator[tuple[int, int]]:
+    """Sorted numbers -> [first, last] of each run of neighbours."""
+    first = last = None
+    for index in indices:
+        if last is None or index != last + 1:
+            if first is not None and last is not None:
+                yield first, last
+            first = index
+        last = index
+    if first is not None and last is not None:
+        yield first, last

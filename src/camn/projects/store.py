@@ -1,0 +1,115 @@
+"""All projects of a server: a folder with one folder for each."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from camn.errors import CamnError, DataError, OutputError
+from camn.files import leftovers, writing
+from camn.projects.project import RECORD, Project, Record
+from camn.web.limits import Limits
+from camn.web.problem import Problem
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # what a folder may be called; own ones are 12 hex digits
+
+
+class Store:
+    """Projects by id. The folder belongs to one process at a time. Raises OutputError if it cannot be had."""
+
+    def __init__(self, folder: Path, limits: Limits):
+        self.folder, self.limits = folder.resolve(), limits  # whole, so that messages can be cleared of it
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(folder)
+        self._projects: dict[str, Project] = {}
+        for path in sorted(self.folder.glob(f"*/{RECORD}")):
+            if _ID.fullmatch(path.parent.name):
+                try:
+                    self._projects[path.parent.name] = Project(path.parent)
+                except DataError as error:
+                    print(f"warning: {error}", file=sys.stderr)
+        for gone in self.folder.glob(".deleted-*"):
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def all(self) -> list[Project]:
+        """Newest first."""
+        return sorted(self._projects.values(), key=lambda project: (project.record.created, project.id), reverse=True)
+
+    def get(self, id: str) -> Project:
+        """Raises Problem. The id is looked up, it never becomes part of a path."""
+        project = self._projects.get(id)
+        if project is None:
+            raise Problem("not_found", "There is no such project; it may have been deleted.")
+        return project
+
+    def create(self, name: str) -> Project:
+        """Raises Problem, OutputError."""
+        if len(self._projects) >= self.limits.projects:
+            raise Problem("too_large", f"There are {self.limits.projects} projects, the most that fit; delete some.")
+        self.need_room()
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        project = Project(self.folder / secrets.token_hex(6), Record(name, created))
+        self._projects[project.id] = project
+        return project
+
+    def delete(self, id: str) -> None:
+        """First out of sight, then from the disk, so that a kill in between leaves no half project."""
+        project = self.get(id)
+        hidden = self.folder / f".deleted-{id}-{secrets.token_hex(4)}"
+        with writing(project.folder), project.lock:
+            os.replace(project.folder, hidden)
+            del self._projects[id]
+        shutil.rmtree(hidden, ignore_errors=True)
+
+    def need_room(self, count: int = 0) -> None:
+        """Raises Problem when fewer than `count` bytes and the reserve are free."""
+        if shutil.disk_usage(self.folder).free < self.limits.free_bytes + count:
+            raise Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+
+def tidy(project: Project) -> None:
+    """Remove what a server that was killed had not done with: uploads, half exports, half frames and masks."""
+    record = project.record
+    if record.state == "new":
+        shutil.rmtree(project.source, ignore_errors=True)
+    if record.state == "ready":
+        (project.source / "frames.zip").unlink(missing_ok=True)
+    folders = [".", "exports", "given"]
+    folders += ["frames", "small"] if record.state == "decoding" else []
+    folders += ["masks"] if record.propagation else []
+    for name in folders:
+        for pattern in (".load-*", leftovers("*.*")):
+            for path in (project.folder / name).glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def lock(folder: Path) -> int:
+    """An open file that holds the folder of projects; the system lets go of it when the process ends. OutputError."""
+    with writing(folder):
+        file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        raise OutputError(f"{folder}: another camn has these projects open; stop it, or give another folder") from error
+    return file
+
+
+def open_project(folder: Path) -> tuple[Project, int]:
+    """One project for this process alone, and what holds it. Raises CamnError."""
+    if not (folder / RECORD).is_file():
+        raise CamnError(f"{folder}: no project (no {RECORD}); give a folder that camn serve made")
+    held = lock(folder.resolve().parent)
+    return Project(folder), held
