@@ -15,7 +15,7 @@ from camn.model.network import Embedding, Labelled
 def frame(index: int, share: dict[int, float]) -> Labelled:
     """A frame that tells its index by its embedding, and each channel's share, the background's first, by its masks."""
     one = torch.full((1, 1, 1, 1), float(index))
-    return Labelled(Embedding((one,), (one,), one), (torch.tensor(list(share.values())).view(-1, 1, 1),))
+    return Labelled(Embedding((one,), (one,), ()), (torch.tensor(list(share.values())).view(-1, 1, 1),))
 
 
 def entry(index: int, objects: list[int]) -> MemoryEntry:
@@ -24,7 +24,7 @@ def entry(index: int, objects: list[int]) -> MemoryEntry:
 
 
 def index_of(frame: Labelled) -> int:
-    return int(frame.embedding.low)
+    return int(frame.embedding.maps[0])
 
 
 @dataclass

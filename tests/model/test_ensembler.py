@@ -14,6 +14,7 @@ from camn.model.ensembler import (
     CollaborativeEnsembler,
     DecoderUp,
     DynamicClassifier,
+    Edges,
     GatedAtrousPyramid,
     GatedBottleneck,
     GatedStage,
@@ -177,7 +178,7 @@ def tiny(config: Ensembler) -> Ensembler:
     )
 
 
-def ensembler(config, scales, low=3):
+def ensembler(config, scales, low=(3, 2)):
     return build(CollaborativeEnsembler(tiny(config), [4 + i for i in range(len(scales))], scales, VECTOR, low))
 
 
@@ -185,8 +186,28 @@ def arguments(scales, objects, frames=1, size=(33, 49), seed=1):
     maps = [
         noise(objects, 4 + i, *((s - 1) // stride + 1 for s in size), seed=seed + i) for i, stride in enumerate(scales)
     ]
-    low = noise(frames, 3, *((s - 1) // 4 + 1 for s in size), seed=seed + 9)
+    low = [noise(frames, 3 - i, *((s - 1) // k + 1 for s in size), seed=seed + 9 + i) for i, k in enumerate((4, 2))]
     return maps, noise(objects, VECTOR, seed=seed + 5), low
+
+
+def test_edges_written_out():
+    """What its parts give, layer by layer and object by object."""
+    net, sample = build(Edges(VECTOR, 5, 3, 4)), torch.tensor([1, 0, 1])
+    x, vector, stem = noise(3, 5, 3, 4), noise(3, VECTOR, seed=2), noise(2, 3, 5, 7, seed=3)
+    logits = noise(3, 3, 4, seed=4), noise(3, 3, 4, seed=5)
+
+    def large(one):
+        return F.interpolate(one[None], (5, 7), mode="bilinear", align_corners=True)[0]
+
+    got = net(x, logits, stem, vector, sample)
+    for m, frame in enumerate(sample):
+        seen = slow_conv(stem[frame, None], net.fine.weight)[0]
+        coarse = slow_conv(large(x[m])[None], net.coarse.weight)[0] + net.coarse.bias[:, None, None]
+        mixed = slow_conv((seen + coarse).relu()[None], net.mixed.weight)[0] + net.mixed.bias[:, None, None]
+        for classifier, before, after in zip((net.foreground, net.background), logits, got, strict=True):
+            *weights, bias = classifier.linear(vector[m])
+            more = sum(w * channel for w, channel in zip(weights, mixed.relu(), strict=True)) + bias
+            torch.testing.assert_close(after[m], large(before[m, None])[0] + more)
 
 
 SHAPES = {name: (preset(name).ensembler, [s.stride for s in preset(name).scales]) for name in PRESETS}
@@ -194,6 +215,7 @@ SHAPES["coarse scale alone joins late"] = (
     Ensembler((Stage(4, 8, (1,)), Stage(8, 8, (1, 2)), Stage(16, 8, (1, 2))), (DecoderStep(8, 8, (8,)),)),
     [4, 16],
 )
+SHAPES["edges"] = (replace(preset("camn-mobile").ensembler, edges=6), [8, 16])
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -202,7 +224,7 @@ def test_shapes(name, objects):
     config, scales = SHAPES[name]
     maps, vector, low = arguments(scales, objects)
     pair = ensembler(config, scales)(maps, vector, low, torch.zeros(objects, dtype=torch.long))
-    stride = config.decoder[-1].stride
+    stride = 2 if config.edges else config.decoder[-1].stride
     assert all(x.shape == (objects, 32 // stride + 1, 48 // stride + 1) and x.isfinite().all() for x in pair)
 
 
@@ -215,12 +237,12 @@ def test_frames_decoded_together_are_each_decoded_alone(name):
         together = net(maps, vector, low, torch.tensor([0, 0, 1]))
         for frame, mine in ((0, slice(0, 2)), (1, slice(2, 3))):
             zeros = torch.zeros(mine.stop - mine.start, dtype=torch.long)
-            alone = net([m[mine] for m in maps], vector[mine], low[frame : frame + 1], zeros)
+            alone = net([m[mine] for m in maps], vector[mine], [m[frame : frame + 1] for m in low], zeros)
             for a, b in zip(together, alone, strict=True):
                 torch.testing.assert_close(a[mine], b)
 
 
-@pytest.mark.parametrize("name", ["camn-mobile", "cfbi-plus-r101"])
+@pytest.mark.parametrize("name", ["camn-mobile", "cfbi-plus-r101", "edges"])
 def test_as_many_frames_as_objects_keep_their_order(name):
     """One object a frame, in another order than the frames'."""
     config, scales = SHAPES[name]
@@ -228,18 +250,19 @@ def test_as_many_frames_as_objects_keep_their_order(name):
     maps, vector, low = arguments(scales, objects=2, frames=2)
     with torch.no_grad():
         a = net(maps, vector, low, torch.tensor([1, 0]))
-        b = net(maps, vector, low.flip(0), torch.tensor([0, 1]))
+        b = net(maps, vector, [m.flip(0) for m in low], torch.tensor([0, 1]))
     for x, y in zip(a, b, strict=True):
         torch.testing.assert_close(x, y)
 
 
 def test_gradients():
     config = Ensembler((Stage(8, 4, (1,)), Stage(16, 4, (1, 2))), (DecoderStep(4, 4, (4,)),), upsample="bilinear")
-    net = build(CollaborativeEnsembler(tiny(config), [2, 2], [8, 16], 2, 2))
+    net = build(CollaborativeEnsembler(replace(tiny(config), edges=3), [2, 2], [8, 16], 2, (2, 2)))
     maps = [noise(2, 2, 3, 3), noise(2, 2, 2, 2, seed=2)]
-    inputs = [x.requires_grad_() for x in (*maps, noise(2, 2, seed=3), noise(1, 2, 5, 5, seed=4))]
+    lows = [noise(1, 2, 5, 5, seed=4), noise(1, 2, 9, 9, seed=5)]
+    inputs = [x.requires_grad_() for x in (*maps, noise(2, 2, seed=3), *lows)]
     sample = torch.zeros(2, dtype=torch.long)
-    torch.autograd.gradcheck(lambda a, b, v, low: net([a, b], v, low, sample), inputs, fast_mode=True)
-    outputs = net(inputs[:2], *inputs[2:], sample)
+    torch.autograd.gradcheck(lambda a, b, v, *low: net([a, b], v, low, sample), inputs, fast_mode=True)
+    outputs = net(inputs[:2], inputs[2], inputs[3:], sample)
     grads = torch.autograd.grad([x.square().sum() for x in outputs], list(net.parameters()))
     assert all(g.isfinite().all() for g in grads)

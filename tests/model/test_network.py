@@ -242,6 +242,9 @@ PARTS = {
     "two scales": {"scales": small().scales[::2]},
     "mobilenet": {"backbone": "mobilenet_v2", "bgr": True},
     "resnet": {"backbone": "resnet50"},
+    "edges": ensemble(edges=8),
+    "edges, mobilenet": {"backbone": "mobilenet_v2", **ensemble(edges=8, background_channel=False)},
+    "edges, resnet": {"backbone": "resnet50", **ensemble(edges=8)},
 }
 
 
@@ -250,7 +253,8 @@ def test_each_part_runs_and_learns(name):
     torch.manual_seed(0)
     network = Camn(small(**PARTS[name]))
     answers = segment(network, frames(3), masks(2))
-    assert all(x.shape == (3, 17, 25) and x.isfinite().all() for x in answers)
+    size = (33, 49) if "edges" in name else (17, 25)
+    assert all(x.shape == (3, *size) and x.isfinite().all() for x in answers)
     torch.stack(answers).square().mean().backward()
     assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
     assert {n for n, p in network.named_parameters() if p.grad is None} == set()
@@ -265,6 +269,17 @@ def test_a_choice_makes_a_difference(name):
         with torch.no_grad():
             answers.append(segment(Camn(config), frames(3), masks(2))[-1])
     assert not torch.allclose(*answers)
+
+
+def test_edges_change_nothing_until_they_are_trained():
+    """So that a trained network may be given them."""
+    torch.manual_seed(0)
+    plain, edged = Camn(small()), Camn(small(**PARTS["edges"]))
+    assert {k for k, _ in edged.named_parameters()} - {k for k, _ in plain.named_parameters()}
+    edged.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        for a, b in zip(segment(plain, frames(2), masks(1)), segment(edged, frames(2), masks(1)), strict=True):
+            torch.testing.assert_close(enlarge(a, b.shape[-2:]), b)
 
 
 def test_a_network_without_memory_remembers_nothing():
@@ -283,8 +298,8 @@ def test_blue_first_is_red_first_turned_round():
 
 
 def test_frames_of_an_embedding_end_with_the_last():
-    embedding = Embedding((torch.rand(2, 3, 5, 5),), (torch.rand(2, 3, 5, 5),), torch.rand(2, 4, 9, 9))
-    assert [torch.equal(one.low, embedding.low[b : b + 1]) for b, one in enumerate(embedding)] == [True, True]
+    embedding = Embedding((torch.rand(2, 3, 5, 5),), (torch.rand(2, 3, 5, 5),), (torch.rand(2, 4, 9, 9),))
+    assert [torch.equal(e.low[0], embedding.low[0][b : b + 1]) for b, e in enumerate(embedding)] == [True, True]
     for index in (2, -1):
         with pytest.raises(IndexError, match=f"frame {index} of 2"):
             embedding[index]
@@ -299,7 +314,7 @@ def shaken(config: ModelConfig) -> Camn:
     network = Camn(config).double().eval()
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
-            if tensor.dim() == 1:
+            if tensor.dim() == 1 or "edges" in name:
                 tensor.add_(0.2 * torch.rand_like(tensor) if "var" in name else 0.2 * torch.randn_like(tensor))
     return network
 

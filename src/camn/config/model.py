@@ -109,7 +109,11 @@ class DecoderStep:
 
 @dataclass(frozen=True)
 class Ensembler:
-    """Collaborative ensembler (CFBI, CFBI+). high_level: what ends its last stage, `aspp` or `fpa`."""
+    """Collaborative ensembler (CFBI, CFBI+). high_level: what ends its last stage, `aspp` or `fpa`.
+
+    edges: width of ours behind the decoder, which mends logits at stride 2 by the backbone's map of that stride; 0 for
+    none, as published.
+    """
 
     stages: tuple[Stage, ...]
     decoder: tuple[DecoderStep, ...]
@@ -118,11 +122,14 @@ class Ensembler:
     pre_head: int = 0
     background_channel: bool = True
     upsample: Literal["bicubic", "bilinear"] = "bicubic"
+    edges: int = 0
 
     def __post_init__(self):
         _one_of("high_level", self.high_level, ("aspp", "fpa"))
         if self.pre_head < 0 or self.pre_head % 4:
             raise ConfigError(f"pre_head is {self.pre_head}: it must be a multiple of 4, or 0 for none")
+        if self.edges < 0:
+            raise ConfigError(f"edges is {self.edges}: it must be a width, or 0 for none")
         if self.high_level_width < 1 or (self.high_level == "aspp" and self.high_level_width % 2):
             raise ConfigError(f"high_level_width is {self.high_level_width}: it must be positive, and even for `aspp`")
         strides = [s.stride for s in self.stages]

@@ -20,7 +20,7 @@ TILE = 1 << 26  # distances that are held at once: 256 MiB in single precision
 class CamnAtOnce(InParts, Camn):
     """A trained network, its answers the same; the calls of a frame hardly grow with its objects.
 
-    part: `encode`, images (1, 3, H, W) -> embeddings of each scale, keys of each scale, the stride-4 map.
+    part: `encode`, images (1, 3, H, W) -> embeddings of each scale, keys of each scale, `low`.
     """
 
     def __init__(self, network: Camn):
@@ -35,7 +35,7 @@ class CamnAtOnce(InParts, Camn):
     def encode(self, images: Tensor) -> Embedding:
         """As `Camn.encode`."""
         made, scales = self.run("encode", images), len(self.config.scales)
-        return Embedding(tuple(made[:scales]), tuple(made[scales:-1]), made[-1])
+        return Embedding(tuple(made[:scales]), tuple(made[scales : 2 * scales]), tuple(made[2 * scales :]))
 
     def match(
         self,
@@ -73,4 +73,4 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         made = self.network.encode(images)
-        return (*made.maps, *made.keys, made.low)
+        return (*made.maps, *made.keys, *made.low)

@@ -37,7 +37,8 @@ class LeanCamn(InParts, Camn):
         """As `Camn.encode`."""
         scales = self.config.scales
         made = self.run("encode", images)
-        maps, low, keys = tuple(made[: len(scales)]), made[len(scales)], tuple(made[len(scales) + 1 :])
+        lows = len(scales) + (2 if self.config.ensembler.edges else 1)
+        maps, low, keys = tuple(made[: len(scales)]), tuple(made[len(scales) : lows]), tuple(made[lows:])
         if not keys:
             keys = tuple(m[:, : s.match_channels] for m, s in zip(maps, scales, strict=True))
         return Embedding(maps, keys, low)
@@ -57,7 +58,8 @@ class LeanCamn(InParts, Camn):
 
 class LeanEncoder(nn.Module):
     """`Camn.encode` of images (B, 3, H, W) RGB in 0..1 -> embeddings of each scale, finest first; the stride-4 map, or
-    what the decoder makes of it for all objects; and with the cosine metric the keys of each scale."""
+    what the decoder makes of it for all objects; with `edges` what these make of the stride-2 map; and with the cosine
+    metric the keys of each scale."""
 
     def __init__(self, network: Camn):
         super().__init__()
@@ -68,11 +70,14 @@ class LeanEncoder(nn.Module):
         if self.network.deeplab is not None:
             self.network.add_module("deeplab", LeanDeepLab(self.network.deeplab))
         self.skip = up and nn.Sequential(up.transform, up.skip, up.skip_norm, nn.ReLU())
+        self.fine = network.ensembler.edges and network.ensembler.edges.fine
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         made = self.network.encode(images)
-        low = made.low if self.skip is None else self.skip(made.low)
-        return (*made.maps, low, *(made.keys if self.network.keys is not None else ()))
+        low = [made.low[0] if self.skip is None else self.skip(made.low[0])]
+        if self.fine is not None:
+            low.append(self.fine(made.low[1]))
+        return (*made.maps, *low, *(made.keys if self.network.keys is not None else ()))
 
 
 class LeanDeepLab(nn.Module):

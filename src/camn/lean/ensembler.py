@@ -16,7 +16,7 @@ from camn.config import DecoderStep
 from camn.lean.joined import Joined, Parted, energy, graphed, joined
 from camn.lean.upsampled import convolve_doubled, convolve_enlarged
 from camn.model.attention import EPSILON, ChannelTransform, InstanceGate
-from camn.model.ensembler import CollaborativeEnsembler, DecoderUp, GatedAtrousPyramid, GatedBlock, GatedStage
+from camn.model.ensembler import CollaborativeEnsembler, DecoderUp, Edges, GatedAtrousPyramid, GatedBlock, GatedStage
 from camn.model.frames import Matched
 from camn.model.layers import single
 
@@ -154,6 +154,28 @@ def decoder_steps(ensembler: CollaborativeEnsembler) -> list[tuple[DecoderUp, De
     return [(up, step) for up, step in steps if isinstance(up, DecoderUp)]
 
 
+def classified(x: Tensor, classifiers: Sequence[nn.Linear], vector: Tensor) -> Tensor:
+    """What two dynamic classifiers answer for one object, (1, 2, h, w)."""
+    both = torch.cat([linear(vector) for linear in classifiers])
+    return F.conv2d(x, both[:, :-1, None, None], both[:, -1])
+
+
+class LeanEdges(nn.Module):
+    """An `Edges` for one object, whose layer over the stride-2 map the encoder has passed."""
+
+    def __init__(self, edges: Edges):
+        super().__init__()
+        self.coarse, self.mixed = edges.coarse, edges.mixed
+        self.foreground, self.background = edges.foreground.linear, edges.background.linear
+
+    def forward(self, x: Tensor, logits: Tensor, fine: Tensor, vector: Tensor) -> Tensor:
+        """x (1, C, h, w), logits (1, 2, h, w), fine (1, width, H, W) -> logits (1, 2, H, W)."""
+        both = torch.cat([self.coarse(x), logits], 1)
+        large = F.interpolate(both, fine.shape[-2:], mode="bilinear", align_corners=True)
+        mixed = F.relu_(self.mixed(F.relu_(large[:, :-2] + fine)))
+        return large[:, -2:] + classified(mixed, (self.foreground, self.background), vector)
+
+
 class LeanEnsembler(nn.Module):
     """A `CollaborativeEnsembler` for one object, with the pre-head where there is one."""
 
@@ -168,11 +190,12 @@ class LeanEnsembler(nn.Module):
         shared = shared_skip(ensembler)
         self.decoder = nn.ModuleList(LeanUp(up, step.stride, up is shared) for up, step in decoder_steps(ensembler))
         self.foreground, self.background = ensembler.foreground.linear, ensembler.background.linear
+        self.edges = ensembler.edges and LeanEdges(ensembler.edges)
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         """`Matched.tensors` of one object, and `energies` of each scale -> foreground and background logits, (1, h, w).
 
-        low is what the encoder made of the stride-4 map, see `shared_skip`."""
+        low is what the encoder made of the maps of strides 4, see `shared_skip`, and 2."""
         count = len(self.scales)
         frame = Matched.of(tensors[:-count], count, self.memory)
         inputs = dict(zip(self.scales, self._inputs(frame, tensors[-count:]), strict=True))
@@ -186,11 +209,12 @@ class LeanEnsembler(nn.Module):
         x = self.high(x.maps[0], vector)
         for up in self.decoder:
             own = kept.get(up.stride)
-            skips = [frame.low] if own is None else [frame.low, own] if up.stride == 4 else [own]
+            skips = [frame.low[0]] if own is None else [frame.low[0], own] if up.stride == 4 else [own]
             x = up(x, skips, vector)
-        made = [linear(vector) for linear in (self.foreground, self.background)]
-        both = torch.cat(made)
-        foreground, background = F.conv2d(x, both[:, :-1, None, None], both[:, -1]).unbind(1)
+        logits = classified(x, (self.foreground, self.background), vector)
+        if self.edges is not None:
+            logits = self.edges(x, logits, frame.low[1], vector)
+        foreground, background = logits.unbind(1)
         return foreground, background
 
     def _inputs(self, frame: Matched, energies: Sequence[Tensor]) -> list[Joined]:

@@ -1,6 +1,6 @@
 """Image classification networks as feature extractors at output stride 16, with frozen batch norm.
 
-Every backbone answers with three maps, finest first: strides 4, 8 and 16. `channels` gives their widths.
+Every backbone answers with four maps, finest first: strides 2, 4, 8 and 16. `stem` and `channels` give their widths.
 ResNets (He et al. 2016) and MobileNetV2 (Sandler et al. 2018) bear torchvision's key names, so its ImageNet files load;
 EfficientNet-Lite0 (Tan & Le 2019, Lite variant) bears those of the `efficientnet-lite-pytorch` package.
 """
@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Maps = tuple[Tensor, Tensor, Tensor]
+Maps = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Backbone(nn.Module):
-    """Image (B, 3, H, W), normalised -> its maps of strides 4, 8 and 16, whose widths are `channels`."""
+    """Image (B, 3, H, W), normalised -> its maps of strides 2, 4, 8 and 16. stem: width of the first, channels: of the
+    others."""
 
+    stem: int
     channels: tuple[int, int, int]
 
 
@@ -92,6 +94,7 @@ def residual_stage(inputs: int, planes: int, stride: int, dilations: tuple[int, 
 class ResNet(Backbone):
     """ResNet-50/101 at output stride 16: the last stage is dilated by 2 with multi-grid (1, 2, 4), as in DeepLabV3."""
 
+    stem = 64
     channels = (256, 512, 2048)
 
     def __init__(self, blocks: tuple[int, int, int]):
@@ -104,10 +107,10 @@ class ResNet(Backbone):
         self.layer4 = residual_stage(1024, 512, 1, (2, 4, 8))
 
     def forward(self, x: Tensor) -> Maps:
-        x = F.max_pool2d(F.relu_(normed(self.conv1, self.bn1, x)), 3, 2, 1)
-        fine = self.layer1(x)
+        stem = F.relu_(normed(self.conv1, self.bn1, x))
+        fine = self.layer1(F.max_pool2d(stem, 3, 2, 1))
         middle = self.layer2(fine)
-        return fine, middle, self.layer4(self.layer3(middle))
+        return stem, fine, middle, self.layer4(self.layer3(middle))
 
 
 class InvertedResidual(nn.Module):
@@ -148,6 +151,7 @@ class PaddedInvertedResidual(InvertedResidual):
 class MobileNetV2(Backbone):
     """MobileNetV2 at output stride 16, without its classifier's last 1x1 convolution."""
 
+    stem = 16
     channels = (24, 32, 320)
     _stages = (
         (1, 16, 1, 1),
@@ -177,9 +181,10 @@ class MobileNetV2(Backbone):
         self.features = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Maps:
-        fine = self.features[:4](x)
+        stem = self.features[:2](x)
+        fine = self.features[2:4](stem)
         middle = self.features[4:7](fine)
-        return fine, middle, self.features[7:](middle)
+        return stem, fine, middle, self.features[7:](middle)
 
 
 class LiteBlock(nn.Module):
@@ -213,6 +218,7 @@ class EfficientNetLite0(Backbone):
     The published network pads as TensorFlow does; on the odd sizes 16 k + 1 that we feed that equals symmetric padding.
     """
 
+    stem = 16
     channels = (24, 40, 112)
     _stages = ((1, 16, 1, 3, 1), (6, 24, 2, 3, 2), (6, 40, 2, 5, 2), (6, 80, 3, 3, 2), (6, 112, 3, 5, 1))
 
@@ -236,9 +242,9 @@ class EfficientNetLite0(Backbone):
         maps = []
         for i, block in enumerate(self._blocks):
             x = block(x)
-            if i in (2, 4, 10):
+            if i in (0, 2, 4, 10):
                 maps.append(x)
-        return maps[0], maps[1], maps[2]
+        return maps[0], maps[1], maps[2], maps[3]
 
 
 _BUILDERS: dict[str, Callable[[], Backbone]] = {

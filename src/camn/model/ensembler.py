@@ -138,11 +138,46 @@ class DynamicClassifier(nn.Module):
         return torch.einsum("mchw,mc->mhw", x, made[:, :-1]) + made[:, -1, None, None]
 
 
+class Edges(nn.Module):
+    """What stride 4 cannot tell of an object's edge and of thin parts, added to its logits at stride 2.
+
+    It reads the decoder's last map and the backbone's of stride 2, of which the latter passes its layer once for all
+    objects. Its classifiers begin at nothing, so that a trained network answers as before until this is trained.
+    """
+
+    def __init__(self, vector: int, inputs: int, stem: int, width: int):
+        super().__init__()
+        self.coarse = nn.Conv2d(inputs, width, 1)
+        self.fine = nn.Conv2d(stem, width, 3, padding=1, bias=False)
+        self.mixed = nn.Conv2d(width, width, 3, padding=1)
+        self.foreground, self.background = DynamicClassifier(vector, width), DynamicClassifier(vector, width)
+        for classifier in (self.foreground, self.background):
+            nn.init.zeros_(classifier.linear.weight)
+            nn.init.zeros_(classifier.linear.bias)
+
+    def forward(
+        self, x: Tensor, logits: tuple[Tensor, Tensor], stem: Tensor, vector: Tensor, sample: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """x (M, C, h, w), logits (M, h, w) of foreground and background, stem (B, S, H, W) -> both at (M, H, W)."""
+        joined = torch.cat([self.coarse(x), torch.stack(logits, 1)], 1)  # bilinear resizing and 1x1 layers commute
+        large = F.interpolate(joined, stem.shape[-2:], mode="bilinear", align_corners=True)
+        mixed = F.relu(self.mixed(F.relu(large[:, :-2] + self.fine(stem)[sample])))
+        foreground = large[:, -2] + self.foreground(mixed, vector)
+        return foreground, large[:, -1] + self.background(mixed, vector)
+
+
 class CollaborativeEnsembler(nn.Module):
     """inputs: channels of each scale's input, finest first. scales: their strides. vector: length of the instance
-    vector. low: channels of the backbone's stride-4 map."""
+    vector. low: channels of the backbone's maps of strides 4 and 2."""
 
-    def __init__(self, config: EnsemblerConfig, inputs: Sequence[int], scales: Sequence[int], vector: int, low: int):
+    def __init__(
+        self,
+        config: EnsemblerConfig,
+        inputs: Sequence[int],
+        scales: Sequence[int],
+        vector: int,
+        low: tuple[int, int],
+    ):
         super().__init__()
         self.config = config
         self.scales = tuple(scales)
@@ -159,16 +194,20 @@ class CollaborativeEnsembler(nn.Module):
         widths = {s.stride: s.width for s in config.stages}
         steps, width = [], config.high_level_width
         for step in config.decoder:
-            skip = widths.get(step.stride, 0) + (low if step.stride == 4 else 0)
+            skip = widths.get(step.stride, 0) + (low[0] if step.stride == 4 else 0)
             steps.append(DecoderUp(step, vector, width, skip, config.upsample))
             width = step.widths[-1]
         self.decoder = nn.ModuleList(steps)
         self.foreground = DynamicClassifier(vector, width)
         self.background = DynamicClassifier(vector, width)
+        self.edges = Edges(vector, width, low[1], config.edges) if config.edges else None
 
-    def forward(self, inputs: Sequence[Tensor], vector: Tensor, low: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
-        """inputs: (M, C_s, h_s, w_s) of each scale, vector (M, V), low (B, C, h, w) of the frames, sample (M,) which of
-        the B frames each object is in -> foreground and background logits, each (M, h, w) at the last decoder stride.
+    def forward(
+        self, inputs: Sequence[Tensor], vector: Tensor, low: Sequence[Tensor], sample: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """inputs: (M, C_s, h_s, w_s) of each scale, vector (M, V), low (B, C, h, w) of the frames, of strides 4 and,
+        with `edges`, 2; sample (M,) which of the B frames each object is in -> foreground and background logits, each
+        (M, h, w) at the last decoder stride, with `edges` at 2.
         """
         joins = dict(zip(self.scales, inputs, strict=True))
         x, kept = inputs[0], {}
@@ -179,10 +218,13 @@ class CollaborativeEnsembler(nn.Module):
         for up, step in zip(self.decoder, self.config.decoder, strict=True):
             own = kept.get(step.stride)
             if own is None:  # the configuration lets only stride 4 be without a stage
-                x = up(x, low, vector, sample)
+                x = up(x, low[0], vector, sample)
             else:
-                x = up(x, torch.cat([low[sample], own], 1) if step.stride == 4 else own, vector)
-        return self.foreground(x, vector), self.background(x, vector)
+                x = up(x, torch.cat([low[0][sample], own], 1) if step.stride == 4 else own, vector)
+        foreground, background = self.foreground(x, vector), self.background(x, vector)
+        if self.edges is None:
+            return foreground, background
+        return self.edges(x, (foreground, background), low[1], vector, sample)
 
 
 def join_background(foreground: Tensor, background: Tensor, own_channel: bool) -> Tensor:

@@ -19,18 +19,18 @@ from camn.model.matching import Pool, owners, pool_of
 class Embedding:
     """What the network knows of a frame without any mask; B frames at once, or one.
 
-    maps, keys: embeddings (B, C, h, w) and their matched parts, for each scale, finest first. low: backbone's stride-4
-    map.
+    maps, keys: embeddings (B, C, h, w) and their matched parts, for each scale, finest first. low: the backbone's maps
+    that decoding this frame takes, of stride 4 and, for a network with `edges`, of stride 2.
     """
 
     maps: tuple[Tensor, ...]
     keys: tuple[Tensor, ...]
-    low: Tensor
+    low: tuple[Tensor, ...]
 
     def __getitem__(self, index: int) -> Embedding:
         """One frame of several, its batch dimension kept. Raises IndexError outside 0..B-1."""
-        if not 0 <= index < len(self.low):
-            raise IndexError(f"frame {index} of {len(self.low)}")
+        if not 0 <= index < len(self.maps[0]):
+            raise IndexError(f"frame {index} of {len(self.maps[0])}")
         return self._each(lambda m: m[index : index + 1])
 
     def rows(self, index: Tensor) -> Embedding:
@@ -39,21 +39,18 @@ class Embedding:
 
     def unbind(self, clips: int) -> list[Embedding]:
         """F x B frames, F after F -> F times B frames. clips: B."""
-        maps, keys, (low,) = (
-            [m.unflatten(0, (-1, clips)).unbind(0) for m in group] for group in (self.maps, self.keys, (self.low,))
+        groups = (
+            zip(*(m.unflatten(0, (-1, clips)).unbind(0) for m in group)) for group in (self.maps, self.keys, self.low)
         )
-        return [Embedding(*frame) for frame in zip(zip(*maps), zip(*keys), low, strict=True)]
+        return [Embedding(*frame) for frame in zip(*groups, strict=True)]
 
     def beside(self, *others: Embedding) -> Embedding:
         """The frames of all of them, in their order."""
-        joined = [
-            list(map(torch.cat, zip(*group, strict=True)))
-            for group in zip(*((e.maps, e.keys, (e.low,)) for e in (self, *others)), strict=True)
-        ]
-        return Embedding(tuple(joined[0]), tuple(joined[1]), joined[2][0])
+        groups = zip(*((e.maps, e.keys, e.low) for e in (self, *others)), strict=True)
+        return Embedding(*(tuple(map(torch.cat, zip(*group, strict=True))) for group in groups))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Embedding:
-        return Embedding(tuple(map(change, self.maps)), tuple(map(change, self.keys)), change(self.low))
+        return Embedding(*(tuple(map(change, group)) for group in (self.maps, self.keys, self.low)))
 
     def float(self) -> Embedding:
         """In single precision, in which frames are matched whatever they were encoded in."""
@@ -84,7 +81,8 @@ class Matched:
 
     For each scale, finest first: maps (M, k, h, w) of matching, masks (M, h, w) of the frame before, and embeddings
     (1, C, h, w) of this frame and of the one before, which all objects share. readout (M, 2 Cv, h, w): the space-time
-    memory's, of the last scale; None without one. vector (M, V): instance vector. low (1, C, h, w): see `Embedding`.
+    memory's, of the last scale; None without one. vector (M, V): instance vector. low (1, C, h, w): see
+    `Embedding`.
     """
 
     maps: tuple[Tensor, ...]
@@ -93,7 +91,7 @@ class Matched:
     previous: tuple[Tensor, ...]
     readout: Tensor | None
     vector: Tensor
-    low: Tensor
+    low: tuple[Tensor, ...]
 
     def __len__(self) -> int:
         return len(self.vector)
@@ -102,14 +100,15 @@ class Matched:
         """Some objects' tensors and the shared ones in the order of the fields: what a decoder takes."""
         own = [m[objects] for m in (*self.maps, *self.masks)]
         readout = [] if self.readout is None else [self.readout[objects]]
-        return [*own, *self.current, *self.previous, *readout, self.vector[objects], self.low]
+        return [*own, *self.current, *self.previous, *readout, self.vector[objects], *self.low]
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor], scales: int, memory: bool) -> Matched:
         """The inverse of `tensors` for a network of so many scales, with or without a memory."""
         maps, masks, current, previous = (tuple(tensors[i * scales : (i + 1) * scales]) for i in range(4))
-        *readout, vector, low = tensors[4 * scales :]
-        return cls(maps, masks, current, previous, readout[0] if memory else None, vector, low)
+        readout, vector, *low = tensors[4 * scales :] if memory else (None, *tensors[4 * scales :])
+        assert vector is not None
+        return cls(maps, masks, current, previous, readout, vector, tuple(low))
 
 
 def ensembler_inputs(frame: Matched, pre_head: nn.ModuleList | None) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -56,7 +57,8 @@ class Camn(Network):
         self.pre_head = _pre_head(config)
         strides = [s.stride for s in config.scales]
         vector = 4 * channels[0]
-        self.ensembler = CollaborativeEnsembler(config.ensembler, _input_widths(config), strides, vector, fine)
+        low = (fine, self.backbone.stem)
+        self.ensembler = CollaborativeEnsembler(config.ensembler, _input_widths(config), strides, vector, low)
 
     @property
     def hard_masks(self) -> bool:
@@ -89,7 +91,7 @@ class Camn(Network):
         """images (B, 3, H, W) RGB in 0..1 -> Embedding of B frames."""
         if self.config.bgr:
             images = images.flip(1)
-        low, middle, coarse = self.backbone((images - self.mean) / self.std)
+        stem, low, middle, coarse = self.backbone((images - self.mean) / self.std)
         fine = low
         if self.deeplab is not None:
             fine, coarse = self.deeplab(low, coarse)
@@ -102,7 +104,8 @@ class Camn(Network):
             maps = self.embedding([by_stride[s.stride] for s in self.config.scales])
         if self.aggregation is not None:
             maps = self.aggregation(maps)
-        return Embedding(tuple(maps), tuple(self._key(i, m) for i, m in enumerate(maps)), low)
+        lows = (low, stem) if self.config.ensembler.edges else (low,)
+        return Embedding(tuple(maps), tuple(self._key(i, m) for i, m in enumerate(maps)), lows)
 
     def _key(self, scale: int, embedding: Tensor) -> Tensor:
         if self.keys is None:
@@ -115,7 +118,8 @@ class Camn(Network):
         masks = []
         for m, scale in zip(embedding.maps, self.config.scales, strict=True):
             masks.append(self.shrunk(probabilities[None], scale.stride, m.shape[-2:])[0])
-        return LabelledFrame(embedding, tuple(masks), self.config.scales)
+        # It is matched against and never decoded again: what only decoding takes is not kept.
+        return LabelledFrame(replace(embedding, low=()), tuple(masks), self.config.scales)
 
     def shrunk(self, masks: Tensor, stride: int, size: torch.Size) -> Tensor:
         """Masks (B, N, H, W) at a scale's stride and size, (B, N, h, w)."""
@@ -177,7 +181,7 @@ class Camn(Network):
         foreground, background = self.ensembler(
             [torch.cat(maps) for maps in zip(*(ensembler_inputs(f, self.pre_head) for f in frames), strict=True)],
             torch.cat([f.vector for f in frames]),
-            torch.cat([f.low for f in frames]),
+            [torch.cat(maps) for maps in zip(*(f.low for f in frames), strict=True)],
             sample,
         )
         own = self.config.ensembler.background_channel

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camn.config import StmConfig
-from camn.model.backbones import EfficientNetLite0, FrozenBatchNorm, Maps, residual_stage
+from camn.model.backbones import EfficientNetLite0, FrozenBatchNorm, residual_stage
 
 PARTS = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "backbone.")  # a backbone's in an encoder, of either kind
 
@@ -41,7 +41,7 @@ class Encoder(nn.Module, ABC):
         """Put another convolution in the first one's place."""
 
     @abstractmethod
-    def maps(self, stem: Tensor) -> Maps:
+    def maps(self, stem: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Maps at strides 4, 8 and 16 from the stem's."""
 
     @abstractmethod
@@ -74,7 +74,7 @@ class ResNetEncoder(Encoder):
     def begin_with(self, layer: nn.Conv2d) -> None:
         self.conv1 = layer
 
-    def maps(self, stem: Tensor) -> Maps:
+    def maps(self, stem: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine = self.layer1(F.max_pool2d(F.relu(self.bn1(stem)), 3, 2, 1))
         middle = self.layer2(fine)
         return fine, middle, self.layer3(middle)
@@ -100,8 +100,8 @@ class LiteEncoder(Encoder):
     def begin_with(self, layer: nn.Conv2d) -> None:
         self.backbone._conv_stem = layer
 
-    def maps(self, stem: Tensor) -> Maps:
-        fine, middle, coarse = self.backbone.maps(stem)
+    def maps(self, stem: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        _, fine, middle, coarse = self.backbone.maps(stem)
         return fine / SPREAD, middle / SPREAD, coarse / SPREAD
 
     def load_backbone(self, state: dict[str, Tensor]) -> None:
