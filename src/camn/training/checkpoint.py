@@ -30,7 +30,7 @@ MOVABLE = (
 @dataclass(frozen=True)
 class State:
     """Everything a run goes on from; the values of the first three are state dicts on the CPU. best: the best
-    validation score so far, minus infinity without one. data: what was trained on, as `sources.described` has it."""
+    validation score so far, minus infinity without one. data: what was trained on, as `loader.described` has it."""
 
     network: dict[str, Any]
     ema: dict[str, Any]

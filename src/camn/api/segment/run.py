@@ -26,7 +26,7 @@ from camn.media.opening import open_source
 from camn.media.outputs import WriterThread
 from camn.media.source import Frame, FrameSource, Item, prefetch
 
-DEMO = Path(__file__).parents[1] / "assets" / "demo"
+DEMO = Path(__file__).parents[2] / "assets" / "demo"
 
 
 @dataclass(frozen=True)
