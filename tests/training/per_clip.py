@@ -41,22 +41,28 @@ def rollout(network, frames, labels, objects, chance, plan):
     loss."""
     size, dtype = frames.shape[-2:], frames.dtype
     start, truth = network.encode(frames[:1])[0], one_hot(labels[0], objects).to(dtype)
-    first, previous = network.label(start, truth), network.label(start, damaged(truth, chance[0, 2:], plan.damage))
+    first, previous = network.label(start, truth), network.label(start, damaged(truth, chance[0, 2:8], plan.damage))
     entries = [network.remember(first)] if network.memory is not None else []
-    predicted, answers = [], []
+    predicted, answers, last = [], [], start
     for t in range(1, len(frames)):
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
             embedding = network.encode(frames[t : t + 1])[0]
-            references = [network.label(start, truth)]  # anew: what it keeps was perhaps made without gradient
+            forgets = chance[t, 8] < np.float32(plan.forget)
+            references = [network.label(start, truth * (not forgets))]  # anew: what it keeps may have no gradient
+            before = previous
+            if chance[t, 8] < np.float32(plan.forget / 2):
+                before = network.label(last, torch.zeros_like(truth))
             if predicted and chance[t, 0] < np.float32(plan.recent):
                 among = len(predicted)
-                references.append(predicted[min(int(chance[t, 1] * np.float32(among)), among - 1)])
-            logits = enlarge(network.decode([network.match(embedding, references, previous, entries)])[0], size)
+                frame, masks = predicted[min(int(chance[t, 1] * np.float32(among)), among - 1)]
+                references.append(network.label(frame, masks * (not forgets)))
+            logits = enlarge(network.decode([network.match(embedding, references, before, entries)])[0], size)
             if t > plan.lead:
                 answers.append(logits)
             probabilities = logits.detach().softmax(0)
-            predicted.append(network.label(embedding, probabilities))
-            previous = network.label(embedding, damaged(probabilities, chance[t, 2:], plan.damage))
+            predicted.append((embedding, probabilities))
+            last = embedding
+            previous = network.label(embedding, damaged(probabilities, chance[t, 2:8], plan.damage))
             if network.memory is not None:
                 entries.append(network.remember(previous))
     return answers

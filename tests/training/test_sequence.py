@@ -70,7 +70,12 @@ def decided(model):
     return network
 
 
-PLANS = [Rollout(), Rollout(damage=0.7, recent=0.7), Rollout(damage=0.7, recent=0.7, lead=2)]
+PLANS = [
+    Rollout(),
+    Rollout(damage=0.7, recent=0.7),
+    Rollout(damage=0.7, recent=0.7, lead=2),
+    Rollout(recent=0.7, forget=0.8),
+]
 MODELS = ["camn-mobile", "camn-mobile-prior", "stm-mobile"]
 
 

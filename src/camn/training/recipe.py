@@ -39,9 +39,10 @@ class Recipe:
     optimizer: adamw, or sgd with momentum 0.9. backbone_rate: the backbone's rate over that of the rest. clip_norm:
     bound of the gradient's norm. ema: decay of the averaged weights. hard: fraction of hardest pixels in the loss at
     first and at last. jaccard: weight of that loss. damage: share of previous masks that are damaged, see
-    `damaged`. recent: share of steps that match against an earlier predicted frame too. lead: frames of each clip that
-    are followed without gradient before those that are learnt from; see `Rollout`. compile: have torch compile encoder
-    and decoder, which takes minutes at first.
+    `damaged`. recent: share of steps that match against an earlier predicted frame too. forget: share of steps that
+    match against the previous frame alone, or in half of them not even that, and must read the memory. lead: frames of
+    each clip that are followed without gradient before those that are learnt from; see `Rollout`. compile: have torch
+    compile encoder and decoder, which takes minutes at first.
 
     validate: a folder of videos, none of them trained on, to measure J&F on every so many steps and at the end, on the
     first validate_frames frames of each (0: all), at a short side of validate_size. tensorboard: keep a log for it; a
@@ -78,6 +79,7 @@ class Recipe:
     jaccard: float = 0.5
     damage: float = 0.0
     recent: float = 0.0
+    forget: float = 0.0
     lead: int = 0
     compile: bool = False
     workers: int = 1
@@ -120,7 +122,7 @@ class Recipe:
             (("rate", "clip_norm"), "a finite number over 0", lambda v: 0 < v < math.inf),
             (("backbone_rate", "power", "weight_decay", "jaccard"), "finite, 0 or more", lambda v: 0 <= v < math.inf),
             (("ema",), "at least 0 and less than 1", lambda v: 0 <= v < 1),
-            (("damage", "recent"), "in 0..1", lambda v: 0 <= v <= 1),
+            (("damage", "recent", "forget"), "in 0..1", lambda v: 0 <= v <= 1),
             (("hard",), "two fractions over 0 and up to 1", lambda v: len(v) == 2 and all(0 < x <= 1 for x in v)),
             (("videos", "frozen"), "a list", lambda v: isinstance(v, tuple)),
             (("amp", "compile", "partial", "tensorboard"), "true or false", lambda v: isinstance(v, bool)),
@@ -134,7 +136,7 @@ class Recipe:
 
     @property
     def rollout(self) -> Rollout:
-        return Rollout(self.damage, self.recent, self.lead, self.amp)
+        return Rollout(self.damage, self.recent, self.forget, self.lead, self.amp)
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then poly decay (Chen et al. 2018)."""

@@ -6,7 +6,7 @@ All clips of a batch go through a step at once, see `camn.model.batched`, and no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from camn.model.slots import Slots, upload
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 LARGE_TILE = 1 << 21  # on devices whose calls cost more than what they hold
-DRAWS = 8  # numbers that each frame of a clip takes: two for what it is matched against, the others for its damage
+DRAWS = 9  # numbers that each frame of a clip takes: two for what it is matched against, six for its damage, one more
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,16 @@ class Rollout:
     """How clips are followed in training.
 
     damage: chance that the mask fed to a step is damaged, see `damaged`. recent: chance, at each step, that one of the
-    predicted frames before it is matched against beside the first, as `matched_frames` has it in use. lead: frames
-    after the first that are followed without gradient and without loss, so that what comes after them begins from masks
-    that have drifted. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as in use.
+    predicted frames before it is matched against beside the first, as `matched_frames` has it in use. forget: chance,
+    at each step, that nothing is matched against but the frame before it, and half of that chance that this has no
+    masks either: what the network then knows of the objects is what its memory tells it. lead: frames after the first
+    that are followed without gradient and without loss, so that what comes after them begins from masks that have
+    drifted. amp: frames are encoded and decoded in bfloat16, and matched in single precision, as in use.
     """
 
     damage: float = 0.0
     recent: float = 0.0
+    forget: float = 0.0
     lead: int = 0
     amp: bool = False
 
@@ -59,7 +62,12 @@ def one_hot(labels: Tensor, objects: int) -> Tensor:
 def draws(seeds: Sequence[int], length: int) -> np.ndarray:
     """What chance decides in clips of so many frames, (B, T, DRAWS) float32 in 0..1: each clip's by its own seed, the
     same whatever else is in the batch."""
-    return np.stack([np.random.default_rng(seed).random((length, DRAWS), np.float32) for seed in seeds])
+
+    def drawn(seed: int) -> np.ndarray:
+        chance = np.random.default_rng(seed)  # the last number comes behind all others, which were there before it
+        return np.concatenate([chance.random((length, n), np.float32) for n in (DRAWS - 1, 1)], 1)
+
+    return np.stack([drawn(seed) for seed in seeds])
 
 
 def damaged(probabilities: Tensor, chance: Tensor, share: float, slots: Slots) -> Tensor:
@@ -121,12 +129,13 @@ def rollout(
     flat, embedded = _encoded(network, frames, plan)
     truth = one_hot(labels[:, 0], slots.most).to(frames.dtype)
     first = net.label(embedded[0], truth)
-    previous = net.label(embedded[0], damaged(truth, put[:, 0, 2:], plan.damage, slots))
+    previous = net.label(embedded[0], damaged(truth, put[:, 0, 2:8], plan.damage, slots))
     entries, masks = [net.remember(first)], [first.masks]
     for t in range(1, length):
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
             recent = [_rows(flat, masks, at[t], known[t])] if taken[t].any() else []
-            matched = net.match(embedded[t], [first, *recent], previous, [e for e in entries if e is not None])
+            seen = _remaining(first, recent, previous, chance[:, t, 8], put[:, t, 8], plan)
+            matched = net.match(embedded[t], *seen, [e for e in entries if e is not None])
             with _amp(frames, plan):
                 logits = net.decode(matched)
             logits = enlarge(logits, frames.shape[-2:])
@@ -137,13 +146,28 @@ def rollout(
         probabilities = logits.detach().softmax(1)
         masks.append(net.label(embedded[t], probabilities).masks)
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
-            previous = net.label(embedded[t], damaged(probabilities, put[:, t, 2:], plan.damage, slots))
+            previous = net.label(embedded[t], damaged(probabilities, put[:, t, 2:8], plan.damage, slots))
             entries.append(net.remember(previous))
 
 
 def _rows(flat: Any, masks: Sequence[tuple[Tensor, ...]], at: Tensor, known: Tensor) -> Labelled:
     """One frame of each clip among those whose masks are there; see `_recent`."""
     return Labelled(flat, tuple(map(torch.cat, zip(*masks, strict=True)))).rows(at, known)
+
+
+def _remaining(
+    first: Labelled, recent: Sequence[Labelled], previous: Labelled, drawn: np.ndarray, chance: Tensor, plan: Rollout
+) -> tuple[list[Labelled], Labelled]:
+    """What is matched against, and the previous frames, without the masks that are forgotten. drawn, chance (B,): the
+    same numbers, on the host and on the device."""
+    if not (drawn < plan.forget).any():
+        return [first, *recent], previous
+
+    def kept(frame: Labelled, share: float) -> Labelled:
+        keep = (chance >= share).to(frame.masks[0].dtype).view(-1, 1, 1, 1)
+        return replace(frame, masks=tuple(m * keep for m in frame.masks))
+
+    return [kept(frame, plan.forget) for frame in (first, *recent)], kept(previous, plan.forget / 2)
 
 
 def _amp(frames: Tensor, plan: Rollout) -> torch.autocast:
