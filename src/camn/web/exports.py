@@ -12,9 +12,10 @@ import numpy as np
 from camn import api
 from camn.files import replacing, writing
 from camn.masks import SegmentsWriter, encode_palette_png
-from camn.projects.project import Object, Project
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.record import Object
 from camn.web.jobs import Work
-from camn.web.problem import Problem
 from camn.web.schemas import Export, ExportKind
 
 ENDS: dict[ExportKind, str] = {
