@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from camn.api.datasets.open import DatasetVideo, dataset_videos, first_masks
     from camn.api.datasets.split import hold_out
     from camn.api.evaluate.run import Evaluation, evaluate
+    from camn.api.memory import enough_memory
     from camn.api.models.load import (
         Model,
         ModelInfo,
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
         preset_options,
     )
     from camn.api.segment.exporters import MovieKind, write_movie
+    from camn.api.segment.outputs import RUN_RECORD
     from camn.api.segment.parts import join_parts, part_options
-    from camn.api.segment.run import Summary, demo, enough_memory, segment_video
+    from camn.api.segment.run import Summary, demo, segment_video
     from camn.api.segment.spans import Span
     from camn.api.train.ablate import Ablation, ablate
     from camn.api.train.fuse import Fused, fuse
@@ -57,6 +59,7 @@ _HOME = {
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
+    "camn.api.segment.outputs": ("RUN_RECORD",),
     "camn.api.segment.parts": ("join_parts", "part_options"),
     "camn.api.models.load": (
         "Model",
@@ -82,7 +85,8 @@ _HOME = {
         "demo_options",
         "preset_options",
     ),
-    "camn.api.segment.run": ("Summary", "demo", "enough_memory", "segment_video"),
+    "camn.api.memory": ("enough_memory",),
+    "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
     "camn.media.image_folder": ("natural_key",),
@@ -93,6 +97,7 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "RUN_RECORD",
     "AblateOptions",
     "Ablation",
     "AnySegmenter",

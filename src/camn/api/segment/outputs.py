@@ -22,7 +22,7 @@ from camn.media.outputs import MaskWriter, prepare_output
 from camn.media.overlay import OverlayWriter
 from camn.media.source import Frame, FrameSource
 
-RECORD = "run.json"
+RUN_RECORD = "run.json"
 # Everything that a run can have written into its folder.
 _PATTERNS = (
     "masks/*.png",
@@ -32,7 +32,7 @@ _PATTERNS = (
     "overlay.mp4",
     "segments.json",
     "objects.csv",
-    RECORD,
+    RUN_RECORD,
 )
 _LEFT = tuple(map(leftovers, _PATTERNS))  # what a run that was killed did not end
 
@@ -146,7 +146,7 @@ def prepare_folder(folder: Path) -> Path:
 def _former(folder: Path) -> Mapping[str, Any] | None:
     """The record of a former run, if there is one."""
     try:
-        record = json.loads((folder / RECORD).read_bytes())
+        record = json.loads((folder / RUN_RECORD).read_bytes())
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("program") == "camn" else None
@@ -155,4 +155,4 @@ def _former(folder: Path) -> Mapping[str, Any] | None:
 def listed(folder: Path, options: SegmentOptions) -> Sequence[Path]:
     """What a run leaves in its folder, to be shown."""
     names = ["masks", *(["overlay.mp4"] if options.overlay else []), *(["segments.json"] if options.json else [])]
-    return [folder / name for name in (*names, *(["alpha"] if options.alpha else []), "objects.csv", RECORD)]
+    return [folder / name for name in (*names, *(["alpha"] if options.alpha else []), "objects.csv", RUN_RECORD)]

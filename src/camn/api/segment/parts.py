@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from camn.api.options import SegmentOptions
-from camn.api.segment.outputs import RECORD, ObjectsTable, listed, prepare_folder
+from camn.api.segment.outputs import RUN_RECORD, ObjectsTable, listed, prepare_folder
 from camn.api.segment.record import recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
@@ -68,7 +68,7 @@ def _records(folders: Sequence[Path]) -> list[dict[str, Any]]:
     records, frames = [], 0
     for folder in folders:
         try:
-            record = json.loads((folder / RECORD).read_bytes())
+            record = json.loads((folder / RUN_RECORD).read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(f"{folder}: no finished part of a video ({error}); segment it first") from error
         start, stop = record.get("span", [0, None])
