@@ -37,9 +37,9 @@ class Oracle:
     known: dict[int, set[int]] = field(default_factory=dict)
     users: list[int] = field(default_factory=list)
     spread: list[int] = field(default_factory=list)
-    since: list[int] = field(default_factory=list)  # remembered since the last mask from the user
+    since: list[int] = field(default_factory=list)  # remembered without doubt since the last mask from the user
 
-    def remember(self, index: int, share: dict[int, float], given: bool) -> None:
+    def remember(self, index: int, share: dict[int, float], given: bool, doubtful: bool) -> None:
         self.shares[index], self.known[index] = dict(share), set(share) - {0}
         if given:
             self.users = list(dict.fromkeys([*self.users, index]))
@@ -47,7 +47,8 @@ class Oracle:
             self.since = []
         elif index % self.every == 0 and self.most:
             self.spread.append(index)
-            self.since.append(index)
+            if not doubtful:
+                self.since.append(index)
             if len(self.spread) > self.most:
                 self.spread.remove(min(self.spread[:-1], key=self.room, default=index if self.most == 0 else -1))
 
@@ -66,7 +67,7 @@ class Oracle:
 
 operations = st.lists(
     st.one_of(
-        st.tuples(st.just("see"), st.booleans()),
+        st.tuples(st.sampled_from(["see", "see with doubt"]), st.booleans()),
         st.tuples(st.just("correct"), st.none()),
         st.tuples(
             st.just("select"), st.permutations(range(1, 5)).flatmap(lambda p: st.integers(0, 4).map(lambda n: p[:n]))
@@ -87,11 +88,11 @@ def test_holds_what_its_rules_say(every, most, matched, todo):
             oracle.select(list(how))
             objects = list(how)
         else:
-            index += what == "see"
+            index += what != "correct"
             share = {o: (o + 1.0 + index % 3) / 16 for o in (0, *objects)}
-            user = bool(how) or what == "correct"
-            bank.remember(index, frame(index, share), entry(index, objects) if objects else None, user)
-            oracle.remember(index, share, user)
+            user, doubtful = bool(how) or what == "correct", what == "see with doubt"
+            bank.remember(index, frame(index, share), entry(index, objects) if objects else None, user, doubtful)
+            oracle.remember(index, share, user, doubtful)
         check(bank, oracle, objects, index)
 
 

@@ -19,7 +19,8 @@ class InferenceConfig:
     with a mask from the user always stay. When full, the frame that lies closest in time to its neighbours goes, so
     that those kept stay spread over the video.
     matched_frames: the newest of every k-th frames that are matched against like frames with a mask from the user, so
-    many; None for the network's own number.
+    many; None for the network's own number. match_above: of those, only frames on which each object that was found has
+    at least this confidence (`camn.inference.Result`): a doubtful mask would be taken for a true one from then on.
     short_side, max_side: size at which the network works; frames are never enlarged by more than `short_side` asks, and
     the long side never exceeds max_side. Output is always at the frame's own size.
     lost_below: an object is lost where its largest probability stays below this.
@@ -32,6 +33,7 @@ class InferenceConfig:
     memory_every: int = 5
     memory_frames: int | None = None
     matched_frames: int | None = None
+    match_above: float = 0.9
     short_side: int = 480
     max_side: int = 1041
     lost_below: float = 0.5
@@ -45,6 +47,8 @@ class InferenceConfig:
         for name in ("memory_frames", "matched_frames"):
             if (value := getattr(self, name)) is not None and value < 0:
                 raise ConfigError(f"{name} is {value}: it must be 0 or more")
+        if not 0 <= self.match_above <= 1:
+            raise ConfigError(f"match_above is {self.match_above}: it must be in 0..1")
         if self.short_side < 32 or self.max_side < self.short_side:
             raise ConfigError(f"sizes {self.short_side}, {self.max_side}: need 32 <= short_side <= max_side")
         if self.backend not in get_args(Backend):

@@ -25,8 +25,8 @@ class Bank:
     Kept always: every frame with a mask from the user (`references`) and the previous frame. Of the others every
     `every`-th is remembered, at most `most` of them; when one more comes, the one that lies closest in time to its
     neighbours goes, so that those kept stay spread over the video. The newest `matched` of them since the last mask
-    from the user are matched against, too. Memory is so bounded by the number of masks given, by `most` and by
-    `matched`, whatever the video's length.
+    from the user are matched against, too, but for those that are doubtful. Memory is so bounded by the number of masks
+    given, by `most` and by `matched`, whatever the video's length.
     """
 
     def __init__(self, every: int, most: int, matched: int = 0):
@@ -38,8 +38,9 @@ class Bank:
         self._recent: list[Labelled] = []
         self._last: Remembered | None = None
 
-    def remember(self, index: int, frame: Labelled, entry: Entry | None, given: bool) -> None:
-        """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's.
+    def remember(self, index: int, frame: Labelled, entry: Entry | None, given: bool, doubtful: bool = False) -> None:
+        """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's. doubtful: so
+        much so that it is not to be matched against.
 
         A frame that was taken in before, and is now given masks, takes its own place."""
         self.previous = frame
@@ -55,7 +56,8 @@ class Bank:
             self._given = [*self._given[:known], self._last, *self._given[known + 1 :]]
         elif self.most and index % self.every == 0:
             self._spread = _thinned([*self._spread, self._last], self.most)
-            self._recent = [*self._recent, frame][-self.matched :] if self.matched else []
+            if self.matched and not doubtful:
+                self._recent = [*self._recent, frame][-self.matched :]
 
     def to_match(self) -> list[Labelled]:
         """Frames to match against: those given, and the newest remembered since."""
