@@ -198,7 +198,8 @@ class Segmenter:
     def _new_bank(self) -> Bank:
         most, matched = self.config.memory_frames, self.config.matched_frames
         most = self.network.memory_frames if most is None else most
-        return Bank(self.config.memory_every, most, self.network.matched_frames if matched is None else matched)
+        matched = self.network.matched_frames if matched is None else matched
+        return Bank(self.config.memory_every, most, matched, self.config.reference_frames)
 
     def _amp(self) -> torch.autocast:
         use = self.config.autocast and self.device.type == "cuda"
@@ -279,8 +280,10 @@ class Segmenter:
             entry = None
             if self.network.memory is not None and len(objects):
                 entry = self.network.remember(labelled)
+            stated = frozenset(given)
+            shown = [objects.channel(id) for id in stated & set(np.unique(ids).tolist())] if stated else None
         ids = ids.copy()  # an answer is the caller's own
-        bank.remember(index, labelled, entry, bool(frozenset(given)), doubtful)
+        bank.remember(index, labelled, entry, shown, doubtful)
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids
 
