@@ -48,7 +48,8 @@ def test_strides_and_widths(name, size):
         backbone = build_backbone(name)
         maps = backbone(torch.zeros(2, 3, *size))
     assert backbone.channels == WIDTHS[name]
-    for x, width, stride in zip(maps, WIDTHS[name], (4, 8, 16), strict=True):
+    widths = (backbone.stem, *WIDTHS[name])
+    for x, width, stride in zip(maps, widths, (2, 4, 8, 16), strict=True):
         assert x.shape == (2, width, *((s - 1) // stride + 1 for s in size))
 
 
@@ -57,7 +58,7 @@ def test_each_map_is_centred_on_every_stride_th_pixel(name):
     """What a pixel of a map sees lies evenly about image pixel stride * i: features stay in place at every stride."""
     backbone = build(build_backbone(name)).requires_grad_(False)
     image = noise(1, 3, 161, 161).requires_grad_()
-    for x, stride in zip(backbone(image), (4, 8), strict=False):
+    for x, stride in zip(backbone(image), (2, 4, 8), strict=False):
         i = 80 // stride
         (grad,) = torch.autograd.grad(x[0, :, i, i].sum(), image, retain_graph=True)
         seen = grad[0].abs().sum(0)
