@@ -23,6 +23,8 @@ WIDTHS = {
     "resnet101": (256, 512, 2048),
     "mobilenet_v2": (24, 32, 320),
     "efficientnet_lite0": (24, 40, 112),
+    "efficientnet_lite1": (24, 40, 112),
+    "efficientnet_lite2": (24, 48, 120),
 }
 
 
@@ -53,7 +55,7 @@ def test_strides_and_widths(name, size):
         assert x.shape == (2, width, *((s - 1) // stride + 1 for s in size))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2"])
 def test_each_map_is_centred_on_every_stride_th_pixel(name):
     """What a pixel of a map sees lies evenly about image pixel stride * i: features stay in place at every stride."""
     backbone = build(build_backbone(name)).requires_grad_(False)

@@ -40,7 +40,7 @@ def _lite(number: int, width: float, depth: float, channels: tuple[int, int, int
     """width, depth: how much wider and deeper than Lite0 it is. head: its blocks past stride 16, an expression.
 
     Its own normalisation: on ImageNet classes among our stills it gave 0.43 against 0.29 of the probability to the
-    right class (horses), and as much on the others. Its maps end in no activation and vary by 6 to 9 about 0, with
+    right class (horses), and as much on the others. Its maps end in no activation and vary by 6 to 11 about 0, with
     which STM's keys would tell one position from another so sharply from the first step on that nothing is learnt:
     `spread`.
     """
@@ -71,6 +71,8 @@ BACKBONES = {
         r"features\.18\.|classifier\.",
     ),
     "efficientnet_lite0": _lite(0, 1.0, 1.0, (24, 40, 112), "1[1-5]", "57934424"),
+    "efficientnet_lite1": _lite(1, 1.0, 1.1, (24, 40, 112), "(1[5-9]|20)", "77cc7160"),
+    "efficientnet_lite2": _lite(2, 1.1, 1.2, (24, 48, 120), "(1[5-9]|20)", "9656183e"),
 }
 
 
