@@ -1,5 +1,7 @@
 """The slim STM: aligned sizes, batches against one by one, odds against probabilities, what it starts from."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -25,6 +27,7 @@ CONFIG = StmConfig(
     masked_values=True,
     norms=True,
 )
+LITE2 = replace(CONFIG, backbone="efficientnet_lite2")
 SIZE = (33, 49)
 
 
@@ -135,7 +138,7 @@ def test_lean_answers_the_same(network):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("config", [CONFIG, StmConfig()], ids=["lite", "resnet"])
+@pytest.mark.parametrize("config", [CONFIG, LITE2, StmConfig()], ids=["lite", "lite2", "resnet"])
 def test_both_encoders_start_from_one_backbone(config):
     torch.manual_seed(1)
     backbone = build_backbone(config.pretrained).state_dict()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from camn.lean.known import unknown
-from camn.model.backbones import EfficientNetLite0, FrozenBatchNorm, LiteBlock, ResidualBottleneck, ResNet
+from camn.model.backbones import FrozenBatchNorm, ResidualBottleneck, ResNet
+from camn.model.efficientnet import EfficientNetLite, LiteBlock
 from camn.model.stm_encoders import ResNetEncoder, ResNetMemory
 
 Part = TypeVar("Part", bound=nn.Module)
@@ -19,7 +20,7 @@ Part = TypeVar("Part", bound=nn.Module)
 NORMS: dict[type[nn.Module], dict[str, str]] = {
     ResNet: {"bn1": "conv1"},
     ResidualBottleneck: {"bn1": "conv1", "bn2": "conv2", "bn3": "conv3"},
-    EfficientNetLite0: {"_bn0": "_conv_stem"},
+    EfficientNetLite: {"_bn0": "_conv_stem"},
     LiteBlock: {"_bn0": "_expand_conv", "_bn1": "_depthwise_conv", "_bn2": "_project_conv"},
     ResNetEncoder: {"bn1": "conv1"},
     ResNetMemory: {"bn1": "conv1"},

@@ -30,9 +30,7 @@ EVERY = 0.1  # seconds between two events of one job's progress
 class Work:
     """One job, as a `Watch` of what it does: that calls `tell` after each frame; by that it is shown, and stopped."""
 
-    def __init__(
-        self, project: str, kind: Kind, do: Done, asked: Propagation | Export | None, known: tuple, total: int
-    ):
+    def __init__(self, project: str, kind: Kind, do: Done, asked: Wish | None, known: tuple, total: int):
         self.id, self.project, self.asked = secrets.token_hex(6), project, asked
         self.kind: Kind = kind
         self.state: JobState = "queued"
@@ -120,10 +118,10 @@ class Jobs:
         work.state, work.frame = "interrupted", frame
         self._add(work)
 
-    def add_exported(self, project: str, asked: Export, output: Path, file_name: str) -> None:
-        """A file that another run of the server made; its stem is its job's id."""
+    def add_exported(self, project: str, id: str, asked: Export, output: Path, file_name: str) -> None:
+        """A file that another run of the server made. id: of its job."""
         work = Work(project, "export", lambda work: None, asked, (), 0)
-        work.id, work.state, work.output, work.file_name = output.stem, "done", output, file_name
+        work.id, work.state, work.output, work.file_name = id, "done", output, file_name
         self._add(work)
 
     def _add(self, work: Work) -> None:

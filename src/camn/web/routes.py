@@ -12,6 +12,7 @@ import camn
 from camn.projects.problem import Problem
 from camn.web import schemas
 from camn.web.bodies import content_length, stream
+from camn.web.exports import offers
 from camn.web.file_names import readable
 from camn.web.parameters import RAW, FileName, Here, Index, Mine, ObjectId
 from camn.web.shown import shown, shown_object
@@ -32,6 +33,7 @@ def server(here: Here) -> schemas.Server:
         device=here.device,
         seq=here.events.seq,
         limits=schemas.LimitsShown(**dataclasses.asdict(here.limits)),
+        exports=offers(),
     )
 
 
