@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -129,7 +130,7 @@ def named(model: Any) -> tuple[str, ...]:
 
 
 def _post(fields: dict[str, Any]) -> PostProcess:
-    known = PostProcess.__dataclass_fields__
+    known = [option.name for option in dataclasses.fields(PostProcess)]
     if unknown := [name for name in fields if name not in known]:
         raise ConfigError(f"post: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
     return PostProcess(**fields)
