@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camn import lean
 from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
@@ -63,7 +64,8 @@ class Segmenter:
         network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.backends = Backends(config.backend, self.device, notice)
         # A CPU gains by leaving out, object by object, what cannot matter; to others every call and every wait is dear.
-        self.network = self.backends.apply(network.lean() if self.device.type == "cpu" else network.at_once())
+        form = lean.of if self.device.type == "cpu" else lean.at_once
+        self.network = self.backends.apply(form(network))
         self.objects = ObjectIds()
         self.index = -1
         self._bank = self._new_bank()
