@@ -163,6 +163,8 @@ BAD = {
     "STM's stages": (lambda: StmConfig(blocks=(3, 4)), "three stages"),
     "STM's blocks": (lambda: StmConfig(blocks=(3, 0, 6)), "three stages"),
     "STM's widths": (lambda: StmConfig(width=0), "every width must be 1 or more"),
+    "reference_frames": (lambda: InferenceConfig(reference_frames=1), "reference_frames is 1"),
+    "match_above": (lambda: InferenceConfig(match_above=1.5), "match_above is 1.5"),
     "short side": (lambda: InferenceConfig(short_side=16), "32 <= short_side"),
     "max side": (lambda: InferenceConfig(short_side=480, max_side=400), "short_side <= max_side"),
 }

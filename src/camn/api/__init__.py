@@ -36,8 +36,9 @@ if TYPE_CHECKING:
         demo_options,
         preset_options,
     )
-    from camn.api.segment.exporters import MovieKind, write_movie
-    from camn.api.segment.parts import join_parts, part_options
+    from camn.api.segment.export import MovieKind, export_masks, write_movie
+    from camn.api.segment.exporters import page_exports
+    from camn.api.segment.parts import join_parts, join_reads_video, part_options
     from camn.api.segment.run import Summary, demo, enough_memory, segment_video
     from camn.api.segment.spans import Span
     from camn.api.train.ablate import Ablation, ablate
@@ -57,7 +58,7 @@ _HOME = {
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
-    "camn.api.segment.parts": ("join_parts", "part_options"),
+    "camn.api.segment.parts": ("join_parts", "join_reads_video", "part_options"),
     "camn.api.models.load": (
         "Model",
         "ModelInfo",
@@ -70,7 +71,8 @@ _HOME = {
         "open_model",
     ),
     "camn.api.train.options": ("AblateOptions", "FuseOptions"),
-    "camn.api.segment.exporters": ("MovieKind", "write_movie"),
+    "camn.api.segment.export": ("MovieKind", "export_masks", "write_movie"),
+    "camn.api.segment.exporters": ("page_exports",),
     "camn.api.options": (
         "InferenceOptions",
         "Notice",
@@ -130,17 +132,20 @@ __all__ = [
     "demo_options",
     "enough_memory",
     "evaluate",
+    "export_masks",
     "first_masks",
     "fuse",
     "fusions",
     "hold_out",
     "join_parts",
+    "join_reads_video",
     "load",
     "model_sha256",
     "models",
     "natural_key",
     "open_model",
     "open_source",
+    "page_exports",
     "part_options",
     "prefetch",
     "preset_options",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from camn.api.segment.exporters import EXPORTERS
 from camn.config import Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
 
 AlphaKind = Literal["png", "prores", "vp9"]
+# Exports that every run writes, or that have an option of their own; all others are named by the option `export`.
+_ALWAYS = ("masks", "objects")
+_SWITCHES = {"overlay": "overlay", "json": "coco"}
+_OWN = (*_ALWAYS, *_SWITCHES.values(), *(f"alpha {kind}" for kind in get_args(AlphaKind)))
+if TYPE_CHECKING:
+    ExportName = str
+else:
+    ExportName = Literal[tuple(name for name in EXPORTERS if name not in _OWN)]
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ class InferenceOptions:
     memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
     memory_frames: int | None = InferenceConfig.memory_frames  # of these, at most so many are kept: 3, STM 40
     matched_frames: int | None = InferenceConfig.matched_frames  # the newest of them to match against: 1, published 0
+    match_above: float = InferenceConfig.match_above  # only where each object has this confidence, 0..1
+    reference_frames: int = InferenceConfig.reference_frames  # of frames with your masks, keep the first and the newest
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given
@@ -87,7 +97,14 @@ class InferenceOptions:
         """A max_side below the short side bounds that too."""
         short = min(self.short_side, self.max_side)
         return InferenceConfig(
-            self.memory_every, self.memory_frames, self.matched_frames, short, self.max_side, backend=self.backend
+            self.memory_every,
+            self.memory_frames,
+            self.matched_frames,
+            self.match_above,
+            self.reference_frames,
+            short,
+            self.max_side,
+            backend=self.backend,
         )
 
 
@@ -100,6 +117,7 @@ class SegmentOptions(InferenceOptions):
     overlay: bool = True  # write overlay.mp4: the objects tinted over the video
     json: bool = True  # write segments.json: COCO run-length masks
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
+    export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/formats.md
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
     fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
     overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
@@ -111,8 +129,23 @@ class SegmentOptions(InferenceOptions):
             raise ConfigError("model: give one or more, such as camn-mobile")
         if wrong := [kind for kind in self.alpha if kind not in get_args(AlphaKind)]:
             raise ConfigError(f"alpha: unknown kind {wrong[0]!r}; choose among {', '.join(get_args(AlphaKind))}")
+        if wrong := [name for name in self.export if name not in EXPORTERS or name in _OWN]:
+            known = ", ".join(name for name in EXPORTERS if name not in _OWN)
+            raise ConfigError(f"export: unknown kind {wrong[0]!r}; choose among {known}")
         if not 0.01 <= self.fps <= 1000:
             raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
+
+    def outputs(self) -> tuple[str, ...]:
+        """Names of all that is to be written, see `camn.api.segment.exporters`."""
+        switched = (name for option, name in _SWITCHES.items() if getattr(self, option))
+        alpha = (f"alpha {kind}" for kind in self.alpha)
+        return tuple(dict.fromkeys(("masks", *switched, *alpha, *self.export, "objects")))
+
+    def with_outputs(self, names: Collection[str]) -> SegmentOptions:
+        """Of the outputs only these, and what is always written."""
+        switches: dict[str, Any] = {option: name in names for option, name in _SWITCHES.items()}
+        alpha = tuple(kind for kind in self.alpha if f"alpha {kind}" in names)
+        return replace(self, **switches, alpha=alpha, export=tuple(name for name in self.export if name in names))
 
     def files(self) -> tuple[str, ...]:
         """All weights that these options name: of the models, and of a fusion network of one's own."""
@@ -130,7 +163,7 @@ def named(model: Any) -> tuple[str, ...]:
 
 
 def _post(fields: dict[str, Any]) -> PostProcess:
-    known = [option.name for option in dataclasses.fields(PostProcess)]
+    known = PostProcess.__dataclass_fields__
     if unknown := [name for name in fields if name not in known]:
         raise ConfigError(f"post: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
     return PostProcess(**fields)

@@ -69,7 +69,7 @@ class Videos:
         """own: a temporary folder. made: what becomes the outputs."""
         options = SegmentOptions(**task.options)
         if task.parts:
-            video = fetch(task.video, own / "video") if options.overlay else task.video
+            video = fetch(task.video, own / "video") if api.join_reads_video(options) else task.video
             parts = [fetch(beside(task.out, part), own / "parts") for part in task.parts]
             return api.join_parts(video, parts, made, options)
         model = self._model_for(task, options)

@@ -63,7 +63,8 @@ def overlay_encoding(size: tuple[int, int]) -> Encoding:
 class OverlayWriter:
     """overlay.mp4: H.264 with the source's size, frame count and frame times. See Movie for what happens on errors.
 
-    size: (H, W). fps: the source's, or the rate to show an image folder at. tick: the source's time_base.
+    size: (H, W). fps: the source's, or the rate to show an image folder at. tick: the source's time_base. opacity,
+    palette: as for `draw_overlay`.
     """
 
     def __init__(
@@ -73,15 +74,16 @@ class OverlayWriter:
         fps: Fraction | int = 24,
         tick: Fraction | None = None,
         opacity: float = 0.5,
+        palette: np.ndarray = masks.PALETTE,
     ):
         if not 0 <= opacity <= 1:
             raise OutputError(f"{path}: overlay opacity {opacity} must be between 0 and 1")
-        self.opacity = opacity
+        self.opacity, self.palette = opacity, palette
         self.movie = Movie(path, overlay_encoding(size), size, fps, tick)
 
     def write(self, frame: Frame, ids: np.ndarray) -> None:
         """ids (H, W) uint8, of the frame's own size. Raises OutputError."""
-        self.movie.write(draw_overlay(frame.image, ids, self.opacity), frame.time)
+        self.movie.write(draw_overlay(frame.image, ids, self.opacity, self.palette), frame.time)
 
     def close(self) -> None:
         self.movie.close()

@@ -117,10 +117,10 @@ class Jobs:
         work.state, work.frame = "interrupted", frame
         self._add(work)
 
-    def add_exported(self, project: str, asked: Export, output: Path, file_name: str) -> None:
-        """A file that another run of the server made; its stem is its job's id."""
+    def add_exported(self, project: str, id: str, asked: Export, output: Path, file_name: str) -> None:
+        """A file that another run of the server made. id: of its job."""
         work = Work(project, "export", lambda work: None, asked, (), 0)
-        work.id, work.state, work.output, work.file_name = output.stem, "done", output, file_name
+        work.id, work.state, work.output, work.file_name = id, "done", output, file_name
         self._add(work)
 
     def _add(self, work: Work) -> None:

@@ -12,6 +12,7 @@ import camn
 from camn.projects.project import Project
 from camn.web import schemas
 from camn.web.bodies import content_length, stream
+from camn.web.exports import offers
 from camn.web.file_names import readable
 from camn.web.problem import Problem
 from camn.web.studio import Studio
@@ -49,6 +50,7 @@ def server(here: Here) -> schemas.Server:
         device=here.device,
         seq=here.events.seq,
         limits=schemas.LimitsShown(**dataclasses.asdict(here.limits)),
+        exports=offers(),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from camn import api
 
 Id = Annotated[int, Field(ge=1, le=254)]
 Index = Annotated[int, Field(ge=0, lt=1 << 31)]
@@ -12,7 +14,10 @@ Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
-ExportKind = Literal["masks", "coco", "overlay", "prores", "vp9"]
+if TYPE_CHECKING:
+    ExportKind = str
+else:
+    ExportKind = Literal[tuple(api.page_exports())]
 MaskKind = Literal["shown", "given", "predicted"]
 ClearKind = Literal["given", "predicted", "both"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -167,6 +172,15 @@ class LimitsShown(BaseModel):
     zip_members: int
 
 
+class ExportOffer(BaseModel):
+    """kind: for `Export`. title, form: words for it and its format. wishes: fields of `Export` that change it."""
+
+    kind: ExportKind
+    title: str
+    form: str
+    wishes: list[str]
+
+
 class Server(BaseModel):
     version: str
     run: str
@@ -174,6 +188,7 @@ class Server(BaseModel):
     device: str | None
     seq: int
     limits: LimitsShown
+    exports: list[ExportOffer]
 
 
 class Failure(BaseModel):

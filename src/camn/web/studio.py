@@ -47,8 +47,8 @@ class Studio:
     def _take_up(self, project: Project) -> None:
         """What another run of the server left undone."""
         tidy(project)
-        for path, made in exported(project):
-            self.jobs.add_exported(project.id, made, path, file_name(project, made))
+        for job, path, made in exported(project):
+            self.jobs.add_exported(project.id, job, made, path, file_name(project, made))
         if project.record.state == "decoding":
             self._decode(project)
         elif asked := project.record.asked:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from camn import api
-from camn.api.segment.exporters import cut
+from camn.api.segment.exporters.cutout import cut
 from camn.errors import VideoError
 from camn.masks import PALETTE
 from camn.media.overlay import draw_overlay

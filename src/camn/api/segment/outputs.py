@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -13,56 +12,15 @@ from typing import Any
 import numpy as np
 
 from camn.api.options import SegmentOptions
+from camn.api.segment.exporters import exporters
+from camn.api.segment.exporters.exporter import About, Shown
 from camn.errors import OutputError
-from camn.files import leftovers, replacing, writing
+from camn.files import leftovers, writing
 from camn.inference import Result
-from camn.masks import SegmentsWriter
-from camn.media.alpha import AlphaWriter
-from camn.media.outputs import MaskWriter, prepare_output
-from camn.media.overlay import OverlayWriter
+from camn.media.outputs import prepare_output
 from camn.media.source import Frame, FrameSource
 
 RECORD = "run.json"
-# Everything that a run can have written into its folder.
-_PATTERNS = (
-    "masks/*.png",
-    "alpha/*/*.png",
-    "alpha/*.mov",
-    "alpha/*.webm",
-    "overlay.mp4",
-    "segments.json",
-    "objects.csv",
-    RECORD,
-)
-_LEFT = tuple(map(leftovers, _PATTERNS))  # what a run that was killed did not end
-
-
-class ObjectsTable:
-    """objects.csv: a line for each object and frame: frame, name, id, area in pixels, confidence 0..1, lost 0 or 1."""
-
-    COLUMNS = ("frame", "name", "id", "area", "confidence", "lost")
-
-    def __init__(self, path: Path):
-        self._stack = ExitStack()
-        part = self._stack.enter_context(replacing(path))
-        with writing(path):
-            self._file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8"))
-        self._path, self._rows = path, csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(self.COLUMNS)
-
-    def write(self, frame: Frame, result: Result) -> None:
-        areas = np.bincount(result.ids.ravel(), minlength=256)
-        with writing(self._path):
-            for id, confidence in result.confidence.items():
-                line = (frame.index, frame.name, id, areas[id], f"{confidence:.4f}", int(id in result.lost))
-                self._rows.writerow(line)
-
-    def __enter__(self) -> ObjectsTable:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # Also after an error elsewhere: what was written is true. The file itself fails by its own error.
-        self._stack.__exit__(None, None, None)
 
 
 class Outputs:
@@ -70,34 +28,19 @@ class Outputs:
 
     def __init__(self, folder: Path, source: FrameSource, options: SegmentOptions, names: Mapping[int, str] | None):
         self._stack = ExitStack()
-        fps, tick = source.fps or options.rate(), source.time_base
-        enter = self._stack.enter_context
+        about = About(source.size, source.fps or options.rate(), source.time_base, names or {})
         with ExitStack() as undo:  # an error while opening ends those opened so far
             undo.push(self._stack)
-            self.masks = MaskWriter(folder / "masks")
-            self.table = enter(ObjectsTable(folder / "objects.csv"))
-            self.segments = enter(SegmentsWriter(folder / "segments.json", names)) if options.json else None
-            video = folder / "overlay.mp4"
-            self.overlay = enter(OverlayWriter(video, source.size, fps, tick)) if options.overlay else None
-            kinds = dict.fromkeys(options.alpha)
-            self.alpha = [enter(AlphaWriter(folder / "alpha", kind, source.size, fps, tick)) for kind in kinds]
+            chosen = exporters(options.outputs()).values()
+            self._writes = [self._stack.enter_context(one.open(folder / one.path, about)) for one in chosen]
             undo.pop_all()
 
     def write(self, frame: Frame, result: Result | None) -> None:
         """One frame; without a result there is no object yet, and its mask is empty."""
         ids = np.zeros(frame.image.shape[:2], np.uint8) if result is None else result.ids
-        self.masks.write(frame.name, ids)
-        if self.overlay:
-            self.overlay.write(frame, ids)
-        if self.segments:
-            self.segments.add(frame.index, frame.name, ids)
-        if result:
-            self.table.write(frame, result)
-        if self.alpha:
-            known = result.confidence if result else ()
-            probabilities = {id: result.probability(id) for id in known} if result else {}
-            for writer in self.alpha:
-                writer.write(frame, probabilities)
+        shown = Shown(frame.index, frame.name, ids, frame, result)
+        for write in self._writes:
+            write(shown)
 
     def __enter__(self) -> Outputs:
         return self
@@ -118,7 +61,7 @@ def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bo
         raise OutputError(f"{folder}: holds the video {video}, and outputs could replace it; give another folder")
     for mask in masks:
         own = mask.resolve()
-        if any(own.is_relative_to((folder / name).resolve()) for name in ("masks", "alpha", "segments.json")):
+        if any(own.is_relative_to((folder / one.path).resolve()) for one in exporters().values()):
             raise OutputError(f"{folder}: holds the masks {mask}, and outputs would replace them; give another folder")
     if overwrite or not folder.exists() or _former(folder):
         return
@@ -135,12 +78,21 @@ def prepare_folder(folder: Path) -> Path:
     prepare_output(folder)
     if _former(folder):
         with writing(folder):
-            for path in {path for pattern in (*_PATTERNS, *_LEFT) for path in folder.glob(pattern)}:
+            for path in {path for pattern in _patterns() for path in folder.glob(pattern)}:
                 path.unlink()
-            for path in [*folder.glob("alpha/*"), folder / "alpha", folder / "masks"]:
+            rooms = {str(room) for pattern in _patterns() for room in Path(pattern).parents if room.name}
+            for path in [
+                path for room in sorted(rooms, reverse=True) for path in folder.glob(room)
+            ]:  # inner ones first
                 with suppress(OSError):  # holds something else, or is none
                     path.rmdir()
     return folder
+
+
+def _patterns() -> list[str]:
+    """Of everything that a run can have written into its folder, also of what one that was killed did not end."""
+    whole = [RECORD, *(pattern for one in exporters().values() for pattern in one.patterns)]
+    return [*whole, *map(leftovers, whole)]
 
 
 def _former(folder: Path) -> Mapping[str, Any] | None:
@@ -154,5 +106,5 @@ def _former(folder: Path) -> Mapping[str, Any] | None:
 
 def listed(folder: Path, options: SegmentOptions) -> Sequence[Path]:
     """What a run leaves in its folder, to be shown."""
-    names = ["masks", *(["overlay.mp4"] if options.overlay else []), *(["segments.json"] if options.json else [])]
-    return [folder / name for name in (*names, *(["alpha"] if options.alpha else []), "objects.csv", RECORD)]
+    paths = [one.path for one in exporters(options.outputs()).values()]
+    return [folder / path for path in dict.fromkeys((*paths, RECORD))]

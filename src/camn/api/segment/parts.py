@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
-import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from camn.api.options import SegmentOptions
-from camn.api.segment.outputs import RECORD, ObjectsTable, listed, prepare_folder
+from camn.api.segment.export import about_video, named_frames, seen_frames, write_exports
+from camn.api.segment.exporters import exporters
+from camn.api.segment.outputs import RECORD, listed, prepare_folder
 from camn.api.segment.record import recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
 from camn.errors import ConfigError, DataError
-from camn.files import replacing, writing
-from camn.masks import SegmentsWriter
 from camn.media.image_folder import list_images
 from camn.media.opening import open_source
-from camn.media.overlay import OverlayWriter
-from camn.media.source import prefetch
 
 
 def part_options(options: SegmentOptions) -> SegmentOptions:
@@ -30,9 +27,16 @@ def part_options(options: SegmentOptions) -> SegmentOptions:
 
     Raises ConfigError for outputs that cannot be joined.
     """
-    if movies := [kind for kind in options.alpha if kind != "png"]:
-        raise ConfigError(f"alpha {movies[0]}: cannot be made of a video that is split at keyframes; png can")
-    return dataclasses.replace(options, overlay=False, json=False)
+    wanted = exporters(options.outputs())
+    for name, one in wanted.items():
+        if one.join is None and not one.remade:
+            raise ConfigError(f"{name}: cannot be made of a video that is split at keyframes; {one.instead}")
+    return options.with_outputs([name for name, one in wanted.items() if not one.remade])
+
+
+def join_reads_video(options: SegmentOptions) -> bool:
+    """Whether `join_parts` reads the video's frames."""
+    return any(one.remade and one.needs == "frames" for one in exporters(options.outputs()).values())
 
 
 def join_parts(
@@ -48,9 +52,10 @@ def join_parts(
     records = _records(folders)
     prepare_folder(folder)
     with recording(folder, _about(records, options)) as record:
-        _copy_pictures(folders, folder)
-        _join_tables([part / "objects.csv" for part in folders], folder / "objects.csv")
-        _draw(video, folder, options)
+        for one in exporters(options.outputs()).values():
+            if one.join:
+                one.join([part / one.path for part in folders], folder / one.path)
+        _remake(video, folder, options, (record["height"], record["width"]))
     return Summary(
         folder=folder,
         frames=record["frames"],
@@ -100,35 +105,16 @@ def _about(records: Sequence[dict[str, Any]], options: SegmentOptions) -> dict[s
     }
 
 
-def _copy_pictures(folders: Sequence[Path], folder: Path) -> None:
-    with writing(folder):
-        for part in folders:
-            for file in [*part.glob("masks/*.png"), *part.glob("alpha/*/*.png")]:
-                target = folder / file.relative_to(part)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
-
-
-def _join_tables(tables: Sequence[Path], target: Path) -> None:
-    with replacing(target) as made, made.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(ObjectsTable.COLUMNS)
-        for table in tables:
-            with table.open(newline="", encoding="utf-8") as lines:
-                rows.writerows(list(csv.reader(lines))[1:])
-
-
-def _draw(video: str | Path, folder: Path, options: SegmentOptions) -> None:
+def _remake(video: str | Path, folder: Path, options: SegmentOptions, size: tuple[int, int]) -> None:
     """The outputs that run through the whole video, of the masks that are there."""
     files = list_images(folder / "masks")
-    with ExitStack() as stack:
-        if options.json:
-            segments = stack.enter_context(SegmentsWriter(folder / "segments.json"))
-            for index, file in enumerate(files):
-                segments.add(index, file.stem, read_labels(file))
-        if options.overlay:
-            source = open_source(video)
-            fps = source.fps or options.rate()
-            overlay = stack.enter_context(OverlayWriter(folder / "overlay.mp4", source.size, fps, source.time_base))
-            for frame in stack.enter_context(closing(prefetch(source))):
-                overlay.write(frame, read_labels(folder / "masks" / f"{frame.name}.png"))
+    outputs = [(one.open, folder / one.path) for one in exporters(options.outputs()).values() if one.remade]
+    if not outputs:
+        return
+    source = open_source(video) if join_reads_video(options) else None
+
+    def masks(index: int) -> np.ndarray:
+        return read_labels(files[index])
+
+    frames = seen_frames(source, masks) if source else named_frames((file.stem for file in files), masks, size)
+    write_exports(outputs, about_video(size, source, options.rate()), frames)

@@ -8,25 +8,16 @@ import { attempt, fail, note } from "./messages.js";
 
 /** @import {Session} from "./session.js" */
 /** @import {Store} from "./store.js" */
-/** @import {ExportKind, Job} from "./types.js" */
+/** @import {ExportOffer, Job} from "./types.js" */
 /**
  * @typedef {object} Row
- * @property {ExportKind} kind
+ * @property {ExportOffer} offer
  * @property {HTMLButtonElement} main
  * @property {HTMLElement} state
  * @property {HTMLElement} bar
  * @property {HTMLButtonElement} cancel
  * @property {HTMLAnchorElement} link
  */
-
-/** @type {[ExportKind, string, string][]} */
-const KINDS = [
-  ["masks", "Masks", "palette PNG, zip"],
-  ["coco", "COCO", "RLE, JSON"],
-  ["overlay", "Overlay", "MP4"],
-  ["prores", "Cut-out", "ProRes 4444, MOV"],
-  ["vp9", "Cut-out", "VP9, WebM"],
-];
 
 export class Exports {
   /** @param {Store} store @param {() => Session | null} session */
@@ -35,28 +26,41 @@ export class Exports {
     this.session = session;
     /** @type {Set<string>} jobs that this tab asked for and has not saved yet */
     this.mine = new Set();
-    this.rows = KINDS.map(([kind, name, format]) => this.row(kind, name, format));
-    const list = el(
-      "ul",
-      { class: "exports" },
-      ...this.rows.map(({ main, state, bar, cancel, link }) => el("li", {}, bar, main, state, cancel, link)),
-    );
+    /** @type {Row[]} */
+    this.rows = [];
+    this.offered = "";
+    this.list = el("ul", { class: "exports" });
     find("#exports", HTMLElement).append(
       el("div", { class: "heading" }, el("h2", { id: "exports-title" }, "Export")),
-      list,
+      this.list,
     );
+    store.watch(["server"], () => this.lay());
     store.watch(["jobs", "projectId"], () => this.show());
   }
 
-  /** @param {ExportKind} kind @param {string} name @param {string} format @returns {Row} */
-  row(kind, name, format) {
+  /** A row for each kind that the server offers. */
+  lay() {
+    const offers = this.store.state.server?.exports ?? [];
+    const offered = JSON.stringify(offers);
+    if (offered === this.offered) return;
+    this.offered = offered;
+    this.rows = offers.map((offer) => this.row(offer));
+    this.list.replaceChildren(
+      ...this.rows.map(({ main, state, bar, cancel, link }) => el("li", {}, bar, main, state, cancel, link)),
+    );
+    this.show();
+  }
+
+  /** @param {ExportOffer} offer @returns {Row} */
+  row(offer) {
+    const { kind, title, form } = offer;
     const main = el(
       "button",
-      { type: "button", class: "button quiet export", id: `export-${kind}`, onclick: () => this.start(kind) },
+      { type: "button", class: "button quiet export", id: `export-${kind}`, onclick: () => this.start(offer) },
       icon("save"),
-      el("span", {}, name, " ", el("small", { class: "soft" }, format)),
+      el("span", {}, title, " ", el("small", { class: "soft" }, form)),
     );
-    const cancel = button("close", `Cancel the export: ${name}, ${format}`, () => this.stop(kind), {
+    const cancel = button("close", `Cancel the export: ${title}, ${form}`, () => this.stop(kind), {
       class: "quiet small",
     });
     const link = el(
@@ -64,13 +68,13 @@ export class Exports {
       {
         class: "button quiet small",
         title: "Save the last one again",
-        "aria-label": `Save the last export again: ${name}, ${format}`,
+        "aria-label": `Save the last export again: ${title}, ${form}`,
         download: true,
       },
       icon("done"),
     );
     return {
-      kind,
+      offer,
       main,
       cancel,
       link,
@@ -79,21 +83,21 @@ export class Exports {
     };
   }
 
-  /** @param {ExportKind} kind */
-  start(kind) {
+  /** @param {ExportOffer} offer */
+  start({ kind, wishes }) {
     return attempt(async () => {
       const session = this.session();
       if (!session || this.active(kind)) return;
       await session.masks.queue;
-      const wish = kind === "overlay" ? { kind, opacity: this.store.state.opacity } : { kind };
-      const job = await api.export(session.id, wish);
+      const { opacity } = this.store.state;
+      const job = await api.export(session.id, wishes.includes("opacity") ? { kind, opacity } : { kind });
       this.mine.add(job.id);
       this.store.addJob(job);
       this.show(); // it may have ended before the answer came
     });
   }
 
-  /** @param {ExportKind} kind */
+  /** @param {string} kind */
   stop(kind) {
     return attempt(async () => {
       const job = this.active(kind);
@@ -101,7 +105,7 @@ export class Exports {
     });
   }
 
-  /** @param {ExportKind} kind @returns {Job[]} of the open project, oldest first */
+  /** @param {string} kind @returns {Job[]} of the open project, oldest first */
   of(kind) {
     const { jobs, projectId } = this.store.state;
     return jobs.filter(
@@ -114,7 +118,7 @@ export class Exports {
     );
   }
 
-  /** @param {ExportKind} kind @returns {Job | undefined} */
+  /** @param {string} kind @returns {Job | undefined} */
   active(kind) {
     return this.of(kind).find((job) => job.state === "queued" || job.state === "running");
   }
@@ -131,7 +135,7 @@ export class Exports {
   }
 
   /** @param {Row} row */
-  showRow({ kind, main, state, bar, cancel, link }) {
+  showRow({ offer: { kind }, main, state, bar, cancel, link }) {
     const job = this.active(kind);
     const file = this.of(kind).findLast((one) => one.state === "done" && one.file)?.file;
     const part = job?.total ? job.done / job.total : 0;

@@ -30,12 +30,20 @@
  * @property {number} mask_bytes
  * @property {number} zip_members
  *
- * @typedef {{version: string, run: string, model: string, device: string | null, seq: number, limits: Limits}} Server
+ * @typedef {{kind: string, title: string, form: string, wishes: string[]}} ExportOffer wishes: fields of Export
+ *
+ * @typedef {object} Server
+ * @property {string} version
+ * @property {string} run
+ * @property {string} model
+ * @property {string | null} device
+ * @property {number} seq
+ * @property {Limits} limits
+ * @property {ExportOffer[]} exports what can be asked for, in order
  *
  * @typedef {"forward" | "backward" | "both"} Direction
  * @typedef {{frame: number, direction: Direction, until: "end" | "given", reached?: number | null}} Propagate
- * @typedef {"masks" | "coco" | "overlay" | "prores" | "vp9"} ExportKind
- * @typedef {{kind: ExportKind, objects?: number[], opacity?: number}} Export
+ * @typedef {{kind: string, objects?: number[], opacity?: number}} Export kind: one of the server's exports
  *
  * @typedef {object} Job
  * @property {string} id

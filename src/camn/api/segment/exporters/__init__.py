@@ -1,0 +1,41 @@
+"""What can be written of a video's masks, each kind in a module of its own. A run, the parts of a split video and the
+page take from here what they offer. Light to import: the modules are fetched when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from camn.api.segment.exporters.exporter import Exporter
+from camn.errors import ConfigError
+
+# By name: the module in this room, or elsewhere, and the exporter in it. In the order in which the page offers them.
+EXPORTERS = {
+    "masks": ".masks:MASKS",
+    "coco": ".coco:COCO",
+    "overlay": ".overlay:OVERLAY",
+    "prores": ".cutout:PRORES",
+    "vp9": ".cutout:VP9",
+    "alpha png": ".alpha:PNG",
+    "alpha prores": ".alpha:PRORES",
+    "alpha vp9": ".alpha:VP9",
+    "objects": ".objects:OBJECTS",
+}
+
+
+def exporter(name: str) -> Exporter:
+    """Raises ConfigError for a name that is not known."""
+    if name not in EXPORTERS:
+        raise ConfigError(f"unknown export {name!r}; choose among {', '.join(EXPORTERS)}")
+    module, _, attribute = EXPORTERS[name].partition(":")
+    return getattr(importlib.import_module(module, __name__), attribute)
+
+
+def exporters(names: Iterable[str] | None = None) -> dict[str, Exporter]:
+    """Those of the names, or all that there are."""
+    return {name: exporter(name) for name in (EXPORTERS if names is None else names)}
+
+
+def page_exports() -> dict[str, Exporter]:
+    """What the page offers: made of masks that are there."""
+    return {name: found for name, found in exporters().items() if found.title and found.of_masks}

@@ -1,0 +1,125 @@
+"""What an export says of itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from camn.files import writing
+
+if TYPE_CHECKING:  # this is read for the commands' help, which must be instant
+    import numpy as np
+
+    from camn.inference import Result
+    from camn.media.source import Frame
+
+Needs = Literal["masks", "frames", "results"]
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a video before its first frame. size: (H, W). fps, tick: as for `camn.media.movie.Movie`. names,
+    colours (RGB): of objects, by id, where something is said of them. opacity: of objects over the picture, 0..1."""
+
+    size: tuple[int, int]
+    fps: Fraction | int
+    tick: Fraction | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+    colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    opacity: float = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A frame and its masks. index, name: of the frame. ids: (H, W) uint8. frame: given to exports that need frames or
+    results. result: what the network said, for exports that need results; None before the first object."""
+
+    index: int
+    name: str
+    ids: np.ndarray
+    frame: Frame | None = None
+    result: Result | None = None
+
+    @property
+    def seen(self) -> Frame:
+        """The frame, for who needs it."""
+        assert self.frame is not None
+        return self.frame
+
+    @cached_property
+    def probabilities(self) -> dict[int, np.ndarray]:
+        """(H, W) float32 in 0..1 of each object that is known; made once for all exports."""
+        return {id: self.result.probability(id) for id in self.result.confidence} if self.result else {}
+
+
+Write = Callable[[Shown], object]
+Opener = Callable[[Path, About], AbstractContextManager[Write]]
+Join = Callable[[Sequence[Path], Path], None]
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """One kind of output, written frame by frame.
+
+    path: what it writes, a file or a folder, below the folder of a run. open: (path, about) -> a context with what
+    takes each frame, in order. Leaving the context ends the output; after an error what was written stays, and is
+    whole. needs: masks alone; the frames too; or the network's results. Without results an export can also be made of
+    masks that are there already. files: patterns of the files in `path`, where that is a folder.
+
+    join: makes one output of those of a video's parts, which are in order. Without it the output of a split video is
+    made of the joined masks; one that needs results cannot be made then, and `instead` says what to do.
+
+    title, form: what the page calls it, and its format; it is not offered there without a title. packed: as `open`, but
+    writes one file, for the page, where `path` is a folder. wishes: fields of `About` that the page asks the user for.
+    """
+
+    path: str
+    open: Opener
+    needs: Needs = "masks"
+    files: tuple[str, ...] = ()
+    join: Join | None = None
+    instead: str = "leave it out"
+    title: str = ""
+    form: str = ""
+    packed: Opener | None = None
+    wishes: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Of all files that it writes, below the folder of a run."""
+        return tuple(f"{self.path}/{pattern}" for pattern in self.files) or (self.path,)
+
+    @property
+    def of_masks(self) -> bool:
+        """Whether it can be made of masks that are there already."""
+        return self.needs != "results"
+
+    @property
+    def remade(self) -> bool:
+        """Whether it is made of the joined masks, where a video was split."""
+        return self.of_masks and self.join is None
+
+    @property
+    def file(self) -> str:
+        """What a file with all of it is called."""
+        return f"{self.path}.zip" if self.packed else self.path
+
+
+def copying(pattern: str) -> Join:
+    """Joins folders of files that fit each other as they are."""
+
+    def join(parts: Sequence[Path], whole: Path) -> None:
+        with writing(whole):
+            for part in parts:
+                for file in part.glob(pattern):
+                    target = whole / file.relative_to(part)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, target)
+
+    return join
