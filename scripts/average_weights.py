@@ -3,7 +3,8 @@ forgets (Wortsman et al. 2022, "Model soups").
 
     python scripts/average_weights.py OUT.safetensors IN.safetensors IN.safetensors ...
 
-The result is of the first file's network. A part that others have not, such as `edges`, is the mean of those that have it.
+The result is of the first file's network. A part that others have not, such as `edges`, is the mean of those that have
+it.
 """
 
 import sys
