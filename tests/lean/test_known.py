@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from camn import lean
-from camn.config import DecoderStep, Ensembler, Memory, ModelConfig, Scale, Stage, StmConfig
+from camn.config import BACKBONES, DecoderStep, Ensembler, Memory, ModelConfig, Scale, Stage, StmConfig
 from camn.lean.ensembler import LeanEnsembler
 from camn.lean.folding import folded
 from camn.lean.winograd import WinogradConvolution, quickened
@@ -169,7 +169,7 @@ def test_a_module_whose_norms_nobody_tells_of_is_not_folded():
         folded(block)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", BACKBONES)
 def test_no_norm_of_a_backbone_is_left(name):
     assert not [m for m in folded(build_backbone(name)).modules() if isinstance(m, FrozenBatchNorm)]
 

@@ -9,27 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from camn.lean.known import unknown
-from camn.model.backbones import FrozenBatchNorm, ResidualBottleneck, ResNet
-from camn.model.efficientnet import EfficientNetLite, LiteBlock
-from camn.model.stm_encoders import ResNetEncoder, ResNetMemory
+from camn.model.backbones import FrozenBatchNorm
 
 Part = TypeVar("Part", bound=nn.Module)
 
 
-# Which of its convolutions each norm of a module is applied behind. In a sequence it is the layer before.
-NORMS: dict[type[nn.Module], dict[str, str]] = {
-    ResNet: {"bn1": "conv1"},
-    ResidualBottleneck: {"bn1": "conv1", "bn2": "conv2", "bn3": "conv3"},
-    EfficientNetLite: {"_bn0": "_conv_stem"},
-    LiteBlock: {"_bn0": "_expand_conv", "_bn1": "_depthwise_conv", "_bn2": "_project_conv"},
-    ResNetEncoder: {"bn1": "conv1"},
-    ResNetMemory: {"bn1": "conv1"},
-}
-
-
 def folded(module: Part) -> Part:
     """A copy of the module, its other tensors shared, in which every frozen batch norm that is applied to what a
-    convolution gives is folded into that. Raises TypeError for a module of which `NORMS` does not tell."""
+    convolution gives is folded into that: in a sequence the layer before, else what the module's class names in
+    `behind`. Raises TypeError for a class that does not tell; what those that it was made from tell does not count."""
     made = copy(module)
     made._modules = {name: child and folded(child) for name, child in module._modules.items()}
     for name, before in _pairs(module).items():
@@ -47,10 +35,10 @@ def _pairs(module: nn.Module) -> dict[str, str]:
         order = list(kinds)
         pairs = {name: order[order.index(name) - 1] for name in norms if order[0] != name}
         return {name: before for name, before in pairs.items() if kinds[before] is nn.Conv2d}
-    pairs = NORMS.get(type(module), {})
+    pairs = vars(type(module)).get("behind", {})
     for name in norms:
         if kinds.get(pairs.get(name, "")) is not nn.Conv2d:
-            raise unknown(module, f"what its norm {name} follows is not told in camn.lean.folding")
+            raise unknown(module, f"what its norm {name} follows is not told in `behind`")
     return {name: pairs[name] for name in norms}
 
 

@@ -29,7 +29,8 @@ class Backbone(nn.Module):
 class FrozenBatchNorm(nn.Module):
     """Batch norm whose statistics and scale never change: y = x * scale + shift, scale and shift folded on the fly.
 
-    What it answers is not needed for its gradient, so what follows may work in place."""
+    What it answers is not needed for its gradient, so what follows may work in place. A class that has norms names in
+    `behind` the convolution that each is applied behind, for `camn.lean.folding`; a sequence need not."""
 
     weight: Tensor
     bias: Tensor
@@ -66,6 +67,8 @@ def normed(convolution: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
 class ResidualBottleneck(nn.Module):
     """1x1, 3x3 (strided, dilated), 1x1 with a shortcut; output 4 * planes channels."""
 
+    behind = {"bn1": "conv1", "bn2": "conv2", "bn3": "conv3"}
+
     def __init__(self, inputs: int, planes: int, stride: int = 1, dilation: int = 1):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
@@ -95,6 +98,8 @@ def residual_stage(inputs: int, planes: int, stride: int, dilations: tuple[int, 
 
 class ResNet(Backbone):
     """ResNet-50/101 at output stride 16: the last stage is dilated by 2 with multi-grid (1, 2, 4), as in DeepLabV3."""
+
+    behind = {"bn1": "conv1"}
 
     def __init__(self, blocks: tuple[int, int, int]):
         super().__init__()

@@ -17,6 +17,8 @@ GIVEN = (0, 1, 2, 4)  # the stages that end a stride
 class LiteBlock(nn.Module):
     """EfficientNet-Lite's mobile inverted bottleneck: no squeeze-and-excitation, ReLU6."""
 
+    behind = {"_bn0": "_expand_conv", "_bn1": "_depthwise_conv", "_bn2": "_project_conv"}
+
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int):
         super().__init__()
         hidden = inputs * expand
@@ -45,6 +47,8 @@ class EfficientNetLite(Backbone):
 
     The published network pads as TensorFlow does; on the odd sizes 16 k + 1 that we feed that equals symmetric padding.
     """
+
+    behind = {"_bn0": "_conv_stem"}
 
     def __init__(self, width: float = 1.0, depth: float = 1.0):
         super().__init__()

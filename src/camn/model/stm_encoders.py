@@ -53,6 +53,8 @@ class Encoder(nn.Module, ABC):
 class ResNetEncoder(Encoder):
     """ResNet without its last stage, its layers by torchvision's names."""
 
+    behind = {"bn1": "conv1"}
+
     def __init__(self, config: StmConfig):
         super().__init__(config)
         planes, blocks = config.planes, config.blocks
@@ -139,6 +141,8 @@ class MemoryEncoder(Encoder):
 
 class ResNetMemory(MemoryEncoder, ResNetEncoder):
     """As published."""
+
+    behind = ResNetEncoder.behind
 
     def __init__(self, config: StmConfig):
         super().__init__(config)
