@@ -52,8 +52,18 @@ class Answer(NamedTuple):
 class Server:
     """`camn serve` in a process of its own."""
 
-    def __init__(self, projects: Path, model: Path, *more: str, videos: tuple[Path, ...] = (), limits: str = ""):
-        command = [sys.executable, "-c", START.format(limits=limits), "serve", *map(str, videos), "--no-browser"]
+    def __init__(
+        self,
+        projects: Path,
+        model: Path,
+        *more: str,
+        videos: tuple[Path, ...] = (),
+        limits: str = "",
+        first: str = "",
+    ):
+        """first: what the process does before all else, in Python."""
+        code = first + START.format(limits=limits)
+        command = [sys.executable, "-c", code, "serve", *map(str, videos), "--no-browser"]
         command += [
             "--projects",
             str(projects),
