@@ -9,6 +9,7 @@ import argparse
 import numpy as np
 import torch
 
+from camn import lean
 from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.inference import Segmenter
 from camn.inference.result import strongest_of_all
@@ -21,7 +22,7 @@ def a_frame(model: str, objects: int, size: tuple[int, int]) -> Counted:
     """What a frame takes from its upload until its ids are on their way to the host."""
     torch.manual_seed(0)
     config = InferenceConfig(short_side=min(size), max_side=max(size), backend="eager")
-    segmenter = Segmenter(build_network(network_preset(model)).eval().at_once(), config)
+    segmenter = Segmenter(lean.at_once(build_network(network_preset(model)).eval()), config)
     (first, mask), (second, _), (third, _) = moving_discs(3, *size, objects)
     segmenter.start(first, mask)
     segmenter.step(second)

@@ -15,6 +15,8 @@ CLASSIFIER = {
     "resnet101": ("fc.weight", "fc.bias"),
     "mobilenet_v2": ("features.18.0.weight", "features.18.1.running_mean", "classifier.1.weight"),
     "efficientnet_lite0": ("_blocks.11._bn0.weight", "_conv_head.weight", "_bn1.bias", "_fc.bias"),
+    "efficientnet_lite1": ("_blocks.15._bn0.weight", "_blocks.20._bn2.bias", "_conv_head.weight", "_fc.bias"),
+    "efficientnet_lite2": ("_blocks.15._bn0.weight", "_blocks.20._bn2.bias", "_conv_head.weight", "_fc.bias"),
 }
 
 
@@ -67,6 +69,11 @@ def test_files_of_other_networks(tmp_path):
         backbone_state(path, "resnet50")
     with pytest.raises(CheckpointError, match="it lacks"):
         backbone_state(path, "efficientnet_lite0")
+    torch.save(published("efficientnet_lite1")[1], path)
+    with pytest.raises(CheckpointError, match=r"not a file of efficientnet_lite0: it has .* without a place"):
+        backbone_state(path, "efficientnet_lite0")
+    with pytest.raises(CheckpointError, match="the model needs"):
+        backbone_state(path, "efficientnet_lite2")
     torch.save(theirs | {"conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
     with pytest.raises(CheckpointError, match=r"conv1.weight: the file has \(64, 1, 7, 7\), the model needs"):
         backbone_state(path, "resnet101")

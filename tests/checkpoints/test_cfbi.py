@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from camn import lean
 from camn.checkpoints.cfbi import PRESETS, expected_shapes, last_copy, load_public, public_name, translate
 from camn.config import preset
 from camn.errors import CheckpointError, ConfigError
@@ -60,7 +61,7 @@ def test_answers_are_those_of_the_public_network(parity, fill, name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_backend_answers_the_same(parity, fill, name, backend):
     """Of the network for inference."""
-    network = Backends(backend, torch.device("cpu")).apply(filled(parity, fill, name).lean())
+    network = Backends(backend, torch.device("cpu")).apply(lean.of(filled(parity, fill, name)))
     check_answers(network, name, parity, fill, "ab" if backend == "eager" else "a")
 
 

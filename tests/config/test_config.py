@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from camn.config import (
+    BACKBONES,
     NETWORKS,
     PRESETS,
     DecoderStep,
@@ -60,6 +61,17 @@ def test_files_of_stm_from_before_it_had_a_choice_of_backbone_are_read():
     old = {"network": "stm", "name": "stm-r50", "blocks": [3, 4, 6], "planes": 64}
     old |= {"key_channels": 128, "value_channels": 512, "width": 256}
     assert config_from_dict(old) == network_preset("stm-r50")
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_images_are_normalised_as_the_backbone_wants_it_unless_told_otherwise(name):
+    mean, std = BACKBONES[name].mean, BACKBONES[name].std
+    made = dataclasses.replace(BASE, backbone=name, mean=(), std=())
+    assert (made.mean, made.std) == (mean, std)
+    other = dataclasses.replace(made, std=(0.1, 0.2, 0.3))
+    assert (other.mean, other.std) == (mean, (0.1, 0.2, 0.3))
+    if BACKBONES[name].spread:
+        assert (StmConfig(backbone=name).mean, StmConfig(backbone=name).std) == (mean, std)
 
 
 def test_presets_differ():
@@ -151,6 +163,8 @@ BAD = {
     "STM's stages": (lambda: StmConfig(blocks=(3, 4)), "three stages"),
     "STM's blocks": (lambda: StmConfig(blocks=(3, 0, 6)), "three stages"),
     "STM's widths": (lambda: StmConfig(width=0), "every width must be 1 or more"),
+    "reference_frames": (lambda: InferenceConfig(reference_frames=1), "reference_frames is 1"),
+    "match_above": (lambda: InferenceConfig(match_above=1.5), "match_above is 1.5"),
     "short side": (lambda: InferenceConfig(short_side=16), "32 <= short_side"),
     "max side": (lambda: InferenceConfig(short_side=480, max_side=400), "short_side <= max_side"),
 }

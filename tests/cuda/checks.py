@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from camn.inference import Result, Segmenter
 from camn.model.build import build_network
 from camn.speed.discs import moving_discs
 
-SMALL = InferenceConfig(short_side=97, max_side=161)
+SMALL = InferenceConfig(short_side=97, max_side=161, match_above=0)
 FRAMES = 8  # of the demo clip
 DEMO = Path(camn.__file__).parent / "assets/demo"
 
@@ -52,8 +53,7 @@ def segmenter(name: str, device: str, autocast: bool, config: InferenceConfig = 
     network = build_network(network_preset(name))
     if name in weights.shipped():
         network.load_state_dict(weights.read(name).state)
-    chosen = InferenceConfig(short_side=config.short_side, max_side=config.max_side, autocast=autocast)
-    return Segmenter(network, chosen, device)
+    return Segmenter(network, replace(config, autocast=autocast), device)
 
 
 @cache
@@ -90,7 +90,7 @@ def demo() -> tuple[list[np.ndarray], np.ndarray]:
 def followed(device: str, autocast: bool, side: int = 240) -> list[Result]:
     frames, mask = demo()
     with exact():
-        made = segmenter("camn-mobile", device, autocast, InferenceConfig(short_side=side, max_side=2 * side))
+        made = segmenter("camn-mobile", device, autocast, replace(SMALL, short_side=side, max_side=2 * side))
         return [made.start(frames[0], mask), *map(made.step, frames[1:])]
 
 

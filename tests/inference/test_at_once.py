@@ -5,17 +5,18 @@ import numpy as np
 import pytest
 import torch
 
+from camn import lean
 from camn.config import InferenceConfig, network_preset
 from camn.inference import Segmenter
 from camn.inference.result import strongest_of_all
-from camn.lean.at_once import CamnAtOnce
+from camn.lean.camn_at_once import CamnAtOnce
 from camn.model.build import build_network
 from camn.model.stm import Stm
 from camn.speed.calls import Counted
 from camn.speed.discs import moving_discs
 
 torch.set_num_threads(1)
-CONFIG = InferenceConfig(short_side=97, max_side=161, memory_every=1)
+CONFIG = InferenceConfig(short_side=97, max_side=161, memory_every=1, match_above=0)
 
 
 def answers(network, objects=3, correct=False):
@@ -36,8 +37,8 @@ def answers(network, objects=3, correct=False):
 
 @pytest.mark.parametrize("objects, correct", [(1, False), (3, True)])
 def test_answers_are_those_of_the_network(network, objects, correct):
-    form = network.at_once()
-    assert form.at_once() is form and (form.lean() is form or isinstance(form, Stm))
+    form = lean.at_once(network)
+    assert lean.at_once(form) is form and (lean.of(form) is form or isinstance(form, Stm))
     for got, wanted in zip(answers(form, objects, correct), answers(network, objects, correct), strict=True):
         torch.testing.assert_close(got, wanted, atol=2e-4, rtol=0)
 
@@ -45,7 +46,7 @@ def test_answers_are_those_of_the_network(network, objects, correct):
 def a_frame(objects):
     """Calls from a frame's upload to its answer, and what is read from the device but for the answer itself."""
     torch.manual_seed(0)
-    segmenter = Segmenter(build_network(network_preset("camn-mobile")).eval().at_once(), CONFIG)
+    segmenter = Segmenter(lean.at_once(build_network(network_preset("camn-mobile")).eval()), CONFIG)
     assert isinstance(segmenter.network, CamnAtOnce)
     frames = [frame for frame, _ in moving_discs(3, 97, 129, objects)]
     segmenter.start(*next(iter(moving_discs(1, 97, 129, objects))))

@@ -21,6 +21,7 @@ SMALL = InferenceConfig(short_side=64)
 FRAME = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
 MASK = np.zeros(FRAME.shape[:2], np.uint8)
 MASK[20:30, 20:32] = 4
+POST = PostProcess(track_loss=True, small_objects=True, small_area=0.5, small_work=64)
 
 
 @pytest.fixture
@@ -46,17 +47,17 @@ def test_a_frame_without_an_answer_changes_nothing(broken):
     assert segmenter.index == 0 and segmenter.probabilities.isfinite().all()
 
 
-@pytest.mark.parametrize("post", [None, PostProcess(True, True, small_area=0.5, small_work=64)])
+@pytest.mark.parametrize("post", [None, POST])
 def test_one_of_an_ensemble(broken, network, post):
     ways = [Way(i, View(), Segmenter(n, SMALL)) for i, n in enumerate((network, broken))]
-    mends = post and PostProcessor(post, lambda: ways[0].segmenter.configured(SMALL))
+    mends = post and PostProcessor(post, lambda side: ways[0].segmenter.configured(SMALL))
     with pytest.raises(AnswerError, match="frame 1 "):
         started(Ensemble(ways, post=mends)).step(FRAME)
 
 
 def test_the_crop_of_a_small_object(broken, network):
     config = PostProcess(small_objects=True, small_area=0.5, small_work=64)
-    post = PostProcessor(config, lambda: Segmenter(broken, InferenceConfig(short_side=128, max_side=128)))
+    post = PostProcessor(config, lambda side: Segmenter(broken, InferenceConfig(short_side=128, max_side=128)))
     segmenter = started(Ensemble([Way(0, View(), Segmenter(network, SMALL))], post=post))
     with pytest.raises(AnswerError, match="frame 1 .*the network's answer on the crop of a small object is not finite"):
         segmenter.step(FRAME)

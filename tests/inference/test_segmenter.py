@@ -15,10 +15,12 @@ from camn import weights
 from camn.config import InferenceConfig
 from camn.errors import CamnError, ConfigError, MaskError, VideoError
 from camn.inference import Result, Segmenter, resolve_device
+from camn.masks import ObjectIds
 from camn.model.interface import Network
 from camn.model.network import Camn
 
-SMALL = InferenceConfig(short_side=64)
+SMALL = InferenceConfig(short_side=64, match_above=0)  # random weights are in doubt of all they find
+FLAT = dataclasses.replace(SMALL, short_side=32, memory_every=3, memory_frames=4)
 SIZE = (50, 70)
 
 
@@ -601,7 +603,7 @@ def bytes_held(segmenter: Segmenter) -> tuple[int, int]:
 
 
 def test_memory_is_flat(network):
-    segmenter = started(network, 1, 2, config=InferenceConfig(short_side=32, memory_every=3, memory_frames=4))
+    segmenter = started(network, 1, 2, config=FLAT)
     length = 400 if network.config.name == "camn-mobile" else 100
     sizes = []
     for t in range(1, length + 1):
@@ -615,13 +617,30 @@ def test_memory_is_flat(network):
 
 
 def test_memory_is_flat_while_objects_come_and_go(mobile):
-    segmenter = started(mobile, 1, config=InferenceConfig(short_side=32, memory_every=3, memory_frames=4))
+    segmenter = started(mobile, 1, config=FLAT)
     sizes = []
     for _ in range(12):
         segmenter.correct(mask(1, 2))  # the same frame: its own place
         segmenter.remove(2)
         sizes.append(bytes_held(segmenter))
     assert len(set(sizes[1:])) == 1
+
+
+def test_what_is_in_doubt_is_not_matched_against(mobile):
+    """As long as any object that was found is in doubt; one that is lost is another matter."""
+    doubtful = Result(1, np.zeros((2, 2), np.uint8), {3: 0.95, 7: 0.6}, frozenset(), torch.ones(1, 1, 1), ObjectIds())
+    lost = dataclasses.replace(doubtful, lost=frozenset({7}))
+    assert started(mobile, 1, config=InferenceConfig(short_side=64)).doubts(doubtful)
+    assert not started(mobile, 1, config=InferenceConfig(short_side=64)).doubts(lost)
+    assert not started(mobile, 1).doubts(doubtful)
+    picture = [frame(t) for t in range(4)]
+    answers = []
+    for above in (0, 1):
+        segmenter = started(mobile, 1, 2, config=InferenceConfig(short_side=64, memory_every=1, match_above=above))
+        answers.append([segmenter.step(p) for p in picture[1:]])
+    assert same(answers[0][0], answers[1][0]) and not same(answers[0][2], answers[1][2])
+    never = started(mobile, 1, 2, config=InferenceConfig(short_side=64, memory_every=1, matched_frames=0))
+    assert all(same(never.step(p), answer) for p, answer in zip(picture[1:], answers[1], strict=True))
 
 
 def test_no_memory_but_the_users_frames(network):

@@ -38,8 +38,9 @@ def fresh(short_side: int = 144) -> Segmenter:
     return segmenter
 
 
-def crops(config: PostProcess = SMALL) -> Segmenter:
-    return fresh(config.small_work)
+def crops(side: int) -> Segmenter:
+    assert side == SMALL.small_work
+    return fresh(side)
 
 
 @cache
@@ -156,7 +157,7 @@ def test_corrections_removals_and_copies():
 
 
 def test_a_large_object_is_left_to_the_main_network():
-    post = PostProcessor(SMALL, lambda: pytest.fail("no crop is needed"))
+    post = PostProcessor(SMALL, lambda side: pytest.fail("no crop is needed"))
     frame, ids = scene((300, 400), diameter=80)
     objects = ObjectIds((1,))
     post.given(0, frame, objects, ids)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.lean import memory
-from camn.lean.memory import AWAY, EDGE, NEGLIGIBLE, WITHIN, SharedMemory
+from camn.lean.memory import AWAY, EDGE, NEGLIGIBLE, WITHIN, SharedMemory, lean_memory
 from camn.model.memory import SpaceTimeMemory
 
 torch.set_num_threads(1)
@@ -122,6 +122,6 @@ def test_select_refuses_what_is_not_there_and_no_objects_keep_their_shape():
 
 def test_a_memory_with_a_prior_shares_nothing():
     net = SpaceTimeMemory(4, 3, 5, "prior")
-    assert net.lean() is net and isinstance(build().lean(), SharedMemory)
+    assert lean_memory(net) is net and isinstance(lean_memory(build()), SharedMemory)
     with pytest.raises(ValueError, match="spatial prior"):
         SharedMemory(net)

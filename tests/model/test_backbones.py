@@ -23,6 +23,8 @@ WIDTHS = {
     "resnet101": (256, 512, 2048),
     "mobilenet_v2": (24, 32, 320),
     "efficientnet_lite0": (24, 40, 112),
+    "efficientnet_lite1": (24, 40, 112),
+    "efficientnet_lite2": (24, 48, 120),
 }
 
 
@@ -48,16 +50,17 @@ def test_strides_and_widths(name, size):
         backbone = build_backbone(name)
         maps = backbone(torch.zeros(2, 3, *size))
     assert backbone.channels == WIDTHS[name]
-    for x, width, stride in zip(maps, WIDTHS[name], (4, 8, 16), strict=True):
+    widths = (backbone.stem, *WIDTHS[name])
+    for x, width, stride in zip(maps, widths, (2, 4, 8, 16), strict=True):
         assert x.shape == (2, width, *((s - 1) // stride + 1 for s in size))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2"])
 def test_each_map_is_centred_on_every_stride_th_pixel(name):
     """What a pixel of a map sees lies evenly about image pixel stride * i: features stay in place at every stride."""
     backbone = build(build_backbone(name)).requires_grad_(False)
     image = noise(1, 3, 161, 161).requires_grad_()
-    for x, stride in zip(backbone(image), (4, 8), strict=False):
+    for x, stride in zip(backbone(image), (2, 4, 8), strict=False):
         i = 80 // stride
         (grad,) = torch.autograd.grad(x[0, :, i, i].sum(), image, retain_graph=True)
         seen = grad[0].abs().sum(0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from camn import lean
 from camn.config import NETWORKS, network_preset
 from camn.lean.ensembler import energies
 from camn.lean.joined import energy
@@ -44,7 +45,7 @@ def large(maps):
 @torch.inference_mode()
 def test_large_maps_are_decoded_in_half_precision(name):
     torch.manual_seed(0)
-    network = build_network(network_preset(name)).eval().lean()
+    network = lean.of(build_network(network_preset(name)).eval())
     frame = matched(network)
     if isinstance(frame, Matched):
         assert max(float(e.max()) for e in energies(frame)) > MOST

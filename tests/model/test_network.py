@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from camn import lean
 from camn.config import PRESETS, DecoderStep, Ensembler, Matching, Memory, ModelConfig, Scale, Stage, preset
 from camn.model.network import Camn, Embedding, Labelled, enlarge, work_size
 
@@ -326,14 +327,14 @@ def test_lean_answers_the_same(name):
     images, first = frames(3, torch.double), masks(2, torch.double)
     first = F.one_hot(first.argmax(0)).permute(2, 0, 1).double() if network.hard_masks else first
     before = {n: t.clone() for n, t in network.state_dict().items()}
-    for a, b in zip(segment(network.lean(), images, first), segment(network, images, first), strict=True):
+    for a, b in zip(segment(lean.of(network), images, first), segment(network, images, first), strict=True):
         torch.testing.assert_close(a, b)
     assert all(torch.equal(t, before[n]) for n, t in network.state_dict().items())
 
 
 @torch.no_grad()
 def test_parts_may_run_elsewhere():
-    network, calls = shaken(small()).lean(), []
+    network, calls = lean.of(shaken(small())), []
 
     def counted(name, part):
         return lambda *tensors: calls.append((name, [t.shape for t in tensors])) or part(*tensors)

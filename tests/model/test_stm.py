@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from camn import lean
 from camn.config import StmConfig
 from camn.model.stm import Stm, padding
 
@@ -153,9 +154,9 @@ def test_lean_answers_the_same(network):
     for tensor in network.state_dict().values():
         if tensor.dim() == 1:
             tensor.add_(0.3 * torch.rand_like(tensor))
-    lean, answers = network.lean(), []
-    assert set(lean.parts()) == {"encode", "remember", "decode"}
-    for net in (network, lean, lean.with_parts({n: part.forward for n, part in lean.parts().items()})):
+    quick, answers = lean.of(network), []
+    assert set(quick.parts()) == {"encode", "remember", "decode"}
+    for net in (network, quick, quick.with_parts({n: part.forward for n, part in quick.parts().items()})):
         query = net.encode(image(9))
         entries = [entry(net, seed, 3) for seed in (1, 2)]
         answers.append(net.decode([net.match(query, [], net.label(query, masks(3)), entries)])[0])

@@ -1,10 +1,13 @@
 """The slim STM: aligned sizes, batches against one by one, odds against probabilities, what it starts from."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camn import lean
 from camn.config import StmConfig, network_preset
 from camn.errors import ConfigError
 from camn.masks import soft_aggregate
@@ -24,6 +27,7 @@ CONFIG = StmConfig(
     masked_values=True,
     norms=True,
 )
+LITE2 = replace(CONFIG, backbone="efficientnet_lite2")
 SIZE = (33, 49)
 
 
@@ -125,16 +129,16 @@ def test_certain_odds_have_a_gradient_that_is_finite(size):
 
 @torch.no_grad()
 def test_lean_answers_the_same(network):
-    lean = network.lean()
-    assert set(lean.parts()) == {"encode", "remember", "decode"}
+    quick = lean.of(network)
+    assert set(quick.parts()) == {"encode", "remember", "decode"}
     wanted = answer(network)
-    torch.testing.assert_close(answer(lean), wanted)
-    parted = lean.with_parts({name: part.forward for name, part in lean.parts().items()})
+    torch.testing.assert_close(answer(quick), wanted)
+    parted = quick.with_parts({name: part.forward for name, part in quick.parts().items()})
     torch.testing.assert_close(answer(parted), wanted)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("config", [CONFIG, StmConfig()], ids=["lite", "resnet"])
+@pytest.mark.parametrize("config", [CONFIG, LITE2, StmConfig()], ids=["lite", "lite2", "resnet"])
 def test_both_encoders_start_from_one_backbone(config):
     torch.manual_seed(1)
     backbone = build_backbone(config.pretrained).state_dict()

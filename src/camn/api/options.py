@@ -68,6 +68,8 @@ class InferenceOptions:
     memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
     memory_frames: int | None = InferenceConfig.memory_frames  # of these, at most so many are kept: 3, STM 40
     matched_frames: int | None = InferenceConfig.matched_frames  # the newest of them to match against: 1, published 0
+    match_above: float = InferenceConfig.match_above  # only where each object has this confidence, 0..1
+    reference_frames: int = InferenceConfig.reference_frames  # of frames with your masks, keep the first and the newest
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster
     threads: int | None = None  # CPU threads of the network; all cores if not given
@@ -95,7 +97,14 @@ class InferenceOptions:
         """A max_side below the short side bounds that too."""
         short = min(self.short_side, self.max_side)
         return InferenceConfig(
-            self.memory_every, self.memory_frames, self.matched_frames, short, self.max_side, backend=self.backend
+            self.memory_every,
+            self.memory_frames,
+            self.matched_frames,
+            self.match_above,
+            self.reference_frames,
+            short,
+            self.max_side,
+            backend=self.backend,
         )
 
 

@@ -13,20 +13,6 @@ from camn.config import BACKBONES
 from camn.errors import CheckpointError, ConfigError
 from camn.model.backbones import backbone_keys, build_backbone
 
-# What a classifier has beyond our feature extractor, and where its files come from.
-_UNUSED = {
-    "resnet50": r"fc\.",
-    "resnet101": r"fc\.",
-    "mobilenet_v2": r"features\.18\.|classifier\.",
-    "efficientnet_lite0": r"_blocks\.1[1-5]\.|_conv_head\.|_bn1\.|_fc\.",
-}
-_SOURCE = {
-    "resnet50": "torchvision's resnet50",
-    "resnet101": "torchvision's resnet101",
-    "mobilenet_v2": "torchvision's mobilenet_v2",
-    "efficientnet_lite0": "efficientnet-lite-pytorch's efficientnet-lite0",
-}
-
 
 def backbone_state(path: str | Path, name: str) -> dict[str, Tensor]:
     """An ImageNet weights file -> the state of `camn.model.backbones.build_backbone(name)`, classifier left out.
@@ -36,15 +22,14 @@ def backbone_state(path: str | Path, name: str) -> dict[str, Tensor]:
     """
     if name not in BACKBONES:
         raise ConfigError(f"unknown backbone {name!r}: it must be one of {', '.join(BACKBONES)}")
-    state = {key.removeprefix("module."): tensor for key, tensor in read_state(path).items()}
-    if name == "mobilenet_v2":
-        state = flat_names(state)
+    entry = BACKBONES[name]
+    state = flat_names({key.removeprefix("module."): tensor for key, tensor in read_state(path).items()})
     with torch.device("meta"):
         backbone = build_backbone(name)
     missing, unused = backbone_keys(state, backbone)
-    unused = [key for key in unused if not re.match(_UNUSED[name], key)]
+    unused = [key for key in unused if not re.match(entry.classifier, key)]
     if said := misfit(missing, unused):
-        raise CheckpointError(f"{path}: not a file of {name}: it {said}. Give {_SOURCE[name]} weights")
+        raise CheckpointError(f"{path}: not a file of {name}: it {said}. Give {entry.weights} weights")
     wanted = {key: tuple(tensor.shape) for key, tensor in backbone.state_dict().items()}
     try:
         check_shapes(state, wanted, name)

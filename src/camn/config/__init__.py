@@ -1,10 +1,10 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
+from camn.config.backbones import BACKBONES, Backbone
 from camn.config.ensemble import EnsembleConfig, Feedback
 from camn.config.fusion import FusionConfig
 from camn.config.inference import Backend, InferenceConfig
 from camn.config.model import (
-    BACKBONES,
     STRIDES,
     DecoderStep,
     Ensembler,
@@ -24,6 +24,7 @@ __all__ = [
     "NETWORKS",
     "PRESETS",
     "STRIDES",
+    "Backbone",
     "Backend",
     "DecoderStep",
     "EnsembleConfig",

@@ -15,11 +15,14 @@ class InferenceConfig:
     """How a network is run over a video.
 
     memory_every: every k-th frame is remembered. memory_frames: at most this many of them are kept, None for the
-    network's own number (`camn.model.interface.Network.memory_frames`); beside them the previous frame and every frame
-    with a mask from the user always stay. When full, the frame that lies closest in time to its neighbours goes, so
+    network's own number (`camn.model.interface.Network.memory_frames`); beside them the previous frame and frames
+    with a mask from the user stay. When full, the frame that lies closest in time to its neighbours goes, so
     that those kept stay spread over the video.
     matched_frames: the newest of every k-th frames that are matched against like frames with a mask from the user, so
-    many; None for the network's own number.
+    many; None for the network's own number. match_above: of those, only frames on which each object that was found has
+    at least this confidence (`camn.inference.Result`): a doubtful mask would be taken for a true one from then on.
+    reference_frames: of frames with a mask from the user the first and the newest are kept, so many in all, and beside
+    these only frames that are the last one to show an object.
     short_side, max_side: size at which the network works; frames are never enlarged by more than `short_side` asks, and
     the long side never exceeds max_side. Output is always at the frame's own size.
     lost_below: an object is lost where its largest probability stays below this.
@@ -32,6 +35,8 @@ class InferenceConfig:
     memory_every: int = 5
     memory_frames: int | None = None
     matched_frames: int | None = None
+    match_above: float = 0.9
+    reference_frames: int = 8
     short_side: int = 480
     max_side: int = 1041
     lost_below: float = 0.5
@@ -45,6 +50,12 @@ class InferenceConfig:
         for name in ("memory_frames", "matched_frames"):
             if (value := getattr(self, name)) is not None and value < 0:
                 raise ConfigError(f"{name} is {value}: it must be 0 or more")
+        if self.reference_frames < 2:
+            raise ConfigError(
+                f"reference_frames is {self.reference_frames}: it must be 2 or more, the first and the newest"
+            )
+        if not 0 <= self.match_above <= 1:
+            raise ConfigError(f"match_above is {self.match_above}: it must be in 0..1")
         if self.short_side < 32 or self.max_side < self.short_side:
             raise ConfigError(f"sizes {self.short_side}, {self.max_side}: need 32 <= short_side <= max_side")
         if self.backend not in get_args(Backend):

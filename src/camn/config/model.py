@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from camn.config.backbones import BACKBONES, normalise_as
 from camn.errors import ConfigError
 
-BACKBONES = ("resnet50", "resnet101", "mobilenet_v2", "efficientnet_lite0")
 STRIDES = (4, 8, 16)
 
 
-def _one_of(what: str, value: Any, allowed: tuple) -> None:
+def _one_of(what: str, value: Any, allowed: Collection[Any]) -> None:
     if value not in allowed:
         raise ConfigError(f"{what} is {value!r}: it must be one of {', '.join(map(repr, allowed))}")
 
@@ -146,8 +147,8 @@ class ModelConfig:
 
     deeplab: width of the DeepLabV3+ ASPP and decoder over the backbone, 0 for none.
     context: object context on the stride-16 map. pyramid: `single` is CFBI's one stride-4 embedding.
-    path_aggregation: PAN's bottom-up path over the pyramid. bgr: channel order that the network wants; mean and std are
-    in that order.
+    path_aggregation: PAN's bottom-up path over the pyramid. bgr: channel order that the network wants; mean and std
+    are in that order, the backbone's own unless given.
     """
 
     name: str
@@ -162,11 +163,12 @@ class ModelConfig:
     matching: Matching = Matching()
     memory: Memory | None = None
     bgr: bool = False
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
     def __post_init__(self):
         _one_of("backbone", self.backbone, BACKBONES)
+        normalise_as(self, self.backbone)
         _one_of("context", self.context, ("none", "base", "pyramid", "aspp"))
         _one_of("pyramid", self.pyramid, ("single", "fpn"))
         strides = [s.stride for s in self.scales]
@@ -201,7 +203,7 @@ class ModelConfig:
         """Channels are normed in 32 groups ahead of the one embedding, and in groups of 4 in it."""
         if strides != [4]:
             raise ConfigError("a single pyramid has one scale, of stride 4")
-        if self.deeplab % 32 or not (self.deeplab or self.backbone.startswith("resnet")):
+        if (self.deeplab or BACKBONES[self.backbone].channels[0]) % 32:
             raise ConfigError(
                 f"deeplab is {self.deeplab}: a single pyramid over {self.backbone} needs a multiple of 32, such as 256"
             )

@@ -1,16 +1,41 @@
-"""How what a network found is mended before it is remembered. Checked when made."""
+"""How what a network found is mended before it is remembered: the list of steps, and their options. Checked when made.
+
+A diameter is the longer side of the box around an object's mask. Shares are 0..1.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from camn.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class PostProcess:
-    """Two switches and their thresholds: those named track_... are of track loss, those named small_... of small
-    objects. A diameter is the longer side of the box around an object's mask. Shares are 0..1.
+def within(default: float, least: float = 0, most: float | None = None) -> Any:
+    """An option with the least and the most that it may be."""
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """Options of one step. step: its class, a `camn.inference.postprocess.Step`; named, not imported: options are read
+    without the networks' libraries. switch: which of the options turns it on."""
+
+    step = ""
+    switch = ""
+
+    def __post_init__(self):
+        for option in fields(self):
+            value, least, most = (getattr(self, option.name), *(option.metadata.get(end) for end in ("least", "most")))
+            if least is None or (value >= least and (most is None or value <= most)):
+                continue
+            span = f"{least} or more" if most is None else f"{least}..{most}"
+            raise ConfigError(f"{option.name} is {value}: it must be {span}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackLossOptions(StepOptions):
+    """Of track loss.
 
     track_distance, track_growth: a part of an object is far when no pixel of it lies within `track_distance` diameters
     of where the object was of late, and `track_growth` more for each frame since it was last seen there.
@@ -20,6 +45,25 @@ class PostProcess:
     track_area: an object that left is taken up again anywhere when it has been lost for `track_lost` frames and the
     same part of it was found on `track_confirm` frames in succession, with a mean probability of at least
     `track_confidence` and of at least `track_area` times its last area.
+    """
+
+    step = "camn.inference.track_loss:TrackLoss"
+    switch = "track_loss"
+
+    track_loss: bool = False  # remove parts of an object that lie far from where it was
+    track_distance: float = within(1.0)  # how far a part may lie from where the object was, in object diameters
+    track_growth: float = within(0.1)  # as much farther for each frame since the object was last seen, in diameters
+    track_least: float = within(0.05)  # least diameter reckoned with, share of the frame's short side
+    track_window: int = within(25, 1)  # frames up to the last seen whose masks count as where the object was
+    track_lost: int = within(5)  # frames that an object must have been lost before it is taken up anywhere
+    track_confirm: int = within(3, 1)  # frames in succession on which it must be found there
+    track_confidence: float = within(0.7, most=1)  # least mean probability of what is taken up
+    track_area: float = within(0.25)  # least area of what is taken up, share of the object's last area
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallObjectsOptions(StepOptions):
+    """Of small objects.
 
     small_area: an object is small when the mask that the user gave is below this share of the frame. small_context:
     side of the crop, in diameters; small_least: its least side, in pixels of the frame. small_work: side in pixels at
@@ -29,37 +73,28 @@ class PostProcess:
     found on the whole frame stands then, and the crop goes where that is.
     """
 
-    track_loss: bool = False  # remove parts of an object that lie far from where it was
-    small_objects: bool = False  # segment objects with a small mask again, on enlarged crops of the frames
-    track_distance: float = 1.0  # how far a part may lie from where the object was, in object diameters
-    track_growth: float = 0.1  # as much farther for each frame since the object was last seen, in diameters
-    track_least: float = 0.05  # least diameter reckoned with, share of the frame's short side
-    track_window: int = 25  # frames up to the last seen whose masks count as where the object was
-    track_lost: int = 5  # frames that an object must have been lost before it is taken up anywhere
-    track_confirm: int = 3  # frames in succession on which it must be found there
-    track_confidence: float = 0.7  # least mean probability of what is taken up
-    track_area: float = 0.25  # least area of what is taken up, share of the object's last area
-    small_area: float = 0.002  # an object whose mask is below this share of the frame is small
-    small_context: float = 4.0  # side of the crop, in object diameters
-    small_least: int = 64  # least side of the crop, in pixels of the frame
-    small_work: int = 241  # side at which the network works on crops, in pixels
-    small_change: float = 1.5  # the crop keeps its side until the diameter has changed by this factor
-    small_lost: float = 0.2  # what a crop finds does not count below this share of its last area, nor above its inverse
+    step = "camn.inference.small_objects:SmallObjects"
+    switch = "small_objects"
 
-    def __post_init__(self):
-        for name, least, most in (
-            *((field.name, 0, None) for field in fields(self) if field.name.startswith(("track_", "small_"))),
-            ("track_window", 1, None),
-            ("track_confirm", 1, None),
-            ("track_confidence", 0, 1),
-            ("small_area", 0, 1),
-            ("small_context", 1, None),
-            ("small_least", 8, None),
-            ("small_work", 33, None),
-            ("small_change", 1, None),
-            ("small_lost", 0, 1),
-        ):
-            value = getattr(self, name)
-            if not value >= least or (most is not None and value > most):
-                span = f"{least} or more" if most is None else f"{least}..{most}"
-                raise ConfigError(f"{name} is {value}: it must be {span}")
+    small_objects: bool = False  # segment objects with a small mask again, on enlarged crops of the frames
+    small_area: float = within(0.002, most=1)  # an object whose mask is below this share of the frame is small
+    small_context: float = within(4.0, 1)  # side of the crop, in object diameters
+    small_least: int = within(64, 8)  # least side of the crop, in pixels of the frame
+    small_work: int = within(241, 33)  # side at which the network works on crops, in pixels
+    small_change: float = within(1.5, 1)  # the crop keeps its side until the diameter has changed by this factor
+    # what a crop finds does not count below this share of its last area, nor above its inverse
+    small_lost: float = within(0.2, most=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostProcess(
+    TrackLossOptions,
+    SmallObjectsOptions,
+):
+    """All steps, in the order in which a frame passes them, by the options of each. None is on unless asked for."""
+
+    @property
+    def enabled(self) -> tuple[type[StepOptions], ...]:
+        """The steps that are on, in their order."""
+        kinds = (kind for kind in type(self).__mro__ if vars(kind).get("switch"))
+        return tuple(kind for kind in kinds if getattr(self, kind.switch))

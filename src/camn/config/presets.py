@@ -78,10 +78,6 @@ _PRESETS = {
         path_aggregation=True,
         matching=Matching(metric="cosine", masks="area"),
         memory=Memory("multiply", key_channels=32, value_channels=64),
-        # EfficientNet-Lite's own normalisation; on ImageNet classes among our stills it gave 0.43 against 0.29 of the
-        # probability to the right class (horses), and as much on the others.
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
     ),
 }
 
@@ -103,8 +99,6 @@ _STM_PRESETS = {
         value_channels=128,
         width=64,
         backbone="efficientnet_lite0",
-        mean=(0.5, 0.5, 0.5),  # EfficientNet-Lite's own, as for camn-mobile
-        std=(0.5, 0.5, 0.5),
         aligned=True,
         masked_values=True,
         norms=True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from camn.config.backbones import BACKBONES, normalise_as
 from camn.errors import ConfigError
 
-STM_BACKBONES = ("resnet", "efficientnet_lite0")
+STM_BACKBONES = ("resnet", *(name for name, backbone in BACKBONES.items() if backbone.spread))
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class StmConfig:
     """Space-time memory network (Oh et al. 2019); what is preset are the published sizes.
 
     backbone: of both encoders, `resnet` as published. blocks: of the ResNet's stages at strides 4, 8 and 16. planes:
-    width of its first stage. Both say nothing of another backbone. mean, std: by which images are normalised.
+    width of its first stage. Both say nothing of another backbone. mean, std: by which images are normalised; the
+    backbone's own unless given.
     key_channels, value_channels: of the memory. width: of the decoder.
     aligned: frames are worked on at sides 16 k + 1, corner pixels of all strides on one another; else they are padded
     to multiples of 16. masked_values: the last two of the memory's value channels are the masks, shrunk; needs
@@ -30,9 +32,9 @@ class StmConfig:
     key_channels: int = 128
     value_channels: int = 512
     width: int = 256
-    backbone: Literal["resnet", "efficientnet_lite0"] = "resnet"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    backbone: str = "resnet"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     aligned: bool = False
     masked_values: bool = False
     norms: bool = False
@@ -45,6 +47,7 @@ class StmConfig:
             raise ConfigError(f"{self}: every width must be 1 or more")
         if self.backbone not in STM_BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}: of STM it must be one of {', '.join(STM_BACKBONES)}")
+        normalise_as(self, "resnet50" if self.backbone == "resnet" else self.backbone)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean {self.mean}, std {self.std}: three numbers each, deviations over 0")
         if self.memory_frames < 0:

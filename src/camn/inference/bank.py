@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 
@@ -19,43 +20,63 @@ class Remembered:
     entry: Entry | None
 
 
+@dataclass(frozen=True)
+class Given(Remembered):
+    """A frame with masks from the user; `shows` are the channels of the objects that these masks hold."""
+
+    frame: Labelled
+    shows: frozenset[int]
+
+
 class Bank:
     """Frames with masks of one set of objects.
 
-    Kept always: every frame with a mask from the user (`references`) and the previous frame. Of the others every
+    Kept always: the previous frame and, of the frames with a mask from the user (`references`), the first and the
+    newest, `references` of them; beyond these only frames that are the last one to show an object. Of the others every
     `every`-th is remembered, at most `most` of them; when one more comes, the one that lies closest in time to its
     neighbours goes, so that those kept stay spread over the video. The newest `matched` of them since the last mask
-    from the user are matched against, too. Memory is so bounded by the number of masks given, by `most` and by
-    `matched`, whatever the video's length.
+    from the user are matched against, too, but for those that are doubtful. Memory is so bounded by `references`, by
+    the number of objects, by `most` and by `matched`, whatever the video's length and however many masks are given.
     """
 
-    def __init__(self, every: int, most: int, matched: int = 0):
-        self.every, self.most, self.matched = every, most, matched
-        self.references: list[Labelled] = []
+    def __init__(self, every: int, most: int, matched: int = 0, references: int = 8):
+        self.every, self.most, self.matched, self._most_given = every, most, matched, references
         self.previous: Labelled | None = None
-        self._given: list[Remembered] = []
+        self._given: list[Given] = []
         self._spread: list[Remembered] = []
         self._recent: list[Labelled] = []
         self._last: Remembered | None = None
 
-    def remember(self, index: int, frame: Labelled, entry: Entry | None, given: bool) -> None:
-        """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's.
+    @property
+    def references(self) -> list[Labelled]:
+        """The frames with masks from the user."""
+        return [given.frame for given in self._given]
+
+    def remember(
+        self,
+        index: int,
+        frame: Labelled,
+        entry: Entry | None,
+        given: Iterable[int] | None = None,
+        doubtful: bool = False,
+    ) -> None:
+        """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's, who shows
+        the objects of these channels. doubtful: its masks are too doubtful to be matched against.
 
         A frame that was taken in before, and is now given masks, takes its own place."""
         self.previous = frame
         self._last = Remembered(index, entry)
         self._spread = [r for r in self._spread if r.index != index]
-        if given:
+        if given is not None:
             self._recent = []  # what the user mends may be wrong in these, too
-            known = next((i for i, r in enumerate(self._given) if r.index == index), None)
-            if known is None:
-                known = len(self._given)
+            known = next((i for i, r in enumerate(self._given) if r.index == index), len(self._given))
+            mine = Given(index, entry, frame, frozenset(given))
             # Lists are made anew, never changed, so that a copy of the bank is independent of it.
-            self.references = [*self.references[:known], frame, *self.references[known + 1 :]]
-            self._given = [*self._given[:known], self._last, *self._given[known + 1 :]]
+            self._given = _needed([*self._given[:known], mine, *self._given[known + 1 :]], self._most_given)
         elif self.most and index % self.every == 0:
             self._spread = _thinned([*self._spread, self._last], self.most)
-            self._recent = [*self._recent, frame][-self.matched :] if self.matched else []
+            if self.matched and not doubtful:
+                self._recent = [*self._recent, frame][-self.matched :]
 
     def to_match(self) -> list[Labelled]:
         """Frames to match against: those given, and the newest remembered since."""
@@ -74,13 +95,23 @@ class Bank:
         """Change the objects: for each wanted channel (0 is the background) its old position, None for a new object.
 
         An object that is not wanted any more becomes background on all frames."""
-        self.references = [_selected(r, channels) for r in self.references]
         self._recent = [_selected(r, channels) for r in self._recent]
         self.previous = _selected(self.previous, channels) if self.previous else None
         objects = [None if c is None else c - 1 for c in channels[1:]]
-        self._given = [_reordered(r, objects) for r in self._given]
+        places = {old: new for new, old in enumerate(channels) if old is not None}
+        self._given = [
+            replace(
+                _reordered(g, objects),
+                frame=_selected(g.frame, channels),
+                shows=frozenset(places[c] for c in g.shows if c in places),
+            )
+            for g in self._given
+        ]
         self._spread = [_reordered(r, objects) for r in self._spread]
         self._last = _reordered(self._last, objects) if self._last else None
+
+
+Kept = TypeVar("Kept", bound=Remembered)
 
 
 def _selected(frame: Labelled, channels: Sequence[int | None]) -> Labelled:
@@ -90,8 +121,18 @@ def _selected(frame: Labelled, channels: Sequence[int | None]) -> Labelled:
     return replace(chosen, masks=tuple(joined))
 
 
-def _reordered(frame: Remembered, objects: Sequence[int | None]) -> Remembered:
+def _reordered(frame: Kept, objects: Sequence[int | None]) -> Kept:
     return replace(frame, entry=frame.entry.select(objects)) if frame.entry else frame
+
+
+def _needed(frames: list[Given], most: int) -> list[Given]:
+    """Without the oldest after the first where they are more than `most`, but for those that alone show an object."""
+    kept = frames
+    for frame in frames[1:-1]:
+        others = [other for other in kept if other is not frame]
+        if len(kept) > most and frame.shows <= frozenset().union(*(other.shows for other in others)):
+            kept = others
+    return kept
 
 
 def _thinned(frames: list[Remembered], most: int) -> list[Remembered]:

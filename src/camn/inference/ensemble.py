@@ -91,10 +91,11 @@ class Ensemble:
             joined = post(self.index + 1, uploaded.frame, self.objects, joined)
         first = ways[0].segmenter
         result = Result.of(self.index + 1, self.objects, joined, uploaded.size, lost_below=first.config.lost_below)
+        doubtful = first.doubts(result)
         for way, found in zip(ways, predicted):
             if self.ensemble.feedback == "joint":
                 found = Prediction(found.embedding, way.view.redo(joined, found.probabilities.shape[1:]))
-            way.segmenter.accept(found, way.view.apply(result.ids))
+            way.segmenter.accept(found, way.view.apply(result.ids), doubtful)
         self._take(uploaded.frame, ways, post, result.ids)
         return result
 

@@ -1,21 +1,49 @@
-"""Post-processing of what was found on a frame: track loss and small objects."""
+"""Post-processing of what was found on a frame: the steps of `camn.config.PostProcess`, one after another."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy
+from pkgutil import resolve_name
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from camn.config import PostProcess
-from camn.errors import AnswerError
-from camn.inference.result import not_finite
 from camn.inference.segmenter import Segmenter
-from camn.inference.small_objects import SmallObjects
-from camn.inference.track_loss import TrackLoss
 from camn.masks import ObjectIds
+
+OpenSegmenter = Callable[[int], Segmenter]
+
+
+class Step(ABC):
+    """Mends one thing. Copyable (`copy.copy`): what it knows of a video is replaced, never changed.
+
+    config: its options. open_segmenter: makes a segmenter that works at a side in pixels, for steps that need one.
+    Frames (H, W, 3) are uint8 RGB; probabilities (N+1, h, w), of any size, sum to 1 over channels, channel 0 is the
+    background's.
+    """
+
+    def __init__(self, config: Any, open_segmenter: OpenSegmenter):
+        self.config, self._open = config, open_segmenter
+
+    @abstractmethod
+    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
+        """ids (H, W) uint8 are right on this frame: the first (index 0) of a new video, or the one last seen."""
+
+    @abstractmethod
+    def mended(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
+        """What the step before, or the network, found on the next frame -> the same, mended."""
+
+    def remember(self, index: int, objects: ObjectIds, probabilities: Tensor) -> None:  # noqa: B027, a step need not
+        """Take in what was answered for the frame after all steps."""
+
+    @abstractmethod
+    def select(self, objects: ObjectIds) -> None:
+        """Go on with these objects alone."""
 
 
 class PostProcessor:
@@ -24,50 +52,45 @@ class PostProcessor:
         post.given(0, frame, objects, ids)                         # the user's first masks
         probabilities = post(1, frame, objects, probabilities)     # of the next frame, in order
 
-    open_segmenter: makes a segmenter that works at `PostProcess.small_work`, one for each small object. A call that
-    fails changes nothing, and a copy (`copy.copy`) is independent of what it was copied from.
+    open_segmenter: see `Step`. A call that fails changes nothing, and a copy (`copy.copy`) is independent of what it
+    was copied from.
     """
 
-    def __init__(self, config: PostProcess, open_segmenter: Callable[[], Segmenter]):
-        self.config = config
-        self._track, self._small = TrackLoss(config), SmallObjects(config, open_segmenter)
+    def __init__(self, config: PostProcess, open_segmenter: OpenSegmenter):
+        self._steps: list[Step] = [resolve_name(one.step)(config, open_segmenter) for one in config.enabled]
 
     def __copy__(self) -> PostProcessor:
         other = object.__new__(type(self))
-        other.__dict__ = self.__dict__ | {"_track": copy(self._track), "_small": copy(self._small)}
+        other._steps = self._copied()
         return other
 
     @torch.inference_mode()
     def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
         """The masks of a frame are (partly) the user's: of the first one (index 0), which begins a new video, or of the
         one last processed. frame (H, W, 3) uint8 RGB, ids (H, W) uint8."""
-        track, small = copy(self._track), copy(self._small)
-        if self.config.track_loss:
-            track.given(index, objects, ids)
-        if self.config.small_objects:
-            small.given(index, frame, objects, ids)
-        self._track, self._small = track, small
+        steps = self._copied()
+        for step in steps:
+            step.given(index, frame, objects, ids)
+        self._steps = steps
 
     @torch.inference_mode()
     def __call__(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         """Probabilities (N+1, h, w) of any size, channel 0 the background, summing to 1 over channels -> the same,
         mended. frame (H, W, 3) uint8 RGB, the next one."""
-        track, small = copy(self._track), copy(self._small)
-        if self.config.track_loss:
-            probabilities = track.mended(index, objects, probabilities)
-        if self.config.small_objects:
-            try:
-                probabilities = small.mended(frame, objects, probabilities)
-            except AnswerError:  # which counts the frames of its crop
-                raise not_finite(index, " on the crop of a small object") from None
-        if self.config.track_loss:
-            track.remember(index, objects, probabilities)
-        self._track, self._small = track, small
+        steps = self._copied()
+        for step in steps:
+            probabilities = step.mended(index, frame, objects, probabilities)
+        for step in steps:
+            step.remember(index, objects, probabilities)
+        self._steps = steps
         return probabilities
 
     def select(self, objects: ObjectIds) -> None:
         """Go on with these objects alone."""
-        track, small = copy(self._track), copy(self._small)
-        track.select(objects)
-        small.select(objects)
-        self._track, self._small = track, small
+        steps = self._copied()
+        for step in steps:
+            step.select(objects)
+        self._steps = steps
+
+    def _copied(self) -> list[Step]:
+        return [copy(step) for step in self._steps]

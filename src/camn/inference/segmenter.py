@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camn import lean
 from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
@@ -63,7 +64,8 @@ class Segmenter:
         network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.backends = Backends(config.backend, self.device, notice)
         # A CPU gains by leaving out, object by object, what cannot matter; to others every call and every wait is dear.
-        self.network = self.backends.apply(network.lean() if self.device.type == "cpu" else network.at_once())
+        form = lean.of if self.device.type == "cpu" else lean.at_once
+        self.network = self.backends.apply(form(network))
         self.objects = ObjectIds()
         self.index = -1
         self._bank = self._new_bank()
@@ -95,7 +97,7 @@ class Segmenter:
         AnswerError where what the network answers is not finite; nothing has changed then."""
         predicted = self.predict(frame)
         result = self._answer(self.index + 1, self.objects, predicted.probabilities, self._ids.shape)
-        self.accept(predicted, result.ids)
+        self.accept(predicted, result.ids, self.doubts(result))
         return result
 
     @torch.inference_mode()
@@ -111,10 +113,16 @@ class Segmenter:
         return Prediction(embedding, self._segment(embedding) if len(self.objects) else self._probabilities)
 
     @torch.inference_mode()
-    def accept(self, predicted: Prediction, ids: np.ndarray) -> None:
-        """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it."""
+    def accept(self, predicted: Prediction, ids: np.ndarray, doubtful: bool = False) -> None:
+        """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it. doubtful: see
+        `doubts`."""
         embedding, probabilities = predicted.embedding, predicted.probabilities
-        self._take_in(copy(self._bank), self.index + 1, embedding, self.objects, probabilities, ids)
+        self._take_in(copy(self._bank), self.index + 1, embedding, self.objects, probabilities, ids, doubtful=doubtful)
+
+    def doubts(self, answer: Result) -> bool:
+        """Whether an answer is too doubtful to match later frames against: see `InferenceConfig.match_above`."""
+        found = (confidence for id, confidence in answer.confidence.items() if id not in answer.lost)
+        return any(confidence < self.config.match_above for confidence in found)
 
     def upload(self, frame: np.ndarray) -> Uploaded:
         """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
@@ -192,7 +200,8 @@ class Segmenter:
     def _new_bank(self) -> Bank:
         most, matched = self.config.memory_frames, self.config.matched_frames
         most = self.network.memory_frames if most is None else most
-        return Bank(self.config.memory_every, most, self.network.matched_frames if matched is None else matched)
+        matched = self.network.matched_frames if matched is None else matched
+        return Bank(self.config.memory_every, most, matched, self.config.reference_frames)
 
     def _amp(self) -> torch.autocast:
         use = self.config.autocast and self.device.type == "cuda"
@@ -258,6 +267,7 @@ class Segmenter:
         probabilities: Tensor,
         ids: np.ndarray,
         given: Iterable[int] = (),
+        doubtful: bool = False,
     ) -> None:
         """Make this the frame last seen. ids: what was answered for it. given: the objects whose masks are the user's.
 
@@ -272,8 +282,10 @@ class Segmenter:
             entry = None
             if self.network.memory is not None and len(objects):
                 entry = self.network.remember(labelled)
+            stated = frozenset(given)
+            shown = [objects.channel(id) for id in stated & set(np.unique(ids).tolist())] if stated else None
         ids = ids.copy()  # an answer is the caller's own
-        bank.remember(index, labelled, entry, bool(frozenset(given)))
+        bank.remember(index, labelled, entry, shown, doubtful)
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids
 

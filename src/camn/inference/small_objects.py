@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camn.config import PostProcess
-from camn.inference.result import strongest
+from camn.config.postprocess import SmallObjectsOptions
+from camn.errors import AnswerError
+from camn.inference.postprocess import OpenSegmenter, Step
+from camn.inference.result import not_finite, strongest
 from camn.inference.segmenter import Segmenter
 from camn.inference.window import Window
 from camn.masks import ObjectIds
@@ -59,15 +61,17 @@ class OnCrop:
         return planes if not self.whole else torch.stack([planes[0], torch.ones_like(planes[1])])
 
 
-class SmallObjects:
-    """Segments small objects again on crops that follow them. Copyable: what it knows is replaced, never changed.
+class SmallObjects(Step):
+    """Segments small objects again on crops that follow them.
 
     On its crops an object is followed alone, with the memory of these crops, the one of the user's mask always among
     them. So one that was lost there is looked for again wherever the whole frame's prediction has it.
     """
 
-    def __init__(self, config: PostProcess, open_segmenter: Callable[[], Segmenter]):
-        self.config, self._open = config, open_segmenter
+    config: SmallObjectsOptions
+
+    def __init__(self, config: SmallObjectsOptions, open_segmenter: OpenSegmenter):
+        super().__init__(config, open_segmenter)
         self._crops: Mapping[int, Crop] = {}
 
     def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
@@ -82,10 +86,18 @@ class SmallObjects:
     def select(self, objects: ObjectIds) -> None:
         self._crops = {id: crop for id, crop in self._crops.items() if id in objects}
 
-    def mended(self, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
+    def mended(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         """(N+1, h, w) -> the same with what was found on the crops of frame (H, W, 3)."""
         if not self._crops:
             return probabilities
+        try:
+            return self._mended(frame, objects, probabilities)
+        except AnswerError:  # which counts the frames of its crop
+            raise not_finite(index, " on the crop of a small object") from None
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _mended(self, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         labels = strongest(probabilities).cpu().numpy()
         crops, found = {}, {}
         for id, crop in self._crops.items():
@@ -102,8 +114,6 @@ class SmallObjects:
         self._crops = crops
         return _pasted(probabilities, found) if found else probabilities
 
-    # --- inside ------------------------------------------------------------------------------------------------------
-
     def _window(self, crop: Crop, height: int, size: tuple[int, ...]) -> Window:
         """Around where the object is expected. height: of the frame, in pixels. size (h, w): the window's grid."""
         center = crop.center[0] + crop.velocity[0], crop.center[1] + crop.velocity[1]
@@ -119,7 +129,7 @@ class SmallObjects:
         if not 0 < np.count_nonzero(mask) < self.config.small_area * mask.size:
             return None
         center, diameter = _place(mask)
-        segmenter = self._open()
+        segmenter = self._open(self.config.small_work)
         crop = Crop(segmenter, Window(0, 0, 1, (1, 1)), center, (0, 0), diameter, np.count_nonzero(mask) / mask.size)
         window = self._window(crop, len(mask), mask.shape)
         cut = _cut(mask, window, segmenter)

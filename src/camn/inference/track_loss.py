@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camn.config import PostProcess
+from camn.config.postprocess import TrackLossOptions
+from camn.inference.postprocess import OpenSegmenter, Step
 from camn.inference.result import strongest
 from camn.masks import ObjectIds
 
@@ -61,15 +62,17 @@ class Track:
         return _fitted(self.stamps > self.last - window, size)
 
 
-class TrackLoss:
-    """Removes what lies far from where an object was. Copyable: what it knows is replaced, never changed."""
+class TrackLoss(Step):
+    """Removes what lies far from where an object was."""
 
-    def __init__(self, config: PostProcess):
-        self.config = config
+    config: TrackLossOptions
+
+    def __init__(self, config: TrackLossOptions, open_segmenter: OpenSegmenter):
+        super().__init__(config, open_segmenter)
         self._tracks: Mapping[int, Track] = {}
 
-    def given(self, index: int, objects: ObjectIds, ids: np.ndarray) -> None:
-        """ids (H, W) uint8 are right; an object that is not there stays where it was last seen."""
+    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
+        """See `Step.given`; an object that is not there stays where it was last seen."""
         before = self._tracks if index else {}
         found = {id: Track.of(index, ids == id) for id in objects if (ids == id).any()}
         self._tracks = {id: found.get(id) or before[id] for id in objects if id in found or id in before}
@@ -77,7 +80,7 @@ class TrackLoss:
     def select(self, objects: ObjectIds) -> None:
         self._tracks = {id: track for id, track in self._tracks.items() if id in objects}
 
-    def mended(self, index: int, objects: ObjectIds, probabilities: Tensor) -> Tensor:
+    def mended(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         """(N+1, h, w) -> the same without parts that are far; what may have come back is noted."""
         labels = strongest(probabilities).cpu().numpy()
         tracks = dict(self._tracks)
@@ -98,7 +101,7 @@ class TrackLoss:
         return probabilities
 
     def remember(self, index: int, objects: ObjectIds, probabilities: Tensor) -> None:
-        """Take in what was answered for the frame."""
+        """Take in where objects are by what was answered."""
         labels = strongest(probabilities).cpu().numpy()
         tracks = {}
         for id in objects:

@@ -11,8 +11,10 @@ from torch.nn import functional as F
 from camn.lean.ensembler import LeanEnsembler, energies, shared_skip
 from camn.lean.folding import folded
 from camn.lean.in_parts import InParts
+from camn.lean.known import known, known_camn
+from camn.lean.memory import lean_memory
 from camn.lean.upsampled import convolve_enlarged
-from camn.model.deeplab import DeepLab
+from camn.model.deeplab import ConvBatchNorm, DeepLab
 from camn.model.ensembler import join_background
 from camn.model.frames import Embedding, Matched
 from camn.model.network import Camn
@@ -27,9 +29,10 @@ class LeanCamn(InParts, Camn):
 
     def __init__(self, network: Camn):
         nn.Module.__init__(self)  # not Camn's, which makes new parts
+        network = known_camn(network)
         self.config = network.config
         self.foreground_bias, self.background_bias = network.foreground_bias, network.background_bias
-        self.memory = network.memory and network.memory.lean()
+        self.memory = lean_memory(network.memory)
         ensembler = LeanEnsembler(network.ensembler, network.pre_head, network.memory is not None)
         self.take({"encode": LeanEncoder(network), "decode": ensembler})
 
@@ -85,10 +88,12 @@ class LeanDeepLab(nn.Module):
 
     def __init__(self, deeplab: DeepLab):
         super().__init__()
+        deeplab = known(deeplab, DeepLab, "pyramid", "skip", "decoder")
         self.pyramid, self.skip = deeplab.pyramid, deeplab.skip
-        decoder = list(deeplab.decoder)
-        first, self.second = next(decoder[0].children()), decoder[1]
-        assert isinstance(first, nn.Conv2d) and first.bias is not None
+        step, self.second = deeplab.decoder
+        # What is left of its norm, and the ReLU, are taken to follow.
+        first = known(known(step, ConvBatchNorm, "0", "1", "2")[0], nn.Conv2d, "weight", "bias")
+        assert first.bias is not None
         width = first.out_channels
         self.wide, self.narrow, self.bias = (
             nn.Parameter(t.detach(), requires_grad=False)

@@ -1,8 +1,5 @@
-"""The collaborative ensembler for one object, without a pass over its wide inputs for each of their gates.
-
-Instance gates and channel transforms multiply whole channels, so they go into the weights of the convolution that
-follows; and a convolution of maps side by side is the sum of convolutions of each, so the maps are never joined.
-"""
+"""The collaborative ensembler for one object, of lean `blocks`; a convolution of maps side by side is the sum of
+convolutions of each, so the maps are never joined."""
 
 from __future__ import annotations
 
@@ -13,10 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camn.config import DecoderStep
+from camn.lean.blocks import HIGH, LeanBlock, gate_factor, gate_of, linear_of, plain, transform_factor, transform_of
 from camn.lean.joined import Joined, Parted, energy, graphed, joined
+from camn.lean.known import known, unknown
 from camn.lean.upsampled import convolve_doubled, convolve_enlarged
-from camn.model.attention import EPSILON, ChannelTransform, InstanceGate
-from camn.model.ensembler import CollaborativeEnsembler, DecoderUp, Edges, GatedAtrousPyramid, GatedBlock, GatedStage
+from camn.model.ensembler import (
+    CollaborativeEnsembler,
+    DecoderUp,
+    Edges,
+    GatedStage,
+)
 from camn.model.frames import Matched
 from camn.model.layers import single
 
@@ -24,78 +27,7 @@ ENLARGED = 3  # from this factor on, maps are convolved before they are enlarged
 NARROW = 32  # channels up to which that pays for twice the size, too: convolutions to so few are slow
 
 
-def gate_factor(gate: nn.Module, vector: Tensor) -> Tensor:
-    """What an instance gate multiplies channels by, (1, C)."""
-    assert isinstance(gate, InstanceGate)
-    return 1 + torch.tanh(gate.linear(vector))
-
-
-def transform_factor(transform: nn.Module, energy: Tensor) -> Tensor:
-    """What a channel transform multiplies channels of this energy by, (1, C)."""
-    assert isinstance(transform, ChannelTransform)
-    size = (energy + EPSILON).sqrt() * transform.alpha
-    normed = size / (size.square().mean(1, keepdim=True) + EPSILON).sqrt()
-    return 1 + torch.tanh(transform.gamma * normed + transform.beta)
-
-
-class LeanBlock(nn.Module):
-    """A `GatedBlock`, for maps side by side."""
-
-    def __init__(self, block: nn.Module):
-        super().__init__()
-        assert isinstance(block, GatedBlock)
-        self.gate, self.layers = block.gate, block.bottleneck
-
-    def forward(self, x: Joined, vector: Tensor) -> Tensor:
-        """-> (1, C, h, w)."""
-        layers, gate = self.layers, gate_factor(self.gate, vector)
-        factor = gate * transform_factor(layers.transform, x.energy * gate.square())
-        y = F.relu_(layers.norm1(x.convolve(layers.conv1.weight, factor)))
-        y = F.relu_(layers.norm2(layers.conv2(y)))
-        y = layers.norm3(layers.conv3(y))
-        if layers.shortcut is None:
-            (same,) = x.maps
-            assert isinstance(same, Tensor)
-            return F.relu_(y.addcmul_(same, gate[..., None, None]))
-        convolution, norm = layers.shortcut
-        assert isinstance(convolution, nn.Conv2d)
-        return F.relu_(y.add_(norm(x.convolve(convolution.weight, gate, convolution.stride[0]))))
-
-
-class LeanAtrousPyramid(nn.Module):
-    """The instance gate before the ensembler's ASPP, and that."""
-
-    def __init__(self, gate: InstanceGate, pyramid: GatedAtrousPyramid):
-        super().__init__()
-        self.gate, self.layers = gate, pyramid
-
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        layers, x = self.layers, x * gate_factor(self.gate, vector)[..., None, None]
-        size = energy(x)
-        maps = []
-        for transform, convolution, norm in zip(layers.transforms, layers.convolutions, layers.norms, strict=True):
-            factor = transform_factor(transform, size)[..., None, None]
-            maps.append(F.relu_(norm(convolution(x * factor))))
-        whole = F.relu_(layers.whole(x.mean((2, 3), keepdim=True)))
-        sizes = [*map(energy, maps), energy(whole) * (x.shape[-2] * x.shape[-1])]
-        factor = transform_factor(layers.transform, torch.cat(sizes, 1))
-        width = maps[0].shape[1]
-        weight = layers.join.weight * factor[..., None, None]
-        total = F.conv2d(whole, weight[:, 4 * width :])
-        for i, m in enumerate(maps):
-            total = total + F.conv2d(m, weight[:, i * width : (i + 1) * width])
-        return F.relu_(layers.norm(total))
-
-
-class LeanAttention(nn.Module):
-    """The instance gate before the feature pyramid attention, and that."""
-
-    def __init__(self, gate: InstanceGate, attention: nn.Module):
-        super().__init__()
-        self.gate, self.attention = gate, attention
-
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        return self.attention(x * gate_factor(self.gate, vector)[..., None, None])
+UP = ("transform", "skip", "skip_norm", "gates", "convolutions", "norms")
 
 
 class LeanUp(nn.Module):
@@ -103,12 +35,13 @@ class LeanUp(nn.Module):
 
     def __init__(self, up: DecoderUp, stride: int, shared: bool):
         super().__init__()
+        up = known(up, DecoderUp, *UP)
         self.stride, self.mode = stride, up.mode
-        self.gates, self.norms = up.gates, up.norms
-        self.first, *others = [c for c in up.convolutions if isinstance(c, nn.Conv2d)]
-        self.others = nn.ModuleList(others)
+        self.gates, self.norms = nn.ModuleList(map(gate_of, up.gates)), up.norms
+        first, *others = up.convolutions
+        self.first, self.others = plain(first), nn.ModuleList(others)
         if not shared:
-            self.transform, self.skip, self.skip_norm = up.transform, up.skip, up.skip_norm
+            self.transform, self.skip, self.skip_norm = transform_of(up.transform), plain(up.skip), up.skip_norm
 
     def forward(self, x: Tensor, skips: Sequence[Tensor], vector: Tensor) -> Tensor:
         """x (1, C, h, w), skips (1, C_i, H, W) -> (1, C_out, H, W)."""
@@ -150,8 +83,8 @@ def shared_skip(ensembler: CollaborativeEnsembler) -> DecoderUp | None:
 
 def decoder_steps(ensembler: CollaborativeEnsembler) -> list[tuple[DecoderUp, DecoderStep]]:
     """The decoder's steps with their configurations."""
-    steps = zip(ensembler.decoder, ensembler.config.decoder, strict=True)
-    return [(up, step) for up, step in steps if isinstance(up, DecoderUp)]
+    ups = [known(up, DecoderUp, *UP) for up in ensembler.decoder]
+    return list(zip(ups, ensembler.config.decoder, strict=True))
 
 
 def classified(x: Tensor, classifiers: Sequence[nn.Linear], vector: Tensor) -> Tensor:
@@ -165,8 +98,9 @@ class LeanEdges(nn.Module):
 
     def __init__(self, edges: Edges):
         super().__init__()
+        edges = known(edges, Edges, "coarse", "fine", "mixed", "foreground", "background")
         self.coarse, self.mixed = edges.coarse, edges.mixed
-        self.foreground, self.background = edges.foreground.linear, edges.background.linear
+        self.foreground, self.background = linear_of(edges.foreground), linear_of(edges.background)
 
     def forward(self, x: Tensor, logits: Tensor, fine: Tensor, vector: Tensor) -> Tensor:
         """x (1, C, h, w), logits (1, 2, h, w), fine (1, width, H, W) -> logits (1, 2, H, W)."""
@@ -181,15 +115,18 @@ class LeanEnsembler(nn.Module):
 
     def __init__(self, ensembler: CollaborativeEnsembler, pre_head: nn.ModuleList | None, memory: bool):
         super().__init__()
+        last = ("high_gate", "high", "decoder", "foreground", "background", "edges")
+        ensembler = known(ensembler, CollaborativeEnsembler, "stages", *last)
         self.config, self.scales, self.memory = ensembler.config, ensembler.scales, memory
         self.pre_head = pre_head
-        stages = [stage.blocks for stage in ensembler.stages if isinstance(stage, GatedStage)]
+        stages = [known(stage, GatedStage, "blocks").blocks for stage in ensembler.stages]
         self.stages = nn.ModuleList(nn.ModuleList(LeanBlock(b) for b in blocks) for blocks in stages)
-        gate, high = ensembler.high_gate, ensembler.high
-        self.high = LeanAtrousPyramid(gate, high) if isinstance(high, GatedAtrousPyramid) else LeanAttention(gate, high)
+        if type(ensembler.high) not in HIGH:
+            raise unknown(ensembler.high, f"{', '.join(kind.__name__ for kind in HIGH)} are known in its place")
+        self.high = HIGH[type(ensembler.high)](ensembler.high_gate, ensembler.high)
         shared = shared_skip(ensembler)
         self.decoder = nn.ModuleList(LeanUp(up, step.stride, up is shared) for up, step in decoder_steps(ensembler))
-        self.foreground, self.background = ensembler.foreground.linear, ensembler.background.linear
+        self.foreground, self.background = linear_of(ensembler.foreground), linear_of(ensembler.background)
         self.edges = ensembler.edges and LeanEdges(ensembler.edges)
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
@@ -220,11 +157,11 @@ class LeanEnsembler(nn.Module):
     def _inputs(self, frame: Matched, energies: Sequence[Tensor]) -> list[Joined]:
         """As `ensembler_inputs`, but side by side."""
         inputs = []
-        for i, (maps, known) in enumerate(zip(frame.maps, energies, strict=True)):
+        for i, (maps, sums) in enumerate(zip(frame.maps, energies, strict=True)):
             maps = maps.contiguous(memory_format=torch.channels_last)
             maps = joined(maps if self.pre_head is None else self.pre_head[i](maps))
             parted = Parted(frame.previous[i], frame.masks[i][:, None])
-            embeddings = Joined((frame.current[i], parted), known)
+            embeddings = Joined((frame.current[i], parted), sums)
             inputs.append(maps.beside(embeddings) if self.pre_head is None else embeddings.beside(maps))
         if frame.readout is not None:
             readout = frame.readout.contiguous(memory_format=torch.channels_last)

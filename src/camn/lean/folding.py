@@ -8,25 +8,38 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from camn.lean.known import unknown
 from camn.model.backbones import FrozenBatchNorm
 
 Part = TypeVar("Part", bound=nn.Module)
 
 
 def folded(module: Part) -> Part:
-    """A copy of the module, its other tensors shared, in which every frozen batch norm that is registered right behind
-    a convolution is folded into that. In our networks a norm so placed is applied to what that convolution gives."""
+    """A copy of the module, its other tensors shared, in which every frozen batch norm that is applied to what a
+    convolution gives is folded into that: in a sequence the layer before, else what the module's class names in
+    `behind`. Raises TypeError for a class that does not tell; what those that it was made from tell does not count."""
     made = copy(module)
-    made._modules = dict(module._modules)
-    last = ""
-    for name, child in module._modules.items():
-        before = made._modules.get(last)
-        if isinstance(child, FrozenBatchNorm) and isinstance(before, nn.Conv2d):
-            made._modules[last], made._modules[name] = fold(before, child), nn.Identity()
-        elif child is not None:
-            made._modules[name] = folded(child)
-        last = name
+    made._modules = {name: child and folded(child) for name, child in module._modules.items()}
+    for name, before in _pairs(module).items():
+        convolution, norm = module._modules[before], module._modules[name]
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, FrozenBatchNorm)
+        made._modules[before], made._modules[name] = fold(convolution, norm), nn.Identity()
     return made
+
+
+def _pairs(module: nn.Module) -> dict[str, str]:
+    """Names of the module's own norms, and of the convolutions that they are applied behind."""
+    kinds = {name: type(child) for name, child in module._modules.items()}
+    norms = [name for name, kind in kinds.items() if kind is FrozenBatchNorm]
+    if norms and type(module).forward is nn.Sequential.forward:
+        order = list(kinds)
+        pairs = {name: order[order.index(name) - 1] for name in norms if order[0] != name}
+        return {name: before for name, before in pairs.items() if kinds[before] is nn.Conv2d}
+    pairs = vars(type(module)).get("behind", {})
+    for name in norms:
+        if kinds.get(pairs.get(name, "")) is not nn.Conv2d:
+            raise unknown(module, f"what its norm {name} follows is not told in `behind`")
+    return {name: pairs[name] for name in norms}
 
 
 def fold(convolution: nn.Conv2d, norm: FrozenBatchNorm) -> nn.Conv2d:

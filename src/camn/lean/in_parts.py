@@ -26,14 +26,6 @@ class InParts(nn.Module):
         """What the part answers, wherever it runs."""
         return (self.elsewhere.get(part) or self.pure[part])(*tensors)
 
-    def lean(self) -> Self:
-        """Itself: it is so already."""
-        return self
-
-    def at_once(self) -> Self:
-        """Itself, whichever form it is."""
-        return self
-
     def parts(self) -> dict[str, nn.Module]:
         """See `Network.parts`; only those that still run here."""
         return dict(self.pure.items())

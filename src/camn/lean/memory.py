@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camn.model.memory import SpaceTimeMemory, wanted_objects
+from camn.lean.known import known
+from camn.model.memory import Memory, SpaceTimeMemory, wanted_objects
 
 NEGLIGIBLE = 1e-3  # a mask that is nowhere larger within the kernel is empty: keys change by less than a thousandth
 AWAY, WITHIN, EDGE = 0, 1, 2
@@ -53,7 +54,7 @@ class SharedEntry:
         return SharedEntry(self.keys, self.values, place, tuple((*self.own, None)[i] for i in wanted))
 
 
-class SharedMemory(nn.Module):
+class SharedMemory(Memory):
     """A `SpaceTimeMemory` that multiplies with masks: the same answers, without gradients."""
 
     def __init__(self, memory: SpaceTimeMemory):
@@ -61,10 +62,6 @@ class SharedMemory(nn.Module):
         if memory.prior is not None:
             raise ValueError("a memory with a spatial prior has no empty parts to share")
         self.memory = memory
-
-    def lean(self) -> SharedMemory:
-        """Itself."""
-        return self
 
     def remember(self, embedding: Tensor, masks: Tensor) -> SharedEntry:
         """embedding (1, C, h, w), masks (N, h, w) soft foreground of each object in 0..1 -> entry of N objects."""
@@ -122,6 +119,14 @@ class SharedMemory(nn.Module):
         """(..., Ck + Cv) -> keys that end in 0 and values that end in 1."""
         width = len(self.memory.key.weight)
         return F.pad(both[..., :width], (0, 1)), F.pad(both[..., width:], (0, 1), value=1)
+
+
+def lean_memory(memory: Memory | None) -> Memory | None:
+    """The memory for inference; one with a spatial prior stays as it is. Raises TypeError for a kind not known."""
+    if memory is None:
+        return None
+    memory = known(memory, SpaceTimeMemory, "query", "key", "value", "prior")
+    return memory if memory.prior is not None else SharedMemory(memory)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from torch.nn import functional as F
 
 from camn.lean.folding import fold, folded
 from camn.lean.in_parts import InParts
+from camn.lean.known import known, unknown
 from camn.model.interface import Labelled
 from camn.model.memory import MemoryEntry, positions
 from camn.model.stm import Recalled, Stm, StmEmbedding
 from camn.model.stm_decoder import Decoder
-from camn.model.stm_encoders import MemoryEncoder
+from camn.model.stm_encoders import LiteMemory, MemoryEncoder, ResNetMemory
 
 
 class LeanStm(InParts, Stm):
@@ -27,6 +28,7 @@ class LeanStm(InParts, Stm):
 
     def __init__(self, network: Stm):
         nn.Module.__init__(self)  # not Stm's, which makes new parts
+        network = known(network, Stm, "query", "memory", "decoder")
         self.config = network.config
         parts = {"encode": LeanQuery(network), "remember": LeanMemory(network.memory)}
         self.take({**parts, "decode": LeanStmDecoder(network.decoder)})
@@ -73,6 +75,8 @@ class LeanMemory(nn.Module):
 
     def __init__(self, memory: MemoryEncoder):
         super().__init__()
+        if type(memory) not in (ResNetMemory, LiteMemory):
+            raise unknown(memory, "it may see masks in another way")
         self.encoder = folded(memory)
         first, norm = memory.first()
         weights = torch.cat([first.weight, memory.conv1_object.weight, memory.conv1_others.weight], 1).detach()

@@ -52,7 +52,7 @@ def quickened(module: Part) -> Part:
 
 
 def _quickened(module: nn.Module) -> nn.Module:
-    return WinogradConvolution.of(module) if isinstance(module, nn.Conv2d) and _gains(module) else quickened(module)
+    return WinogradConvolution.of(module) if type(module) is nn.Conv2d and _gains(module) else quickened(module)
 
 
 def _gains(convolution: nn.Conv2d) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from camn.errors import MaskError
+from camn.errors import MaskError, MaskSizeError
 from camn.masks.frame_names import FrameNames
 from camn.masks.ids import ObjectIds
 from camn.masks.picture_files import read_pictures
@@ -77,7 +77,7 @@ def _fit(found: Found, source: object, size: tuple[int, int], resize: bool) -> M
     notes = list(found.notes)
     for frame, mask in found.masks.items():
         if mask.shape != tuple(size) and not resize:
-            raise MaskError(
+            raise MaskSizeError(
                 f"{found.origin[frame]}: the mask is {in_words(mask.shape)}, the frames are {in_words(size)} "
                 "(width x height); give --resize-masks to scale it, or make a mask of the frames' size"
             )

