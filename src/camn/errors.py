@@ -21,12 +21,20 @@ class MaskError(CamnError):
     """A mask that cannot be read as object ids, or does not fit the frame it belongs to."""
 
 
+class MaskSizeError(MaskError):
+    """A mask of another size than its frame's."""
+
+
 class DataError(CamnError):
     """A data set whose layout, lists or files do not fit together."""
 
 
 class OutputError(CamnError):
     """An output that cannot be written: folder not writable, disk full, encoder missing."""
+
+
+class NoRoomError(OutputError):
+    """An output for which the disk has no room."""
 
 
 class AnswerError(CamnError):

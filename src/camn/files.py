@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from camn.errors import CamnError, OutputError
+from camn.errors import CamnError, NoRoomError, OutputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -21,7 +21,7 @@ def output_error(path: str | Path, error: BaseException) -> OutputError:
     number = getattr(error, "errno", None)
     reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
     if number in _FULL:
-        return OutputError(f"{path}: no room left to write it ({reason}); free some space, or choose another folder")
+        return NoRoomError(f"{path}: no room left to write it ({reason}); free some space, or choose another folder")
     if number in _DENIED:
         return OutputError(f"{path}: not writable ({reason}); change its permissions, or choose another folder")
     if number in _NO_FOLDER:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.clips.appearance import Appearance, colour_matrix, dress, motion_kernel
-from camn.clips.motion import Cutout, Motion, Pose, cut, drift, fill, paste, ripple, tilting, warp, zooming
+from camn.clips.motion import Motion, Piece, Pose, cut, drift, fill, paste, ripple, tilting, warp, zooming
 
 poses = st.builds(
     Pose,
@@ -66,7 +66,7 @@ def test_paste_by_whole_pixels_is_a_copy_under_the_mask(x, y, seed):
     rng = np.random.default_rng(seed)
     image, labels = rng.integers(0, 256, (24, 26, 3)).astype(np.uint8), rng.integers(0, 4, (24, 26)).astype(np.uint8)
     kept = image.copy(), labels.copy()
-    piece = Cutout(np.full((9, 8, 3), 200, np.uint8), np.full((9, 8), 255, np.uint8))
+    piece = Piece(np.full((9, 8, 3), 200, np.uint8), np.full((9, 8), 255, np.uint8))
     frame, ids = paste(image, labels, piece, Pose(anchor=(0, 0), at=(x, y)), 9)
     wanted = labels.copy()
     wanted[max(y, 0) : max(y + 9, 0), max(x, 0) : max(x + 8, 0)] = 9
@@ -88,7 +88,7 @@ def test_paste_by_whole_pixels_is_a_copy_under_the_mask(x, y, seed):
 def test_paste_equals_warping_the_whole_mask(pose, seed):
     rng = np.random.default_rng(seed)
     size = (48, 32)
-    piece = Cutout(np.full((21, 15, 3), 90, np.uint8), np.full((21, 15), 255, np.uint8))
+    piece = Piece(np.full((21, 15, 3), 90, np.uint8), np.full((21, 15), 255, np.uint8))
     field = ripple(rng, 1, size, 0.03)[0]
     _, ids = paste(np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8), piece, pose, 1, field)
     border = 300  # so wide that no mirror image of the piece comes into view

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from camn.clips.blur import centre
-from camn.clips.motion import Cutout, Pose, cut
+from camn.clips.motion import Piece, Pose, cut
 from camn.clips.options import ClipOptions
 from camn.clips.tracks import Track, clean, cut_off, fitting, follow, join_track, lay, settle, surroundings
 from camn.datasets.sequence import VideoSequence
@@ -112,7 +112,7 @@ def test_colours_go_part_of_the_way_to_those_around(share, seed):
     rng = np.random.default_rng(seed)
     image = np.clip(rng.normal(rng.uniform(60, 180, 3), 20, (20, 20, 3)), 0, 255).astype(np.uint8)
     around = np.clip(rng.normal(rng.uniform(60, 180, 3), 25, (500, 3)), 0, 255).astype(np.uint8)
-    piece = Cutout(image, np.full((20, 20), 255, np.uint8))
+    piece = Piece(image, np.full((20, 20), 255, np.uint8))
     matrix = fitting(piece, around, share)
     mean = image.reshape(-1, 3).mean(0)
     np.testing.assert_allclose(matrix @ (*mean, 1), mean + share * (around.mean(0) - mean), atol=0.1)

@@ -9,7 +9,7 @@ import pytest
 from camn.datasets.holdout import HoldoutOptions, make_holdout, write_holdout
 from camn.datasets.layouts import open_videos
 from camn.errors import ConfigError, DataError
-from camn.training.loader import Shares, make_loader, read_batches, training_videos, validation_videos
+from camn.training.loader import Batches, Shares, make_loader, training_videos, validation_videos
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_broken_picture_is_told_in_a_line_wherever_it_is_read(recipe, data, tm
         picture.write_bytes(b"no picture")
     plan = replace(recipe, videos=(str(tmp_path / "davis"),), stills="", year="2016", split="train", workers=workers)
     with pytest.raises(DataError) as caught:
-        next(read_batches(make_loader(plan, Shares(plan), training_videos(plan), pin=False)))
+        next(iter(Batches(make_loader(plan, Shares(plan), training_videos(plan), pin=False))))
     said = str(caught.value)
     assert said.startswith(str(tmp_path / "davis/JPEGImages/480p/ball/0000")) and "Traceback" not in said
     assert said.endswith("remove it or replace it by an intact copy")

@@ -11,126 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camn.errors import DataError
 from camn.masks import MaskSet, ObjectIds
-from camn.projects.maskfiles import MaskFiles, Predicted, encode
-from camn.projects.project import Project, Record, stretches
-from camn.projects.propagate import REFERENCES, check, follow, plan, runs_of
-from camn.projects.store import tidy
+from camn.projects.maskfiles import Predicted
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.record import Record
+from camn.web.answers import plain
 from camn.web.bodies import renumbered
-from camn.web.decode import jpeg
 from camn.web.drawing import from_box, from_strokes
 from camn.web.events import Events
 from camn.web.file_names import readable
 from camn.web.guard import Door
 from camn.web.limits import Limits, size
-from camn.web.problem import Problem, plain
-from camn.web.schemas import Propagate, Stroke
+from camn.web.schemas import Stroke
 from camn.web.zips import unpack
-
-COUNT = 12
-frames = st.integers(0, COUNT - 1)
-
-
-directions, untils = st.sampled_from(["forward", "backward", "both"]), st.sampled_from(["end", "given"])
-
-
-@given(st.sets(frames), frames, directions, untils)
-def test_a_plan_goes_where_it_was_asked_to(marked, frame, direction, until):
-    runs = plan(sorted(marked), COUNT, Propagate(frame=frame, direction=direction, until=until))
-    ways = {}
-    for step in {"forward": [1], "backward": [-1], "both": [1, -1]}[direction]:
-        way, index = [], frame + step
-        while 0 <= index < COUNT and not (until == "given" and index in marked):
-            way.append(index)
-            index += step
-        if way:
-            ways[step] = way
-    assert [(run.frames.step, list(run.frames)) for run in runs] == list(ways.items())
-    for run in runs:
-        assert run.start == run.origin == frame
-        behind = sorted((i for i in marked if (i - frame) * run.frames.step < 0), key=lambda i: -abs(i - frame))
-        assert list(run.seeds) == behind[-REFERENCES:]
-
-
-@given(st.sets(frames), frames, directions, untils, st.data())
-def test_a_plan_goes_on_where_it_was_cut_off(marked, frame, direction, until, data):
-    asked = Propagate(frame=frame, direction=direction, until=until)
-    way = [index for run in plan(sorted(marked), COUNT, asked) for index in run.frames]
-    done = data.draw(st.integers(0, len(way)))
-    reached = way[done - 1] if done else None
-    runs = plan(sorted(marked), COUNT, asked.model_copy(update={"reached": reached}))
-    assert [index for run in runs for index in run.frames] == way[done:]
-    for run in runs:
-        step = run.frames.step
-        assert run.start == run.frames[0] - step and run.origin == frame
-        assert run.start == frame or frame in run.seeds  # what it began with is seen again
-        assert set(run.seeds) - {frame} <= marked and list(run.seeds) == sorted(run.seeds, key=lambda i: i * step)
-
-
-class Network:
-    """In place of a segmenter: what it is told, and nothing found."""
-
-    def __init__(self):
-        self.index, self.objects, self.told = -1, (1,), []
-
-    def start(self, frame, mask):
-        self.index = 0
-        self.told.append(("start", int(frame[0, 0, 0])))
-
-    def step(self, frame):
-        self.index += 1
-        return int(frame[0, 0, 0])
-
-    def correct(self, mask, ids):
-        self.told.append(("correct", ids))
-
-
-def grey(folder: Path, count: int) -> Project:
-    """A project of `count` frames, each of one grey: 30 times its number; with one object."""
-    project = Project(folder / "p", Record("name", "2025", state="ready", width=8, height=6, total=count))
-    project.add_object(None, None, 5)
-    (project.folder / "frames").mkdir()
-    for index in range(count):
-        project.frame_file(index).write_bytes(jpeg(np.full((6, 8, 3), 30 * index, np.uint8), 95))
-    return project
-
-
-def test_masks_that_are_cleared_while_a_propagation_runs(tmp_path):
-    """Its plan is older than they are: it goes on without them, and says so where nothing is left to start from."""
-    project = grey(tmp_path, 6)
-    for index in (1, 2, 3, 5):
-        project.masks.give(index, np.ones((6, 8), np.uint8))
-    [planned] = plan(project.given_frames(), 6, Propagate(frame=3))
-    assert planned.seeds == (1, 2)
-    project.masks.clear([1, 5], "given")
-    network = Network()
-    assert [index for index, _ in follow(project, planned, network)] == [4, 5]  # type: ignore[arg-type]
-    assert [what for what, _ in network.told] == ["start", "correct"]
-    project.masks.clear([2, 3], "given")
-    with pytest.raises(Problem, match="Frame 3 has no mask of an object any more"):
-        list(follow(project, planned, Network()))  # type: ignore[arg-type]
-
-
-def test_a_propagation_goes_on_from_a_frame_that_shows_nothing(tmp_path):
-    """Its object had left: it is known from the frame that it was begun on. Without the frame's mask it begins anew."""
-    project = grey(tmp_path, 8)
-    project.masks.predict(2, np.ones((6, 8), np.uint8), Predicted({1: 0.9}))  # what it was asked from
-    for index in (3, 4):
-        project.masks.predict(index, np.zeros((6, 8), np.uint8), Predicted({1: 0.1}, frozenset({1})))
-    asked = Propagate(frame=2, direction="both", reached=4)
-    assert check(project, asked) == 3 + 2
-    forward, backward = runs_of(project, asked)
-    network = Network()
-    assert [index for index, _ in follow(project, forward, network)] == [5, 6, 7]  # type: ignore[arg-type]
-    assert network.told == [("start", 60)] and network.index == 4  # frame 2, then 4 to 7
-    assert list(backward.frames) == [1, 0] and backward.seeds == ()
-    project.masks.clear([4], "predicted")
-    assert check(project, asked) == 5 + 2
-    assert check(project, asked.model_copy(update={"reached": 7})) == 5 + 2  # it has none either
-    project.masks.predict(0, np.zeros((6, 8), np.uint8), Predicted({1: 0.1}))
-    with pytest.raises(Problem, match="no frame to go"):
-        check(project, asked.model_copy(update={"reached": 0}))
 
 
 def test_masks_with_the_id_of_a_deleted_object_are_renumbered(tmp_path):
@@ -171,33 +65,6 @@ def test_a_zip_of_an_unusual_kind(tmp_path):
         file.writestr("1.png", bytes(1000))
     with pytest.raises(Problem, match="unusual"):
         unpack(path, tmp_path / "images", Limits(), lambda done: None)
-
-
-def test_what_a_killed_server_left_half_is_taken_away(tmp_path):
-    new = Project(tmp_path / "new", Record("name", "2025"))
-    cut = Project(tmp_path / "cut", Record("name", "2025", state="decoding"))
-    for path in (
-        new.folder / "source" / "upload-1",
-        cut.folder / "source" / "video.mkv",
-        cut.folder / ".load-2.png",
-        cut.folder / "exports" / ".3.77-88.part.mov",
-        cut.folder / "exports" / "4.mov",
-        cut.folder / "frames" / ".000001.77-88.part.jpg",
-        cut.folder / "frames" / "000000.jpg",
-    ):
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x")
-    for project in (new, cut):
-        tidy(project)
-    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"project.json", "video.mkv", "4.mov", "000000.jpg"}
-
-
-@given(st.sets(st.integers(0, 50)))
-def test_stretches_hold_each_number_once(numbers):
-    found = list(stretches(sorted(numbers)))
-    assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
-    assert all(b[0] - a[1] > 1 for a, b in zip(found, found[1:]))
 
 
 @pytest.mark.parametrize(
@@ -242,85 +109,6 @@ def test_readable_names(name):
 
 def test_sizes_in_words():
     assert [size(count) for count in (12, 1 << 10, 3 << 20, 8 << 30)] == ["12 bytes", "1 KiB", "3 MiB", "8 GiB"]
-
-
-masks = st.lists(st.integers(0, 3), min_size=6, max_size=6).map(lambda ids: np.array(ids, np.uint8).reshape(2, 3))
-
-
-@given(st.lists(st.tuples(st.sampled_from(["give", "predict", "clear given", "clear predicted"]), masks), max_size=8))
-def test_mask_files_are_what_was_done_last_also_when_read_again(tmp_path_factory, steps):
-    folder = tmp_path_factory.mktemp("masks")
-    files, mine, theirs, stated = MaskFiles(folder, (2, 3)), None, None, set()
-    for what, ids in steps:
-        if what == "give":
-            before = shown(mine, theirs, stated)
-            stated = (stated if mine is not None else set()) | set(np.unique(ids)) | set(np.unique(before))
-            files.give(4, ids)
-            mine = ids
-        elif what == "predict":
-            files.predict(4, ids, Predicted({1: 0.5}, frozenset({1}), "job"))
-            theirs = ids
-        else:
-            files.clear([4], what.split()[1])
-            mine, theirs = (None, theirs) if "given" in what else (mine, None)
-        for found in (files, MaskFiles(folder, (2, 3))):
-            seen = found.read_shown(4)
-            expected = shown(mine, theirs, stated)
-            assert (seen is None) == (mine is None and theirs is None)
-            assert np.array_equal(np.zeros((2, 3)) if seen is None else seen, expected)
-            certain = mine is not None and 1 in stated
-            known = 1.0 if certain else 0.5 if theirs is not None else None
-            assert found.known(4, [1]) == ({} if known is None else {1: known}, [1] if known == 0.5 else [])
-
-
-def shown(mine, theirs, stated) -> np.ndarray:
-    """Pixel by pixel: the user's id, else the network's if the user said nothing of it."""
-    ids = np.zeros((2, 3), np.uint8)
-    for at in np.ndindex(2, 3):
-        if mine is not None and mine[at]:
-            ids[at] = mine[at]
-        elif theirs is not None and not (mine is not None and theirs[at] in stated):
-            ids[at] = theirs[at]
-    return ids
-
-
-def test_files_that_do_not_belong_are_passed_over(tmp_path):
-    files = MaskFiles(tmp_path, (2, 3))
-    files.give(0, np.ones((2, 3), np.uint8))
-    (tmp_path / "given" / "000001.png").write_bytes(b"broken")
-    (tmp_path / "given" / "7.png").write_bytes((tmp_path / "given" / "000000.png").read_bytes())
-    other = MaskFiles(tmp_path, (2, 3))
-    assert list(other.given) == [0]
-    assert list(MaskFiles(tmp_path, (3, 3)).given) == []
-    for index, note in enumerate(({"stated": 5}, {"stated": ["x"]}, {"stated": [1]}, {"confidence": [1]}), start=2):
-        for kind in ("given", "masks"):
-            (tmp_path / kind / f"{index:06d}.png").write_bytes(encode(np.ones((2, 3), np.uint8), note))
-    again = MaskFiles(tmp_path, (2, 3))
-    assert list(again.given) == [0, 4, 5] and list(again.predicted) == [2, 3, 4]
-
-
-def test_a_record_that_is_none_is_told_apart(tmp_path):
-    project = Project(tmp_path / "p", Record("name", "2025"))
-    project.set_object(7, "seven", "#ABCDEF", 5)
-    assert Project(tmp_path / "p").record == project.record and project.record.objects[0].colour == "#abcdef"
-    assert project.add_object(None, None, 5).id == 8
-    with pytest.raises(Problem, match="at most 2"):
-        project.add_object(None, None, 2)
-    good = json.loads((tmp_path / "p" / "project.json").read_bytes())
-    broken = (
-        {"objects": [{"id": 1, "name": "a", "colour": "red"}]},
-        {"objects": [{"id": 255, "name": "a", "colour": "#ff0000"}]},
-        {"propagation": {"frame": -1, "direction": "forward", "until": "end"}},
-        {"propagation": {"frame": 1}},
-        {"fps": "30/0"},
-        {"state": "lost"},
-        {"width": None},
-    )
-    texts = ("", "{}", "[]", json.dumps({"program": "other", "version": 1, "objects": [], "notes": []}))
-    for text in (*texts, *(json.dumps(good | part) for part in broken)):
-        (tmp_path / "p" / "project.json").write_text(text)
-        with pytest.raises(DataError, match="project.json: no record"):
-            Project(tmp_path / "p")
 
 
 def test_grabcut_keeps_to_what_was_drawn(rng):

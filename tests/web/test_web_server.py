@@ -5,11 +5,12 @@ import zipfile
 
 import pytest
 
-from camn.projects.project import Project, Record
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.record import Record
 from camn.web.decode import decode
 from camn.web.jobs import Work
 from camn.web.limits import Limits
-from camn.web.problem import Problem
 
 
 def test_the_browser_opens_the_address(serve, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from camn.api.datasets.open import DatasetVideo, dataset_videos, first_masks
     from camn.api.datasets.split import hold_out
     from camn.api.evaluate.run import Evaluation, evaluate
+    from camn.api.memory import enough_memory
     from camn.api.models.load import (
         Model,
         ModelInfo,
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     )
     from camn.api.segment.export import MovieKind, export_masks, write_movie
     from camn.api.segment.exporters import page_exports
+    from camn.api.segment.outputs import RUN_RECORD
     from camn.api.segment.parts import join_parts, join_reads_video, part_options
-    from camn.api.segment.run import Summary, demo, enough_memory, segment_video
+    from camn.api.segment.run import Summary, demo, segment_video
     from camn.api.segment.spans import Span
     from camn.api.train.ablate import Ablation, ablate
     from camn.api.train.fuse import Fused, fuse
@@ -58,6 +60,7 @@ _HOME = {
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
+    "camn.api.segment.outputs": ("RUN_RECORD",),
     "camn.api.segment.parts": ("join_parts", "join_reads_video", "part_options"),
     "camn.api.models.load": (
         "Model",
@@ -84,7 +87,8 @@ _HOME = {
         "demo_options",
         "preset_options",
     ),
-    "camn.api.segment.run": ("Summary", "demo", "enough_memory", "segment_video"),
+    "camn.api.memory": ("enough_memory",),
+    "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
     "camn.media.image_folder": ("natural_key",),
@@ -95,6 +99,7 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "RUN_RECORD",
     "AblateOptions",
     "Ablation",
     "AnySegmenter",

@@ -17,7 +17,7 @@ from camn.clips.lookalikes import join_alike
 from camn.clips.motion import Motion, cut
 from camn.clips.occluders import join_bars
 from camn.clips.options import ClipOptions
-from camn.clips.scenes import Film, cutout_of, drawn, from_still, from_video, pass_by, relabel
+from camn.clips.scenes import Film, drawn, from_still, from_video, pass_by, piece_of, relabel
 from camn.clips.tracks import follow, join_track
 from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
@@ -168,7 +168,7 @@ class ClipDataset(Dataset):
             film = self._twin(rng, film)
         if self.stills is not None and rng.random() < options.paste:
             still = self._still(rng)
-            piece = cutout_of(rng, still, options)
+            piece = piece_of(rng, still, options)
             if piece is not None:
                 film, source = pass_by(rng, film, piece, options), f"{source} + {still.image}"
         if drawn(rng, options.bars):

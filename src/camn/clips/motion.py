@@ -1,4 +1,4 @@
-"""Random motion, cut-outs and appearance for training clips; picture and labels always go through the same geometry.
+"""Random motion, and pieces cut from pictures, for training clips; picture and labels go through the same geometry.
 
 Points are (x, y) in pixels. All randomness comes from the generator that is passed in. Nothing edits its arguments.
 """
@@ -148,7 +148,7 @@ def warp(
 
 
 @dataclass(frozen=True)
-class Cutout:
+class Piece:
     """A piece of a picture: image (h, w, 3) uint8, alpha (h, w) uint8 0..255; `corner` is where it was cut, (x, y)."""
 
     image: np.ndarray
@@ -164,18 +164,18 @@ class Cutout:
         """The side in pixels of the square that has the cut-out's area."""
         return float(np.sqrt(max(1, np.count_nonzero(self.alpha))))
 
-    def shrunk(self, factor: float) -> Cutout:
+    def shrunk(self, factor: float) -> Piece:
         """The same at `factor` < 1 of its size, averaged: what is much reduced would otherwise flicker."""
         shape = [max(1, round(n * factor)) for n in self.alpha.shape[::-1]]
         image, alpha = (cv2.resize(a, shape, interpolation=cv2.INTER_AREA) for a in (self.image, self.alpha))
-        return Cutout(image, alpha)
+        return Piece(image, alpha)
 
 
-def cut(image: np.ndarray, mask: np.ndarray) -> Cutout:
+def cut(image: np.ndarray, mask: np.ndarray) -> Piece:
     """The part of `image` under `mask` (H, W) bool, which must not be empty, cropped to its box."""
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     box = np.s_[y : y + h, x : x + w]
-    return Cutout(image[box], mask[box].astype(np.uint8) * 255, (x, y))
+    return Piece(image[box], mask[box].astype(np.uint8) * 255, (x, y))
 
 
 def soft(alpha: np.ndarray) -> np.ndarray:
@@ -186,7 +186,7 @@ def soft(alpha: np.ndarray) -> np.ndarray:
 def paste(
     image: np.ndarray,
     labels: np.ndarray,
-    piece: Cutout,
+    piece: Piece,
     pose: Pose,
     value: int,
     field: np.ndarray | None = None,

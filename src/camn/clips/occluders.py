@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from camn.clips.motion import Cutout, Pose
+from camn.clips.motion import Piece, Pose
 from camn.clips.options import ClipOptions
 from camn.clips.scenes import Film, cross
 from camn.masks import IGNORE
@@ -20,7 +20,7 @@ def bar_spans(rng: np.random.Generator, side: float) -> list[tuple[float, float]
     return [(k * side * rng.uniform(0.25, 0.6), max(2.0, float(width))) for k, width in enumerate(widths)]
 
 
-def bars(rng: np.random.Generator, texture: np.ndarray, side: int) -> Cutout:
+def bars(rng: np.random.Generator, texture: np.ndarray, side: int) -> Piece:
     """Upright bars, twice `side` high and wide, with a part of `texture` (H, W, 3) drawn out along them."""
     full, (h, w) = 2 * side, texture.shape[:2]
     spans = bar_spans(rng, side)
@@ -37,7 +37,7 @@ def bars(rng: np.random.Generator, texture: np.ndarray, side: int) -> Cutout:
     tall, wide = max(2, int(h * rng.uniform(0.05, 0.3))), max(2, int(w * rng.uniform(0.2, 0.6)))
     y, x = int(rng.integers(h - tall + 1)), int(rng.integers(w - wide + 1))
     bark = cv2.resize(texture[y : y + tall, x : x + wide], (full, full), interpolation=cv2.INTER_LINEAR)
-    return Cutout(cv2.convertScaleAbs(bark, alpha=rng.uniform(0.4, 1.1)), alpha)
+    return Piece(cv2.convertScaleAbs(bark, alpha=rng.uniform(0.4, 1.1)), alpha)
 
 
 def join_bars(rng: np.random.Generator, film: Film, texture: np.ndarray, options: ClipOptions) -> Film:

@@ -9,7 +9,7 @@ import numpy as np
 
 from camn.clips.blur import smear
 from camn.clips.halves import half
-from camn.clips.motion import Cutout, Pose, cut, drift, fill, paste, ripple, tilting, warp, zooming
+from camn.clips.motion import Piece, Pose, cut, drift, fill, paste, ripple, tilting, warp, zooming
 from camn.clips.options import ClipOptions
 from camn.datasets.sequence import VideoSequence
 from camn.datasets.stills import Still
@@ -183,7 +183,7 @@ def from_still(rng: np.random.Generator, still: Still, behind: Still | None, opt
 def cross(
     rng: np.random.Generator,
     film: Film,
-    piece: Cutout,
+    piece: Piece,
     start: Pose,
     value: int,
     options: ClipOptions,
@@ -202,7 +202,7 @@ def cross(
     return unzip(paste(image, labels, piece, pose, value, field) for image, labels, pose, field in shots)
 
 
-def cutout_of(rng: np.random.Generator, still: Still, options: ClipOptions) -> Cutout | None:
+def piece_of(rng: np.random.Generator, still: Still, options: ClipOptions) -> Piece | None:
     """One object of a still, of 1% to 50% of its picture, or None if it has none."""
     image, labels = still.read()
     labels = as_one(rng, still, labels, options)
@@ -212,7 +212,7 @@ def cutout_of(rng: np.random.Generator, still: Still, options: ClipOptions) -> C
 
 
 def pass_by(
-    rng: np.random.Generator, film: Film, piece: Cutout, options: ClipOptions, zoom: float | None = None
+    rng: np.random.Generator, film: Film, piece: Piece, options: ClipOptions, zoom: float | None = None
 ) -> Film:
     """The film crossed by `piece`, by chance over an object; it is a further object if there is room, or background."""
     (h, w), labels = options.size, film[1][0]

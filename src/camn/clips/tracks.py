@@ -10,7 +10,7 @@ import numpy as np
 
 from camn.clips.appearance import recolour
 from camn.clips.blur import Point, centre
-from camn.clips.motion import Cutout, Pose, cut, drift, paste
+from camn.clips.motion import Piece, Pose, cut, drift, paste
 from camn.clips.options import ClipOptions
 from camn.clips.scenes import Film, choose, drawn, span, unzip
 from camn.datasets.sequence import VideoSequence
@@ -23,7 +23,7 @@ EDGE = 0.3  # the most of an object that its picture's border may cut off, as le
 class Track:
     """A piece for each frame, None where the object is not seen; `centre` (x, y) on the first, in its own picture."""
 
-    pieces: tuple[Cutout | None, ...]
+    pieces: tuple[Piece | None, ...]
     centre: Point
 
     def looking(self, matrix: np.ndarray) -> Track:
@@ -37,7 +37,7 @@ class Track:
         return Track(pieces, (self.centre[0] * factor, self.centre[1] * factor))
 
 
-def _reduced(piece: Cutout, factor: float) -> Cutout:
+def _reduced(piece: Piece, factor: float) -> Piece:
     return replace(piece.shrunk(factor), corner=(piece.corner[0] * factor, piece.corner[1] * factor))
 
 
@@ -47,7 +47,7 @@ def cut_off(mask: np.ndarray) -> bool:
     return border > EDGE * np.sqrt(max(1, np.count_nonzero(mask)))
 
 
-def clean(piece: Cutout) -> Cutout:
+def clean(piece: Piece) -> Piece:
     """The piece whose edge has the colour of what lies just inside it, not of what it stood before.
 
     Parts too thin to have an inside keep what they have.
@@ -85,7 +85,7 @@ def surroundings(image: np.ndarray, at: Point, reach: float) -> np.ndarray:
     return image[max(0, y - far) : y + far : 4, max(0, x - far) : x + far : 4].reshape(-1, 3)
 
 
-def fitting(piece: Cutout, around: np.ndarray, share: float) -> np.ndarray:
+def fitting(piece: Piece, around: np.ndarray, share: float) -> np.ndarray:
     """(3, 4): moves mean and spread of the piece's colours by `share` of the way towards those around, (N, 3)."""
     own = piece.image[piece.alpha > 0]
     mean, wanted = own.mean(axis=0), around.mean(axis=0)

@@ -10,11 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from camn import api
 from camn.cluster.places import filesystem, is_url
 from camn.errors import OutputError
 from camn.files import write_whole, writing
-
-RECORD = "run.json"  # what every folder that camn made holds
 
 
 class OutputFolder(Protocol):
@@ -70,7 +69,7 @@ class LocalFolder:
             raise OutputError(f"{path}: cannot be read ({error.strerror}); mend or remove it") from error
 
     def has(self, name: str) -> bool:
-        return (Path(self.path) / name / RECORD).is_file()
+        return (Path(self.path) / name / api.RUN_RECORD).is_file()
 
     def write(self, name: str, data: bytes) -> None:
         path = Path(self.path) / name
@@ -137,7 +136,7 @@ class RemoteFolder:
             return None
 
     def has(self, name: str) -> bool:
-        return self._exists(f"{name}/{RECORD}")
+        return self._exists(f"{name}/{api.RUN_RECORD}")
 
     def write(self, name: str, data: bytes) -> None:
         fs, path = self._reach(name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from camn.files import write_whole
 from camn.masks.ids import check_mask
@@ -27,14 +29,16 @@ PALETTE: np.ndarray = _palette()
 """(256, 3) uint8 RGB, read-only: the colour of each object id."""
 
 
-def encode_palette_png(mask: np.ndarray) -> bytes:
-    """Mask (H, W) of ids -> the bytes of an 8-bit palette PNG whose indices are the ids."""
+def encode_palette_png(mask: np.ndarray, notes: Mapping[str, str] | None = None) -> bytes:
+    """Mask (H, W) of ids -> the bytes of an 8-bit palette PNG whose indices are the ids. notes: text chunks, by key."""
     image = Image.fromarray(np.ascontiguousarray(check_mask(mask)))
     image.putpalette(PALETTE.tobytes())
-    buffer = io.BytesIO()
+    texts, buffer = PngInfo(), io.BytesIO()
+    for key, text in (notes or {}).items():
+        texts.add_text(key, text)
     # Run lengths alone: ids are flat, and so these files are smaller than by a search for matches, and made in half the
     # time.
-    image.save(buffer, format="PNG", compress_type=zlib.Z_RLE)
+    image.save(buffer, format="PNG", pnginfo=texts, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 

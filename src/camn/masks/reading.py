@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from camn.errors import MaskError
+from camn.errors import MaskError, MaskSizeError
 from camn.masks.coco import read_coco
 from camn.masks.frame_names import FrameNames, is_image_name
 from camn.masks.ids import MAX_ID, ObjectIds
@@ -161,7 +161,7 @@ def _fit(found: _Found, source: object, size: tuple[int, int], resize: bool) -> 
     notes = list(found.notes)
     for frame, mask in found.masks.items():
         if mask.shape != tuple(size) and not resize:
-            raise MaskError(
+            raise MaskSizeError(
                 f"{found.origin[frame]}: the mask is {_words(mask.shape)}, the frames are {_words(size)} "
                 "(width x height); give --resize-masks to scale it, or make a mask of the frames' size"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 import time
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 from camn import api
 from camn.errors import CamnError, MaskError
 from camn.masks import write_palette_png
+from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.propagate import check, propagate
+from camn.projects.record import Propagation
 from camn.projects.store import open_project
-from camn.web.jobs import Work
-from camn.web.problem import Problem
-from camn.web.schemas import Propagate
+
+EVERY = 0.1  # seconds between two words on how far it is
 
 
 def segment_project(
@@ -53,12 +55,32 @@ def segment_project(
 
 
 def _in_project(project: Project, first: int, options: api.SegmentOptions, progress: api.Report) -> api.Summary:
-    asked, started = Propagate(frame=first, direction="both"), time.monotonic()
-    work = Work(project.id, "propagate", lambda work: None, asked, (), check(project, asked))
-    work.announce = lambda: progress(api.Progress(work.done, work.total, time.monotonic() - started))
+    asked, watch = Propagation(first, "both"), Teller(progress)
+    check(project, asked)
     model = api.open_model(options)
     with api.cpu_threads(options.threads):
-        propagate(project, asked, model.segmenter, work)
-    seconds = time.monotonic() - started
+        propagate(project, asked, model.segmenter, watch)
     folder = project.folder
-    return api.Summary(folder, work.done, tuple(project.ids), seconds, {}, (folder / "masks",))
+    return api.Summary(folder, watch.done, tuple(project.ids), watch.seconds, {}, (folder / "masks",))
+
+
+class Teller:
+    """Tells of the frames that are done, now and then. See `Watch`; nobody stops it but by Ctrl-C."""
+
+    server_ends = False
+
+    def __init__(self, progress: api.Report):
+        self.id, self.done = secrets.token_hex(6), 0
+        self._progress, self._started, self._said = progress, time.monotonic(), float("-inf")
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._started
+
+    def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
+        """See `Watch.tell`."""
+        self.done = done
+        if self.seconds - self._said >= EVERY or done == total:
+            self._said = self.seconds
+            self._progress(api.Progress(done, total, self._said))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Iterable, Mapping
@@ -13,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from camn.files import write_whole
-from camn.masks import PALETTE
+from camn.masks import encode_palette_png
 
 NOTE = "camn"  # the PNG's text chunk, JSON
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
@@ -40,12 +38,7 @@ class Predicted:
 
 def encode(ids: np.ndarray, note: Mapping[str, Any]) -> bytes:
     """ids (H, W) uint8 -> a palette PNG whose indices they are, with the note."""
-    image = Image.fromarray(np.ascontiguousarray(ids))
-    image.putpalette(PALETTE.tobytes())
-    info, buffer = PngInfo(), io.BytesIO()
-    info.add_text(NOTE, json.dumps(note, separators=(",", ":")))
-    image.save(buffer, "PNG", pnginfo=info, compress_level=2)
-    return buffer.getvalue()
+    return encode_palette_png(ids, {NOTE: json.dumps(note, separators=(",", ":"))})
 
 
 class MaskFiles:

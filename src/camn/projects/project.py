@@ -6,84 +6,21 @@ import dataclasses
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from camn.errors import DataError
 from camn.files import write_whole
 from camn.masks import PALETTE
 from camn.projects.maskfiles import MaskFiles
-from camn.web import schemas
-from camn.web.problem import Problem
+from camn.projects.problem import Problem
+from camn.projects.record import LAST_ID, RECORD, Object, Record
 
-RECORD = "project.json"
 DISPLAY = 960  # longer side of small/ in pixels
-LAST_ID = 254  # 255 would mean "ignore" in a palette PNG
 # Light and dark ground alike, and apart from each other; further objects take their id's palette colour.
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45", "#ffe119")
-
-
-@dataclass(frozen=True)
-class Object:
-    """What is followed. colour: #rrggbb."""
-
-    id: schemas.Id
-    name: schemas.Name
-    colour: schemas.Colour
-
-
-@dataclass(frozen=True)
-class Record:
-    """project.json. kind: of source/: a video, a zip, images. fps as a fraction; None for images. propagation: the one
-    that runs, with its job's id, so that it is known after a kill. last_id: ids up to it were used once. origin: the
-    file that the command line named, and its state then."""
-
-    name: str
-    created: str
-    state: Literal["new", "decoding", "ready", "failed"] = "new"
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-    kind: Literal["video", "zip", "images"] | None = None
-    width: int = 0
-    height: int = 0
-    fps: str | None = None
-    total: int | None = None
-    objects: tuple[Object, ...] = ()
-    last_id: int = 0
-    propagation: dict[str, Any] | None = None
-    origin: str | None = None
-    program: str = "camn"
-    version: int = 1
-
-    @classmethod
-    def read(cls, path: Path) -> Record:
-        """Raises DataError for what is no project of this version."""
-        try:
-            record = _RECORD.validate_json(path.read_bytes())
-            _ = Fraction(record.fps or 1), record.asked
-        except (OSError, ValueError, KeyError, ArithmeticError) as error:
-            told = error.errors()[0] if isinstance(error, ValidationError) else None
-            reason = f"{'.'.join(map(str, told['loc']))}: {told['msg']}" if told else error
-            raise DataError(f"{path}: no record of a camn project ({reason}); open one that camn serve made") from None
-        if record.program != "camn" or record.version != 1:
-            raise DataError(f"{path}: of another version of camn; use that version, or make the project anew")
-        return record
-
-    @property
-    def asked(self) -> schemas.Propagate | None:
-        """The propagation that runs or was cut off."""
-        if not (left := self.propagation):
-            return None
-        known = {key: left[key] for key in ("frame", "direction", "until")}
-        return schemas.Propagate(**known, reached=left.get("reached"))
-
-
-_RECORD = TypeAdapter(Record)
 
 
 class Project:
@@ -124,6 +61,12 @@ class Project:
     def size(self) -> tuple[int, int]:
         """(H, W)"""
         return self.record.height, self.record.width
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """(H, W) of the frames that are shown."""
+        scale = min(1.0, DISPLAY / max(1, *self.size))
+        return round(self.record.height * scale), round(self.record.width * scale)
 
     @property
     def fps(self) -> Fraction:
@@ -206,33 +149,6 @@ class Project:
             if id not in self.ids:
                 raise Problem("not_found", f"There is no object {id}.")
             self.change(objects=tuple(item for item in self.record.objects if item.id != id))
-
-    # --- what is told ------------------------------------------------------------------------------------------------
-
-    def shown(self) -> schemas.Project:
-        record = self.record
-        scale = min(1.0, DISPLAY / max(1, *self.size))
-        return schemas.Project(
-            id=self.id,
-            name=record.name,
-            created=record.created,
-            state=record.state,
-            error=record.error,
-            notes=list(record.notes),
-            width=record.width,
-            height=record.height,
-            display_width=round(record.width * scale),
-            display_height=round(record.height * scale),
-            fps=float(self.fps),
-            count=self.count,
-            total=record.total,
-            objects=[schemas.Obj(**dataclasses.asdict(item)) for item in record.objects],
-        )
-
-    def shown_frame(self, index: int) -> schemas.Mask:
-        confidence, lost = self.masks.known(index, self.ids)
-        given, predicted = index in self.masks.given, index in self.masks.predicted
-        return schemas.Mask(frame=index, given=given, predicted=predicted, confidence=confidence, lost=lost)
 
     def _save(self, record: Record) -> None:
         text = json.dumps(dataclasses.asdict(record), indent=2, ensure_ascii=False)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from camn import api
+from camn.projects.frames import read_frame
 from camn.projects.maskfiles import Predicted
+from camn.projects.problem import Problem
 from camn.projects.project import Project
-from camn.web.decode import read_frame
-from camn.web.jobs import Cancelled, Work
-from camn.web.problem import Problem
-from camn.web.schemas import Propagate
+from camn.projects.record import Propagation
+from camn.projects.watch import Cancelled, Watch
 
 STEPS = {"forward": (1,), "backward": (-1,), "both": (1, -1)}
-REFERENCES = 8  # given frames that are shown to the network before it starts, the nearest ones
+# Given frames that are shown to the network before it starts, the nearest ones: as many as it keeps.
+REFERENCES = api.SegmentOptions.reference_frames
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Run:
     origin: int
 
 
-def plan(given: list[int], count: int, asked: Propagate) -> list[Run]:
+def plan(given: list[int], count: int, asked: Propagation) -> list[Run]:
     """Ways with frames to segment. given: frames with masks from the user, sorted. count: of the project's frames.
 
     Of both ways, forward comes first: what reached a frame before its start is through with it."""
@@ -41,7 +42,7 @@ def plan(given: list[int], count: int, asked: Propagate) -> list[Run]:
     return [run for run in runs if run.frames]
 
 
-def _run(given: list[int], count: int, asked: Propagate, step: int) -> Run:
+def _run(given: list[int], count: int, asked: Propagation, step: int) -> Run:
     start = asked.frame + (asked.ahead if asked.ahead * step > 0 else 0)
     known = {*given, asked.frame}
     behind = sorted((index for index in known if (index - start) * step < 0), key=lambda index: index * step)
@@ -52,14 +53,14 @@ def _run(given: list[int], count: int, asked: Propagate, step: int) -> Run:
     return Run(start, range(start + step, end, step), tuple(index for index in behind if index in kept), asked.frame)
 
 
-def runs_of(project: Project, asked: Propagate) -> list[Run]:
+def runs_of(project: Project, asked: Propagation) -> list[Run]:
     """The ways of a propagation; from the beginning if the mask of the frame that it had reached is gone."""
     if asked.reached is not None and project.shown_mask(asked.reached) is None:
-        asked = asked.model_copy(update={"reached": None})
+        asked = replace(asked, reached=None)
     return plan(project.given_frames(), project.count, asked)
 
 
-def check(project: Project, asked: Propagate) -> int:
+def check(project: Project, asked: Propagation) -> int:
     """How many frames are to be segmented. Raises Problem where there is nothing to start from, or nowhere to go."""
     project.need_ready()
     for index in (asked.frame, asked.frame + asked.ahead):
@@ -77,9 +78,9 @@ def check(project: Project, asked: Propagate) -> int:
 
 def propagate(
     project: Project,
-    asked: Propagate,
+    asked: Propagation,
     segmenter: Callable[[], api.AnySegmenter],
-    work: Work,
+    watch: Watch,
     changed: Callable[[int], None] = lambda index: None,
 ) -> None:
     """Segment frames and keep their masks, one after the other. changed: called with each frame that has a new mask.
@@ -90,22 +91,22 @@ def propagate(
     try:
         total, done = check(project, asked), 0
         runs = runs_of(project, asked)
-        project.change(propagation=asked.model_dump() | {"job": work.id})
+        project.change(propagation=asdict(asked) | {"job": watch.id})
         with api.enough_memory(project.size, len(project.ids)):
             for run in runs:
                 for index, result in follow(project, run, segmenter()):
-                    known = Predicted(result.confidence, result.lost, work.id)
+                    known = Predicted(result.confidence, result.lost, watch.id)
                     project.masks.predict(index, result.ids, known)
                     changed(index)
                     done += 1
                     with suppress(Cancelled) if done == total else nullcontext():  # all is done then
-                        work.tell(done, total, index)
+                        watch.tell(done, total, index)
     finally:
-        if not work.server_ends and project.folder.exists():
+        if not watch.server_ends and project.folder.exists():
             project.change(propagation=None)
 
 
-def reached(project: Project, asked: Propagate, job: str) -> int | None:
+def reached(project: Project, asked: Propagation, job: str) -> int | None:
     """The frame that a propagation came to before the server was killed; None if to none."""
     mine = [index for index, known in project.masks.predicted.items() if job and known.job == job]
     before = [index for index in mine if index < asked.frame]

@@ -14,18 +14,21 @@ from pathlib import Path
 
 from camn.errors import CamnError, DataError, OutputError
 from camn.files import leftovers, writing
-from camn.projects.project import RECORD, Project, Record
-from camn.web.limits import Limits
-from camn.web.problem import Problem
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.record import RECORD, Record
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # what a folder may be called; own ones are 12 hex digits
 
 
 class Store:
-    """Projects by id. The folder belongs to one process at a time. Raises OutputError if it cannot be had."""
+    """Projects by id. The folder belongs to one process at a time. Raises OutputError if it cannot be had.
 
-    def __init__(self, folder: Path, limits: Limits):
-        self.folder, self.limits = folder.resolve(), limits  # whole, so that messages can be cleared of it
+    most: projects that it takes. free_bytes: room that is left on the disk."""
+
+    def __init__(self, folder: Path, most: int, free_bytes: int):
+        self.folder = folder.resolve()  # whole, so that messages can be cleared of it
+        self._most, self._free_bytes = most, free_bytes
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock(folder)
@@ -52,8 +55,8 @@ class Store:
 
     def create(self, name: str) -> Project:
         """Raises Problem, OutputError."""
-        if len(self._projects) >= self.limits.projects:
-            raise Problem("too_large", f"There are {self.limits.projects} projects, the most that fit; delete some.")
+        if len(self._projects) >= self._most:
+            raise Problem("too_large", f"There are {self._most} projects, the most that fit; delete some.")
         self.need_room()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         project = Project(self.folder / secrets.token_hex(6), Record(name, created))
@@ -71,7 +74,7 @@ class Store:
 
     def need_room(self, count: int = 0) -> None:
         """Raises Problem when fewer than `count` bytes and the reserve are free."""
-        if shutil.disk_usage(self.folder).free < self.limits.free_bytes + count:
+        if shutil.disk_usage(self.folder).free < self._free_bytes + count:
             raise Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
 
     def close(self) -> None:

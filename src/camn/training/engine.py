@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from camn import weights
-from camn.clips.dataset import ClipBatch, ClipDataset
+from camn.clips.dataset import ClipBatch
 from camn.config import network_preset
 from camn.errors import ConfigError, TrainingError
 from camn.files import leftovers, writing
@@ -27,7 +27,7 @@ from camn.training.distributed import Team
 from camn.training.ema import Ema
 from camn.training.journal import Journal
 from camn.training.late import Late, quick_products
-from camn.training.loader import Shares, described, make_loader, read_batches, telling_of_workers, training_videos
+from camn.training.loader import Batches, Reading, Shares, described, make_loader, training_videos
 from camn.training.losses import hard_fraction
 from camn.training.optimizer import compile_parts, make_optimizer, set_rate
 from camn.training.recipe import Recipe
@@ -192,11 +192,12 @@ class Trainer:
             self._board = Board(self.folder / "tensorboard", self.step + 1) if r.tensorboard else None
         shares = Shares(r, self.step, self.team)
         loader = make_loader(r, shares, training_videos(r), pin=self.team.device.type == "cuda")
-        assert isinstance(loader.dataset, ClipDataset)
-        self._see(described(loader.dataset))
-        batches = read_batches(loader)
+        assert isinstance(loader.dataset, Reading)
+        self._see(described(loader.dataset.clips))
+        read = Batches(loader)
+        batches, board = iter(read), closing(self._board) if self._board else nullcontext()
         late: Late | None = None
-        with closing(self._board) if self._board else nullcontext(), telling_of_workers(), quick_products(self.team):
+        with board, read.telling_of_workers(), quick_products(self.team):
             while self.step < r.steps:
                 found = self._differentiated(islice(batches, r.accumulate))
                 if late is not None:

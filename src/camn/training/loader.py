@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from camn.clips.dataset import ClipBatch, ClipDataset, collate
+from camn.clips.dataset import ClipBatch, ClipDataset, ClipSample, collate
 from camn.datasets.holdout import Holdout, read_holdout
 from camn.datasets.layouts import VideoFolder, VideoSequence, open_videos
 from camn.datasets.stills import StillsFolder
@@ -96,7 +98,8 @@ def make_loader(recipe: Recipe, shares: Shares, videos: Sequence[VideoSequence] 
     """Batches of this process's items, in their order. pin: in memory that a CUDA device reads from directly."""
     stills = StillsFolder(recipe.stills) if recipe.stills else None
     data = ClipDataset(videos, stills, recipe.clips, seed=recipe.seed, length=recipe.steps * recipe.batch)
-    return DataLoader(data, batch_sampler=shares, num_workers=recipe.workers, collate_fn=collate, pin_memory=pin)
+    reading, workers = Reading(data), recipe.workers
+    return DataLoader(reading, batch_sampler=shares, num_workers=workers, collate_fn=collated, pin_memory=pin)
 
 
 def described(data: ClipDataset) -> str:
@@ -111,23 +114,55 @@ def described(data: ClipDataset) -> str:
     return f"{len(videos)} videos with {frames} masks, {len(stills)} stills, names {digest}"
 
 
-def read_batches(loader: DataLoader) -> Iterator[ClipBatch]:
-    """What the loader gives. Raises DataError in the dataset's words, which from a worker come behind its traceback."""
-    try:
-        yield from loader
-    except DataError as error:
-        raise DataError(str(error).rpartition(f"{DataError.__module__}.{DataError.__name__}: ")[2].strip()) from None
+class Reading(Dataset):
+    """Clips as a loader's processes read them. What cannot be read is answered, not raised: an error that is raised in
+    another process comes with its traceback for a message."""
+
+    def __init__(self, clips: ClipDataset):
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> ClipSample | DataError:
+        try:
+            return self.clips[index]
+        except DataError as error:
+            return error
 
 
-@contextmanager
-def telling_of_workers() -> Iterator[None]:
-    """Turns what torch raises when a loader's process has gone, wherever the program then is, into a TrainingError."""
-    try:
-        yield
-    except (RuntimeError, CamnError) as error:  # of ours where it came while saving or waiting for other processes
-        if "DataLoader worker" not in str(error):
-            raise
-        raise TrainingError(
-            "a process that reads data has ended in the middle: killed, or out of memory. The same command goes on "
-            "from the last checkpoint; with fewer workers it needs less memory"
-        ) from error
+def collated(samples: Sequence[ClipSample | DataError]) -> ClipBatch | DataError:
+    """See `collate`; the error, if there is one among them."""
+    errors = [sample for sample in samples if isinstance(sample, DataError)]
+    return errors[0] if errors else collate([sample for sample in samples if isinstance(sample, ClipSample)])
+
+
+class Batches:
+    """What a loader gives, once. Raises DataError in the dataset's words."""
+
+    def __init__(self, loader: DataLoader):
+        self._loader = loader
+        self._workers: set[BaseProcess] = set()
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        others = set(active_children())
+        reading = iter(self._loader)
+        self._workers = set(active_children()) - others
+        for batch in reading:
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+
+    @contextmanager
+    def telling_of_workers(self) -> Iterator[None]:
+        """Turns what torch raises when a process of the loader has gone, wherever the program then is, into a
+        TrainingError."""
+        try:
+            yield
+        except (RuntimeError, CamnError) as error:  # of ours where it came while saving or waiting for other processes
+            if not any(worker.exitcode for worker in self._workers):
+                raise
+            raise TrainingError(
+                "a process that reads data has ended in the middle: killed, or out of memory. The same command goes on "
+                "from the last checkpoint; with fewer workers it needs less memory"
+            ) from error

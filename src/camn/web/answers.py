@@ -6,31 +6,28 @@ import re
 from pathlib import Path
 
 from camn.errors import CamnError
+from camn.projects.problem import Code, Problem
 
-_STATUS = {
+STATUS: dict[Code, int] = {
     "bad_request": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
     "too_large": 413,
+    "other_size": 422,
     "invalid": 422,
     "internal": 500,
     "no_room": 507,
 }
-CODES = {status: code for code, status in _STATUS.items()} | dict.fromkeys((405, 411, 415), "bad_request")
+CODES: dict[int, Code] = {status: code for code, status in STATUS.items()}
+CODES |= {405: "bad_request", 411: "bad_request", 415: "bad_request"}
 _PATH = re.compile(r"(?:file:)?(?<![\w.<])(?:~|\.{1,2})?(?:/[^\s/:;,'\")]+){2,}/?|[A-Za-z]:\\[^\s:;,'\")]+")
 
 
-class Problem(Exception):
-    """code: one of those of docs/web-api.md. message: a whole sentence for the user, without paths."""
-
-    def __init__(self, code: str, message: str, status: int | None = None):
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status or _STATUS[code]
-
-    def body(self) -> dict[str, dict[str, str]]:
-        return {"error": {"code": self.code, "message": self.message}}
+def body(problem: Problem) -> dict[str, dict[str, str]]:
+    """The answer's JSON."""
+    return {"error": {"code": problem.code, "message": problem.message}}
 
 
 def plain(error: BaseException, *known: tuple[Path, str]) -> str:

@@ -17,12 +17,13 @@ from starlette.responses import FileResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
 import camn
-from camn.errors import CamnError, OutputError
-from camn.web import routes, routes_masks
+from camn.errors import CamnError, NoRoomError
+from camn.projects.problem import Problem
+from camn.web import routes, routes_events, routes_jobs, routes_masks
+from camn.web.answers import CODES, STATUS, body, plain
 from camn.web.bodies import content_length
 from camn.web.guard import App, Door, Guard, Receive, Scope, Send
 from camn.web.limits import size
-from camn.web.problem import CODES, Problem, plain
 from camn.web.studio import Studio
 
 STATIC = Path(__file__).parent / "static"
@@ -50,8 +51,8 @@ def create_app(studio: Studio, door: Door) -> App:
     )
     app.state.studio = studio
     _answer_errors(app)
-    app.include_router(routes.router)
-    app.include_router(routes_masks.router)
+    for part in (routes, routes_masks, routes_jobs, routes_events):
+        app.include_router(part.router)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -69,7 +70,7 @@ def _bounded(app: App, most: int) -> App:
         if scope["type"] == "http" and not _FILES.fullmatch(scope["path"]):
             request = Request(scope)
             if "transfer-encoding" in request.headers:
-                answer = _error(Problem("bad_request", "Say how long the body is (Content-Length).", 411))
+                answer = _error(Problem("bad_request", "Say how long the body is (Content-Length)."), 411)
             elif (content_length(request) or 0) > most:
                 answer = _error(
                     Problem("too_large", f"The request is larger than {size(most)}, the most that is taken.")
@@ -86,9 +87,8 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(CamnError)
     def camn_error(request: Request, error: CamnError) -> JSONResponse:
-        full = isinstance(error, OutputError) and "no room" in str(error)
         said = plain(error, (request.app.state.studio.store.folder, "the projects"))
-        return _error(Problem("no_room" if full else "conflict", said))
+        return _error(Problem("no_room" if isinstance(error, NoRoomError) else "conflict", said))
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -100,7 +100,7 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
         code = CODES.get(error.status_code, "bad_request")
-        answer = _error(Problem(code, _SAID.get(error.status_code, "The request cannot be read."), error.status_code))
+        answer = _error(Problem(code, _SAID.get(error.status_code, "The request cannot be read.")), error.status_code)
         answer.headers.update(error.headers or {})
         return answer
 
@@ -111,5 +111,5 @@ def _answer_errors(app: FastAPI) -> None:
         return _error(Problem("internal", said))
 
 
-def _error(problem: Problem) -> JSONResponse:
-    return JSONResponse(problem.body(), problem.status)
+def _error(problem: Problem, status: int | None = None) -> JSONResponse:
+    return JSONResponse(body(problem), status or STATUS[problem.code])

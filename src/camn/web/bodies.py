@@ -12,12 +12,14 @@ from fastapi import Request
 from PIL import Image
 from starlette.requests import ClientDisconnect
 
-from camn.errors import MaskError
+from camn.errors import MaskError, MaskSizeError
 from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
-from camn.projects.project import LAST_ID, Project
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.record import LAST_ID
+from camn.web.answers import plain
 from camn.web.limits import size
-from camn.web.problem import Problem, plain
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -63,7 +65,7 @@ def mask_of_png(data: bytes, wanted: tuple[int, int]) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             if (image.height, image.width) != wanted:
                 found = f"{image.width}x{image.height}"
-                raise Problem("invalid", f"The mask has {found} pixels, the frames have {wanted[1]}x{wanted[0]}.")
+                raise Problem("other_size", f"The mask has {found} pixels, the frames have {wanted[1]}x{wanted[0]}.")
             if image.mode not in ("L", "P", "RGB", "RGBA", "1"):
                 raise Problem("invalid", "The mask's PNG must have 8 bits: grey, palette or colour.")
             pixels = np.array(image)
@@ -113,7 +115,8 @@ def read_mask_file(project: Project, index: int, data: bytes, resize: bool, most
         names = [f"{frame:06d}" for frame in range(project.count)]
         found = read_masks(path, names, project.size, resize, most_pixels=most)
     except MaskError as error:
-        raise Problem("invalid", plain(error, (path, "the mask file"))) from None
+        code = "other_size" if isinstance(error, MaskSizeError) else "invalid"
+        raise Problem(code, plain(error, (path, "the mask file"))) from None
     finally:
         path.unlink(missing_ok=True)
     notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in found.notes)

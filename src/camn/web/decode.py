@@ -1,46 +1,23 @@
-"""Frames of a project: every frame of its video as two JPEG files, at full size and for display."""
+"""Reading what was sent: every frame of a project's video, into its frames."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
-
-import cv2
-import numpy as np
 
 from camn import api
-from camn.errors import OutputError
-from camn.files import write_whole
-from camn.projects.project import DISPLAY, Project
-from camn.web.jobs import Cancelled, Work
+from camn.projects.frames import write_frame
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.watch import Cancelled
+from camn.web.answers import plain
+from camn.web.jobs import Work
 from camn.web.limits import Limits
-from camn.web.problem import Problem, plain
 from camn.web.uploads import probe
 from camn.web.zips import unpack
 
-QUALITY, SMALL_QUALITY = 95, 85
 EVERY = 64  # frames between two looks at the free room
-
-
-def jpeg(image: np.ndarray, quality: int) -> bytes:
-    """image (H, W, 3) uint8 RGB."""
-    good, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not good:
-        raise OutputError(f"a frame of {image.shape[1]}x{image.shape[0]} pixels cannot be stored as JPEG")
-    return data.tobytes()
-
-
-def read_frame(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a frame's file. Raises Problem where it is gone or broken."""
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise Problem("conflict", f"Frame {int(path.stem)} of the project is missing or damaged on the disk.")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def decode(project: Project, work: Work, limits: Limits, room: Callable, changed: Callable[[Project], None]) -> None:
@@ -90,17 +67,6 @@ def _look(work: Work, done: int, room: Callable) -> None:
     work.check()
     if done % EVERY == 0:
         room()
-
-
-def write_frame(project: Project, index: int, image: np.ndarray) -> None:
-    """The full frame last: where it is, the other is, too."""
-    scale = DISPLAY / max(image.shape[:2])
-    small = image
-    if scale < 1:
-        size = project.shown()
-        small = cv2.resize(image, (size.display_width, size.display_height), interpolation=cv2.INTER_AREA)
-    write_whole(project.frame_file(index, small=True), jpeg(small, SMALL_QUALITY))
-    write_whole(project.frame_file(index), jpeg(image, QUALITY))
 
 
 def _text(source: api.FrameSource) -> str | None:

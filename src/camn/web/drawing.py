@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from camn.web.problem import Problem
+from camn.projects.problem import Problem
 from camn.web.schemas import Stroke
 
 WORK = 320  # longer side at work, in pixels

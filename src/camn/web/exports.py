@@ -10,9 +10,10 @@ import numpy as np
 
 from camn import api
 from camn.files import writing
-from camn.projects.project import Object, Project
+from camn.projects.problem import Problem
+from camn.projects.project import Project
+from camn.projects.record import Object
 from camn.web.jobs import Work
-from camn.web.problem import Problem
 from camn.web.schemas import Export, ExportOffer
 
 FOLDER = "exports"

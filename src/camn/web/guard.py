@@ -18,7 +18,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
-from camn.web.problem import Problem
+from camn.projects.problem import Problem
+from camn.web.answers import STATUS, body
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -111,8 +112,8 @@ class Guard:
                 await receive()  # the handshake; closing before it is accepted answers 403
                 await send({"type": "websocket.close", "code": 1008})
                 return
-            body = json.dumps(problem.body()).encode()
-            await _answer(send, problem.status, [(b"content-type", b"application/json")], body)
+            said = json.dumps(body(problem)).encode()
+            await _answer(send, STATUS[problem.code], [(b"content-type", b"application/json")], said)
             return
         await self._app(scope, receive, _with_headers(send))
 

@@ -9,31 +9,32 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from camn.errors import CamnError
+from camn.projects.problem import Problem
+from camn.projects.record import Propagation
+from camn.projects.watch import Cancelled
+from camn.web.answers import plain
 from camn.web.events import Events
-from camn.web.problem import Problem, plain
 from camn.web.schemas import Export, Job, JobState, Propagate
 
 Kind = Literal["decode", "propagate", "export"]
+Wish = Propagation | Export
 Done = Callable[["Work"], Path | None]
 EVERY = 0.1  # seconds between two events of one job's progress
 
 
-class Cancelled(Exception):
-    """Raised within a job that is to stop."""
-
-
 class Work:
-    """One job. What it does calls `tell` after each frame; by that it is shown, and stopped."""
+    """One job, as a `Watch` of what it does: that calls `tell` after each frame; by that it is shown, and stopped."""
 
-    def __init__(self, project: str, kind: Kind, do: Done, asked: Propagate | Export | None, known: tuple, total: int):
+    def __init__(self, project: str, kind: Kind, do: Done, asked: Wish | None, known: tuple, total: int):
         self.id, self.project, self.asked = secrets.token_hex(6), project, asked
         self.kind: Kind = kind
         self.state: JobState = "queued"
-        self.done, self.total, self.frame = 0, total, asked.reached if isinstance(asked, Propagate) else None
+        self.done, self.total, self.frame = 0, total, asked.reached if isinstance(asked, Propagation) else None
         self.error: str | None = None
         self.output: Path | None = None
         self.file_name: str | None = None
@@ -90,7 +91,7 @@ class Jobs:
         project: str,
         kind: Kind,
         do: Done,
-        asked: Propagate | Export | None = None,
+        asked: Wish | None = None,
         known: tuple = (),
         total: int = 0,
     ) -> Job:
@@ -111,7 +112,7 @@ class Jobs:
                 self.cancel(other.id)
         return self.shown(work)
 
-    def add_interrupted(self, project: str, asked: Propagate, frame: int | None) -> None:
+    def add_interrupted(self, project: str, asked: Propagation, frame: int | None) -> None:
         """A propagation that another run of the server did not end."""
         work = Work(project, "propagate", lambda work: None, asked, (), 0)
         work.state, work.frame = "interrupted", frame
@@ -200,7 +201,7 @@ class Jobs:
             rate=round(rate, 3),
             left=None if left is None else round(max(0.0, left), 1),
             error=work.error,
-            asked=work.asked,
+            asked=Propagate(**asdict(work.asked)) if isinstance(work.asked, Propagation) else work.asked,
             file=f"/api/jobs/{work.id}/file" if done else None,
             file_name=work.file_name if done else None,
         )

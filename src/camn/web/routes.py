@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
 import camn
-from camn.projects.project import Project
+from camn.projects.problem import Problem
 from camn.web import schemas
 from camn.web.bodies import content_length, stream
 from camn.web.exports import offers
 from camn.web.file_names import readable
-from camn.web.problem import Problem
-from camn.web.studio import Studio
+from camn.web.parameters import RAW, FileName, Here, Index, Mine, ObjectId
+from camn.web.shown import shown, shown_object
 
 router = APIRouter(prefix="/api")
 ERRORS: dict[int | str, dict] = {
     status: {"model": schemas.ErrorBody} for status in (400, 401, 403, 404, 405, 409, 413, 415, 422, 507)
 }
-Pid = Annotated[str, Path(alias="project", pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Index = Annotated[int, Path(ge=0, lt=1 << 31)]
-FileName = Annotated[str, Query(max_length=1000)]
-RAW = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
-
 JPEG: dict[int | str, dict] = {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}}
-
-
-def studio(request: Request) -> Studio:
-    return request.app.state.studio
-
-
-def project(request: Request, project: Pid) -> Project:
-    return studio(request).store.get(project)
-
-
-Here = Annotated[Studio, Depends(studio)]
-Mine = Annotated[Project, Depends(project)]
 
 
 @router.get("/server")
@@ -56,12 +39,12 @@ def server(here: Here) -> schemas.Server:
 
 @router.get("/projects")
 def projects(here: Here) -> list[schemas.Project]:
-    return [item.shown() for item in here.store.all()]
+    return [shown(item) for item in here.store.all()]
 
 
 @router.post("/projects", status_code=201)
 def create(here: Here, body: schemas.ProjectName) -> schemas.Project:
-    return here.create(body.name).shown()
+    return shown(here.create(body.name))
 
 
 @router.get("/projects/{project}")
@@ -73,7 +56,7 @@ def detail(here: Here, mine: Mine) -> schemas.Detail:
 def rename(here: Here, mine: Mine, body: schemas.ProjectName) -> schemas.Project:
     mine.change(name=body.name)
     here.changed(mine)
-    return mine.shown()
+    return shown(mine)
 
 
 @router.delete("/projects/{project}", status_code=204)
@@ -96,7 +79,7 @@ def forget_upload(here: Here, mine: Mine) -> None:
 @router.post("/projects/{project}/decode", status_code=202)
 def decode(here: Here, mine: Mine) -> schemas.Project:
     here.start_decoding(mine)
-    return mine.shown()
+    return shown(mine)
 
 
 @router.get("/projects/{project}/frames/{index}", response_class=Response, responses=JPEG)
@@ -113,19 +96,17 @@ def frame(mine: Mine, index: Index, size: Literal["display", "full"] = "display"
 def add_object(here: Here, mine: Mine, body: schemas.ObjectWish) -> schemas.Obj:
     item = mine.add_object(body.name, body.colour, here.limits.objects)
     here.changed(mine)
-    return schemas.Obj(**dataclasses.asdict(item))
+    return shown_object(item)
 
 
 @router.put("/projects/{project}/objects/{id}")
-def set_object(
-    here: Here, mine: Mine, id: Annotated[int, Path(ge=1, le=254)], body: schemas.ObjectChange
-) -> schemas.Obj:
+def set_object(here: Here, mine: Mine, id: ObjectId, body: schemas.ObjectChange) -> schemas.Obj:
     item = mine.set_object(id, body.name, body.colour, here.limits.objects)
     here.changed(mine)
-    return schemas.Obj(**dataclasses.asdict(item))
+    return shown_object(item)
 
 
 @router.delete("/projects/{project}/objects/{id}", status_code=204)
-def delete_object(here: Here, mine: Mine, id: Annotated[int, Path(ge=1, le=254)]) -> None:
+def delete_object(here: Here, mine: Mine, id: ObjectId) -> None:
     mine.delete_object(id)
     here.changed(mine)

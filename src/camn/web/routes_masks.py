@@ -1,34 +1,30 @@
-"""Routes of masks and jobs, and the events."""
+"""Routes of masks."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import FileResponse
 
+from camn.projects.frames import read_frame
+from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.web import schemas
 from camn.web.bodies import mask_of_png, png_of_mask, read_body, read_mask_file, renumbered
-from camn.web.decode import read_frame
 from camn.web.drawing import from_box, from_strokes
-from camn.web.problem import Problem
-from camn.web.routes import RAW, FileName, Here, Index, Mine
+from camn.web.parameters import RAW, FileName, Here, Index, Mine
+from camn.web.shown import shown
 from camn.web.studio import Studio
 
 router = APIRouter(prefix="/api")
-Jid = Annotated[str, Path(alias="job", pattern=r"^[0-9a-f]{12}$")]
 FrameQuery = Annotated[int, Query(ge=0, lt=1 << 31)]
 RAW_PNG = {"requestBody": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PNG: dict[int | str, dict] = {200: {"content": {"image/png": BINARY}, "description": "A PNG"}}
-FILE: dict[int | str, dict] = {200: {"content": {"application/octet-stream": BINARY}, "description": "The file"}}
 
 
 @router.get("/projects/{project}/masks/{index}", response_class=Response, responses=PNG)
@@ -88,7 +84,7 @@ def _load(here: Studio, mine: Project, index: int, data: bytes, resize: bool) ->
         here.changed(mine)
     for frame, ids in found.masks.items():
         here.give(mine, frame, ids)
-    return schemas.Loaded(frames=sorted(found.masks), objects=mine.shown().objects, notes=list(found.notes))
+    return schemas.Loaded(frames=sorted(found.masks), objects=shown(mine).objects, notes=list(found.notes))
 
 
 @router.post("/projects/{project}/frames/{index}/grabcut", response_class=Response, responses=PNG)
@@ -108,73 +104,3 @@ def grabcut(mine: Mine, index: Index, body: schemas.GrabCut) -> Response:
 @router.get("/projects/{project}/confidence")
 def confidence(here: Here, mine: Mine) -> schemas.Confidence:
     return here.confidence(mine)
-
-
-@router.post("/projects/{project}/propagate", status_code=202)
-def propagate(here: Here, mine: Mine, body: schemas.Propagate) -> schemas.Job:
-    return here.propagate(mine, body)
-
-
-@router.post("/projects/{project}/exports", status_code=202)
-def export(here: Here, mine: Mine, body: schemas.Export) -> schemas.Job:
-    return here.export(mine, body)
-
-
-@router.get("/jobs")
-def jobs(here: Here) -> list[schemas.Job]:
-    return here.jobs.of()
-
-
-@router.get("/jobs/{job}")
-def job(here: Here, job: Jid) -> schemas.Job:
-    return here.jobs.shown(here.jobs.get(job))
-
-
-@router.delete("/jobs/{job}")
-def cancel(here: Here, job: Jid) -> schemas.Job:
-    return here.cancel(job)
-
-
-@router.get("/jobs/{job}/file", response_class=Response, responses=FILE)
-def job_file(here: Here, job: Jid) -> Response:
-    work = here.jobs.get(job)
-    if work.output is None or not work.output.is_file():
-        raise Problem("not_found", "There is no file of this job any more; export again.")
-    return FileResponse(work.output, filename=work.file_name, media_type="application/octet-stream")
-
-
-@router.websocket("/events")
-async def events(
-    socket: WebSocket,
-    run: Annotated[str | None, Query(max_length=64)] = None,
-    after: Annotated[int | None, Query(ge=0)] = None,
-) -> None:
-    here: Studio = socket.app.state.studio
-    await socket.accept()
-    listener = here.events.listen(run, after)
-    gone = asyncio.create_task(_until_gone(socket))
-    try:
-        while not gone.done():
-            waiting = asyncio.create_task(listener.get())
-            await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
-            elif (event := waiting.result()) is None:
-                await socket.close(1013)
-                return
-            else:
-                await socket.send_text(event)
-    except (WebSocketDisconnect, RuntimeError):  # the latter: sent to one that has just gone
-        pass
-    finally:
-        here.events.leave(listener)
-        gone.cancel()
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    """A client has nothing to say: what it sends is passed over, and its going is noticed."""
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from camn import api
+from camn.projects.record import LAST_ID, Direction, State, Until
 
-Id = Annotated[int, Field(ge=1, le=254)]
+Id = Annotated[int, Field(ge=1, le=LAST_ID)]
 Index = Annotated[int, Field(ge=0, lt=1 << 31)]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -68,19 +69,14 @@ class Propagate(Asked):
     """reached: where an earlier run of the same came to; it goes on from there."""
 
     frame: Index
-    direction: Literal["forward", "backward", "both"] = "forward"
-    until: Literal["end", "given"] = "end"
+    direction: Direction = "forward"
+    until: Until = "end"
     reached: Index | None = None
-
-    @property
-    def ahead(self) -> int:
-        """Frames from the first one to what was reached, negative where that lies before it; 0 if nothing was."""
-        return 0 if self.reached is None else self.reached - self.frame
 
 
 class Export(Asked):
     kind: ExportKind
-    objects: Annotated[list[Id], Field(min_length=1, max_length=254)] | None = None
+    objects: Annotated[list[Id], Field(min_length=1, max_length=LAST_ID)] | None = None
     opacity: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
@@ -94,7 +90,7 @@ class Project(BaseModel):
     id: str
     name: str
     created: str
-    state: Literal["new", "decoding", "ready", "failed"]
+    state: State
     error: str | None
     notes: list[str]
     width: int

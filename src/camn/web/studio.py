@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from camn import api
 from camn.errors import CamnError
+from camn.projects.problem import Problem
 from camn.projects.project import Project, stretches
 from camn.projects.propagate import check, propagate, reached, runs_of
+from camn.projects.record import Propagation
 from camn.projects.store import Store, tidy
 from camn.web import schemas
+from camn.web.answers import refused
 from camn.web.decode import decode
 from camn.web.events import Events
 from camn.web.exports import chosen, export, exported, file_name
 from camn.web.file_names import ENDS, readable
 from camn.web.jobs import Jobs, Work
 from camn.web.limits import Limits
-from camn.web.problem import Problem, refused
+from camn.web.shown import shown, shown_frame
 from camn.web.uploads import Inbox, Kind
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
@@ -32,7 +36,7 @@ class Studio:
     def __init__(self, folder: Path, options: api.SegmentOptions, limits: Limits | None = None):
         self.limits, self.options = limits or Limits(), options
         self.events = Events()
-        self.store = Store(folder, self.limits)
+        self.store = Store(folder, self.limits.projects, self.limits.free_bytes)
         self.jobs = Jobs(self.events, self.limits.jobs)
         self._inboxes: dict[str, Inbox] = {}
         self._model: api.Model | None = None
@@ -54,7 +58,7 @@ class Studio:
         elif asked := project.record.asked:
             job = str((project.record.propagation or {}).get("job", ""))
             frame = reached(project, asked, job)
-            if runs_of(project, asked.model_copy(update={"reached": frame})):
+            if runs_of(project, replace(asked, reached=frame)):
                 self.jobs.add_interrupted(project.id, asked, frame)
             else:  # it had just come to its end
                 project.change(propagation=None)
@@ -116,7 +120,7 @@ class Studio:
 
     def changed(self, project: Project) -> None:
         with project.lock:  # what is told later is never older
-            self.events.project(project.shown())
+            self.events.project(shown(project))
 
     def inbox(self, project: Project) -> Inbox:
         """Where uploads to a new project go. Raises Problem."""
@@ -167,7 +171,7 @@ class Studio:
     def detail(self, project: Project) -> schemas.Detail:
         masks = project.masks if project.record.width else None
         return schemas.Detail(
-            **project.shown().model_dump(),
+            **shown(project).model_dump(),
             given=sorted(masks.given) if masks else [],
             predicted=list(stretches(sorted(masks.predicted))) if masks else [],
             jobs=self.jobs.of(project.id),
@@ -180,7 +184,7 @@ class Studio:
         project.need_frame(index)
         if mask.shape != project.size:
             wide, wanted = (f"{size[1]}x{size[0]}" for size in (mask.shape, project.size))
-            raise Problem("invalid", f"The mask has {wide} pixels, the frames have {wanted}.")
+            raise Problem("other_size", f"The mask has {wide} pixels, the frames have {wanted}.")
         if unknown := sorted({int(id) for id in np.unique(mask)} - {0, *project.ids}):
             raise Problem("invalid", f"The mask holds id {unknown[0]}, which is no object of the project.")
         self.store.need_room()
@@ -200,9 +204,9 @@ class Studio:
 
     def _tell(self, project: Project, index: int) -> schemas.Mask:
         with project.lock:
-            shown = project.shown_frame(index)
-            self.events.mask(project.id, shown)
-        return shown
+            mask = shown_frame(project, index)
+            self.events.mask(project.id, mask)
+        return mask
 
     def confidence(self, project: Project) -> schemas.Confidence:
         """Strips of all objects. Raises Problem."""
@@ -214,7 +218,7 @@ class Studio:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def propagate(self, project: Project, asked: schemas.Propagate) -> schemas.Job:
+    def propagate(self, project: Project, asked: Propagation) -> schemas.Job:
         """Raises Problem, also while one of this project waits or runs: what was asked for is kept until it is done."""
         total = check(project, asked)
         self.store.need_room()
@@ -228,7 +232,7 @@ class Studio:
             if self.jobs.busy(project.id, "propagate"):
                 raise Problem("conflict", "A propagation of this project is at work; wait for it, or cancel it first.")
             before = project.record.propagation
-            project.change(propagation=asked.model_dump())  # remembered, should the server be killed while it waits
+            project.change(propagation=asdict(asked))  # remembered, should the server be killed while it waits
             try:
                 return self.jobs.submit(project.id, "propagate", run, asked, known, total)
             except Problem:

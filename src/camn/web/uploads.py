@@ -15,9 +15,9 @@ from typing import Literal
 from camn import api
 from camn.errors import VideoError
 from camn.files import writing
+from camn.projects.problem import Problem
 from camn.web.file_names import image_suffix, stem
 from camn.web.limits import Limits, size
-from camn.web.problem import Problem
 from camn.web.zips import members
 
 ROOM = 64 << 20  # bytes between two looks at the free room

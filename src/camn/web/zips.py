@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from camn import api
 from camn.files import writing
+from camn.projects.problem import Code, Problem
 from camn.web.file_names import ENDS, image_suffix, parted, readable, stem
 from camn.web.limits import Limits, size
-from camn.web.problem import Problem
 
 CHUNK = 1 << 20
 
@@ -105,16 +106,12 @@ def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: i
                 if count > most:
                     raise _bad(member, "unpacks to more than is taken", "too_large")
                 unpacked.write(chunk)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise _bad(member, "is damaged; make the zip again") from error
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise _bad(member, "is damaged; make the zip again") from error
-        raise
     return count
 
 
-def _bad(member: zipfile.ZipInfo, what: str, code: str = "invalid") -> Problem:
+def _bad(member: zipfile.ZipInfo, what: str, code: Code = "invalid") -> Problem:
     return Problem(code, f"“{readable(member.filename)}” in the zip {what}.")
 
 

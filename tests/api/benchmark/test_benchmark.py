@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from camn import api
-from camn.api.benchmark.point import Guide, Job, measure
+from camn.api.benchmark.point import Guide, Order, measure
 from camn.api.models.assemble import segmenter_of
 from camn.config import InferenceConfig
 from camn.errors import CamnError, CheckpointError, ConfigError
@@ -143,8 +143,8 @@ def test_the_guide_computes_everything_and_answers_what_it_is_shown():
 
 
 def test_a_job_goes_through_json_and_its_measurement_is_of_this_process():
-    job = Job(Point(side=64, width=114, work=64, frames=3), "cpu", None)
-    assert Job.from_json(job.to_json()) == job
+    order = Order(Point(side=64, width=114, work=64, frames=3), "cpu", None)
+    assert Order.from_json(order.to_json()) == order
     counted = []
-    found = measure(job, counted.append)
+    found = measure(order, counted.append)
     assert counted == [1, 2, 3] and found.seen == 2 and found.backend == "eager"

@@ -1,6 +1,6 @@
 """One point of a benchmark, measured in a process of its own, so that no other point has warmed or filled it.
 
-python -m camn.api.benchmark.point JOB, a `Job` as JSON: writes a line of JSON for each frame, and one at the end.
+python -m camn.api.benchmark.point ORDER, an `Order` as JSON: writes a line of JSON for each frame, and one at the end.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from camn import weights
+from camn.api.memory import enough_memory
 from camn.api.models.assemble import segmenter_of
-from camn.api.segment.run import enough_memory
 from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.errors import CamnError, VideoError
 from camn.inference import Segmenter, resolve_device
@@ -40,7 +40,7 @@ SURE = 20.0  # logit of a pixel's own channel, where the answer is given
 
 
 @dataclass(frozen=True)
-class Job:
+class Order:
     """What to measure. threads: of the CPU, None for all. video, mask: of the user, none for made frames."""
 
     point: Point
@@ -53,7 +53,7 @@ class Job:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Job:
+    def from_json(cls, text: str) -> Order:
         fields = json.loads(text)
         return cls(**fields | {"point": Point(**fields["point"])})
 
@@ -100,12 +100,12 @@ class Steps:
     seen: int = MAX_ID
 
 
-def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Measurement:
+def measure(order: Order, report: Callable[[int], None] = lambda frame: None) -> Measurement:
     """Measures in this process, whose peak memory is part of the answer. report: called with each frame's number."""
-    point, device = job.point, resolve_device(job.device)
-    if job.threads:
-        torch.set_num_threads(job.threads)
-        cv2.setNumThreads(job.threads)
+    point, device = order.point, resolve_device(order.device)
+    if order.threads:
+        torch.set_num_threads(order.threads)
+        cv2.setNumThreads(order.threads)
     read, kind = _weights(point.model)
     most = max(InferenceConfig.max_side, 2 * point.work)
     config = InferenceConfig(short_side=point.work, max_side=most, backend=point.backend)  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Mea
     del read  # its tensors are no part of what a run holds
     began, others = time.perf_counter(), cpu_of_others()
     with enough_memory((point.side, point.width), point.objects):
-        steps = _steps(segmenter, job, not job.video or kind == "random", report)
+        steps = _steps(segmenter, order, not order.video or kind == "random", report)
     had = (cpu_of_others() - others) / (time.perf_counter() - began) / (os.cpu_count() or 1)
     return Measurement.of(
         steps.seconds,
@@ -128,8 +128,8 @@ def measure(job: Job, report: Callable[[int], None] = lambda frame: None) -> Mea
     )
 
 
-def _steps(segmenter: Segmenter, job: Job, guided: bool, report: Callable[[int], None]) -> Steps:
-    settle, steps, frames = _settle(segmenter.device), Steps(), _frames(job)
+def _steps(segmenter: Segmenter, order: Order, guided: bool, report: Callable[[int], None]) -> Steps:
+    settle, steps, frames = _settle(segmenter.device), Steps(), _frames(order)
     clock = segmenter.clock = StageClock(settle)
     first, mask = next(frames)
     assert mask is not None
@@ -149,7 +149,7 @@ def _steps(segmenter: Segmenter, job: Job, guided: bool, report: Callable[[int],
         steps.seen = min(steps.seen, int((np.bincount(ids.ravel())[1:] > 0).sum()))
         report(number)
     if not steps.seconds:
-        raise VideoError(f"{job.video}: has one frame alone; give a longer video")
+        raise VideoError(f"{order.video}: has one frame alone; give a longer video")
     return steps
 
 
@@ -162,14 +162,14 @@ def _weights(model: str) -> tuple[weights.Weights, str]:
     return weights.read(model), "shipped" if model in weights.shipped() else "file"
 
 
-def _frames(job: Job) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def _frames(order: Order) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """The first frame with its mask, and those to measure, each with its mask where that is known."""
-    point = job.point
-    if not job.video:
+    point = order.point
+    if not order.video:
         yield from moving_discs(point.frames + 1, point.side, point.width, point.objects)
         return
-    source = open_source(job.video)
-    mask = next(iter(read_masks(job.mask, source.names or ["000000"], source.size).masks.values()))
+    source = open_source(order.video)
+    mask = next(iter(read_masks(order.mask, source.names or ["000000"], source.size).masks.values()))
     for frame in islice(source, point.frames + 1):
         yield frame.image, mask if frame.index == 0 else None
 
@@ -197,6 +197,6 @@ def _say(**what: Any) -> None:
 
 if __name__ == "__main__":
     try:
-        _say(measured=measure(Job.from_json(sys.argv[1]), lambda frame: _say(frame=frame)).to_dict())
+        _say(measured=measure(Order.from_json(sys.argv[1]), lambda frame: _say(frame=frame)).to_dict())
     except CamnError as error:
         _say(error=str(error))

@@ -15,7 +15,7 @@ from typing import Any
 
 import camn
 from camn import weights
-from camn.api.benchmark.point import Job
+from camn.api.benchmark.point import Order
 from camn.api.models.load import cpu_threads
 from camn.api.options import Notice, Progress, Report
 from camn.config import NETWORKS, InferenceConfig
@@ -104,15 +104,15 @@ def benchmark(
         work=side,
         frames=frames or (40 if full else Point.frames),
     )
-    job = Job(base, str(resolve_device(device)), threads)
+    order = Order(base, str(resolve_device(device)), threads)
     if video is not None or mask is not None:
-        base, job = _of_video(base, job, video, mask)
+        base, order = _of_video(base, order, video, mask)
         values |= {"objects": (), "lengths": tuple(min(length, base.frames) for length in values["lengths"])}
-    return _run(Plan(base, **values, made=not job.video), job, Path(out), progress, notice)
+    return _run(Plan(base, **values, made=not order.video), order, Path(out), progress, notice)
 
 
-def _of_video(base: Point, job: Job, video: str | Path | None, mask: str | Path | None) -> tuple[Point, Job]:
-    """The base point and the job, on the user's frames."""
+def _of_video(base: Point, order: Order, video: str | Path | None, mask: str | Path | None) -> tuple[Point, Order]:
+    """The base point and the order, on the user's frames."""
     if video is None or mask is None:
         raise ConfigError("benchmark: a video needs the mask of its first frame, and the mask its video: give both")
     source = open_source(video)
@@ -123,15 +123,15 @@ def _of_video(base: Point, job: Job, video: str | Path | None, mask: str | Path 
     many = len(ObjectIds.of(given.masks[0]))
     frames = min(base.frames, (source.count or base.frames + 1) - 1)
     base = replace(base, objects=many, side=height, width=width, frames=max(1, frames))
-    return base, replace(job, point=base, video=str(video), mask=str(mask))
+    return base, replace(order, point=base, video=str(video), mask=str(mask))
 
 
-def _run(plan: Plan, job: Job, out: Path, progress: Report, notice: Notice) -> Benchmark:
+def _run(plan: Plan, order: Order, out: Path, progress: Report, notice: Notice) -> Benchmark:
     prepare_output(out)
-    with cpu_threads(job.threads) as threads:
-        settings = {"device": job.device, "threads": threads, "video": job.video, "mask": job.mask}
-    source = FILM.format(video=job.video) if job.video else MADE
-    results = Results(plan, _machine(job.device), settings, source)
+    with cpu_threads(order.threads) as threads:
+        settings = {"device": order.device, "threads": threads, "video": order.video, "mask": order.mask}
+    source = FILM.format(video=order.video) if order.video else MADE
+    results = Results(plan, _machine(order.device), settings, source)
     points, started = plan.points(), time.monotonic()
     files = _write(out, results)
     for number, point in enumerate(points):
@@ -143,8 +143,8 @@ def _run(plan: Plan, job: Job, out: Path, progress: Report, notice: Notice) -> B
         count(0)
         try:
             if point.backend != "eager":  # what is compiled or exported once, for all later runs, is no part of a run
-                _measured(replace(job, point=replace(point, frames=1)), count)
-            found = _measured(replace(job, point=point), count)
+                _measured(replace(order, point=replace(point, frames=1)), count)
+            found = _measured(replace(order, point=point), count)
         except CamnError as error:
             results = replace(results, failed={**results.failed, point: str(error)})
             notice(f"{point}: not measured: {error}")
@@ -159,12 +159,12 @@ def _run(plan: Plan, job: Job, out: Path, progress: Report, notice: Notice) -> B
     return Benchmark(results, tuple(findings(results)), files)
 
 
-def _measured(job: Job, count: Callable[[int], None]) -> Measurement:
+def _measured(order: Order, count: Callable[[int], None]) -> Measurement:
     """Measures in a fresh process. Raises what it says, and CamnError if it dies.
 
     When this call ends early it is killed; in the moment of its start it ends by itself, at a frame that nobody reads.
     """
-    command = [sys.executable, "-m", "camn.api.benchmark.point", job.to_json()]
+    command = [sys.executable, "-m", "camn.api.benchmark.point", order.to_json()]
     said: dict[str, Any] = {}
     # A session of its own: Ctrl-C is for this process, which ends that one.
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import camn
-from camn.api.evaluate.sequences import Job, segment_here
+from camn.api.evaluate.sequences import Assignment, segment_here
 from camn.api.evaluate.workers import segment_with_workers
 from camn.api.models.load import load
 from camn.api.options import InferenceOptions, Report, named
@@ -148,7 +148,7 @@ def _segment(
 ) -> Speed:
     workers = min(workers, len(found.sequences))
     threads = max(1, (options.threads or torch.get_num_threads()) // workers)
-    job = Job(models, device, options.setup(), found.protocol, folder, threads)
+    job = Assignment(models, device, options.setup(), found.protocol, folder, threads)
     if workers == 1:
         segmenter = load(models, device, setup=job.setup)
         prepare_output(folder)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from camn.api.memory import enough_memory
 from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report, Setup
-from camn.api.segment.run import enough_memory
 from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
 from camn.errors import AnswerError, DataError, MaskError, VideoError
@@ -24,7 +24,7 @@ from camn.speed.process import Speed, peak_memory
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """What is the same for all sequences. threads: of the CPU, for each worker. folder: masks go to FOLDER/SEQUENCE."""
 
     models: tuple[str, ...]
@@ -35,7 +35,9 @@ class Job:
     threads: int
 
 
-def segment_here(segmenter: AnySegmenter, job: Job, sequences: Sequence[VideoSequence], progress: Report) -> Speed:
+def segment_here(
+    segmenter: AnySegmenter, job: Assignment, sequences: Sequence[VideoSequence], progress: Report
+) -> Speed:
     """Masks of all sequences, by this process. Raises as `segment_sequence` does."""
     total, started = sum(map(len, sequences)), time.monotonic()
     speeds: list[Speed] = []
@@ -50,7 +52,9 @@ def segment_here(segmenter: AnySegmenter, job: Job, sequences: Sequence[VideoSeq
     return together(speeds, time.monotonic() - started, 1)
 
 
-def segment_sequence(segmenter: AnySegmenter, sequence: VideoSequence, job: Job, count: Callable[[int], None]) -> Speed:
+def segment_sequence(
+    segmenter: AnySegmenter, sequence: VideoSequence, job: Assignment, count: Callable[[int], None]
+) -> Speed:
     """Masks of one sequence: an object is started on the frame whose mask of it the protocol gives; before the first
     of them masks are empty. count: called with the frames done so far. Raises DataError for frames and masks that do
     not fit together, CamnError where memory does not suffice."""

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import torch
 
-from camn.api.evaluate.sequences import Job, segment_sequence, together
+from camn.api.evaluate.sequences import Assignment, segment_sequence, together
 from camn.api.models.load import load
 from camn.api.options import Progress, Report
 from camn.datasets.sequence import VideoSequence
@@ -32,7 +32,7 @@ class _Stopped(Exception):
     """Another worker failed, or the user stopped the run."""
 
 
-def segment_with_workers(job: Job, sequences: Sequence[VideoSequence], workers: int, progress: Report) -> Speed:
+def segment_with_workers(job: Assignment, sequences: Sequence[VideoSequence], workers: int, progress: Report) -> Speed:
     """Masks of all sequences by so many processes; each has `job.threads` threads and takes whole sequences, so the
     masks are those of one process.
 
@@ -97,7 +97,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(job: Job, sequence: VideoSequence, number: int) -> Speed:
+def _work(job: Assignment, sequence: VideoSequence, number: int) -> Speed:
     done, stop = _shared
 
     def count(frames: int) -> None:
@@ -109,7 +109,7 @@ def _work(job: Job, sequence: VideoSequence, number: int) -> Speed:
 
 
 @cache
-def _segmenter(job: Job) -> AnySegmenter:
+def _segmenter(job: Assignment) -> AnySegmenter:
     """Loaded with the first sequence, so that what goes wrong is told as the error of a job."""
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(job.threads)

@@ -20,7 +20,7 @@ from camn.inference import Result
 from camn.media.outputs import prepare_output
 from camn.media.source import Frame, FrameSource
 
-RECORD = "run.json"
+RUN_RECORD = "run.json"
 
 
 class Outputs:
@@ -91,14 +91,14 @@ def prepare_folder(folder: Path) -> Path:
 
 def _patterns() -> list[str]:
     """Of everything that a run can have written into its folder, also of what one that was killed did not end."""
-    whole = [RECORD, *(pattern for one in exporters().values() for pattern in one.patterns)]
+    whole = [RUN_RECORD, *(pattern for one in exporters().values() for pattern in one.patterns)]
     return [*whole, *map(leftovers, whole)]
 
 
 def _former(folder: Path) -> Mapping[str, Any] | None:
     """The record of a former run, if there is one."""
     try:
-        record = json.loads((folder / RECORD).read_bytes())
+        record = json.loads((folder / RUN_RECORD).read_bytes())
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("program") == "camn" else None
@@ -107,4 +107,4 @@ def _former(folder: Path) -> Mapping[str, Any] | None:
 def listed(folder: Path, options: SegmentOptions) -> Sequence[Path]:
     """What a run leaves in its folder, to be shown."""
     paths = [one.path for one in exporters(options.outputs()).values()]
-    return [folder / path for path in dict.fromkeys((*paths, RECORD))]
+    return [folder / path for path in dict.fromkeys((*paths, RUN_RECORD))]

@@ -13,7 +13,7 @@ import numpy as np
 from camn.api.options import SegmentOptions
 from camn.api.segment.export import about_video, named_frames, seen_frames, write_exports
 from camn.api.segment.exporters import exporters
-from camn.api.segment.outputs import RECORD, listed, prepare_folder
+from camn.api.segment.outputs import RUN_RECORD, listed, prepare_folder
 from camn.api.segment.record import recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
@@ -73,7 +73,7 @@ def _records(folders: Sequence[Path]) -> list[dict[str, Any]]:
     records, frames = [], 0
     for folder in folders:
         try:
-            record = json.loads((folder / RECORD).read_bytes())
+            record = json.loads((folder / RUN_RECORD).read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(f"{folder}: no finished part of a video ({error}); segment it first") from error
         start, stop = record.get("span", [0, None])

@@ -16,7 +16,7 @@ import torch
 import camn
 from camn.api.models.load import Model
 from camn.api.options import SegmentOptions
-from camn.api.segment.outputs import RECORD
+from camn.api.segment.outputs import RUN_RECORD
 from camn.errors import OutputError
 from camn.masks import MaskSet
 from camn.media.outputs import write_json
@@ -66,7 +66,7 @@ def recording(folder: Path, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
     Yields a copy of `about` to add to. Raises OutputError; after another error that one is raised.
     """
     record = about | {"status": "running"}
-    write_json(folder / RECORD, record)
+    write_json(folder / RUN_RECORD, record)
     try:
         yield record
     except BaseException as error:
@@ -74,9 +74,9 @@ def recording(folder: Path, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         reason = "stopped by the user" if stopped else str(error) or type(error).__name__
         record |= {"status": "interrupted" if stopped else "failed", "error": reason}
         with suppress(OutputError):
-            write_json(folder / RECORD, record)
+            write_json(folder / RUN_RECORD, record)
         raise
-    write_json(folder / RECORD, record | {"status": "done"})
+    write_json(folder / RUN_RECORD, record | {"status": "done"})
 
 
 def versions() -> dict[str, str | None]:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from camn.api.memory import enough_memory
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
 from camn.api.segment.outputs import Outputs, check_output, listed, prepare_folder
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
-from camn.errors import CamnError, MaskError
+from camn.errors import MaskError
 from camn.inference import AnySegmenter, Result
 from camn.masks import MaskSet, read_masks
 from camn.media.opening import open_source
@@ -212,22 +212,6 @@ def _segment(segmenter: AnySegmenter, frame: Any, mask: np.ndarray | None) -> Re
         return None if mask is None else segmenter.start(frame, mask)
     result = segmenter.step(frame)
     return result if mask is None else segmenter.correct(mask)
-
-
-@contextmanager
-def enough_memory(size: tuple[int, ...], objects: int) -> Iterator[None]:
-    """Says what to do when memory runs out. size (H, W) of the frames."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        # On the CPU torch has no error of its own for this.
-        lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
-        if not lacking:
-            raise
-        raise CamnError(
-            f"not enough memory for {objects} objects on frames of {size[1]}x{size[0]}: give a smaller --max-side, a "
-            f"smaller --memory-frames, or another --device ({str(error).splitlines()[0] if str(error) else 'no room'})"
-        ) from error
 
 
 def _frame_names(source: FrameSource) -> Sequence[str]:

@@ -52,7 +52,7 @@ async function send(session, frame, file) {
   try {
     return await api.loadMask(session.id, frame, file, false);
   } catch (error) {
-    const other = error instanceof ApiError && error.status === 422 && / size|×|pixels/.test(error.message);
+    const other = error instanceof ApiError && error.code === "other_size";
     if (!other || !(await confirm("Scale the mask?", OTHER_SIZE, "Scale it"))) throw error;
     return api.loadMask(session.id, frame, file, true);
   }

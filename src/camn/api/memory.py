@@ -1,0 +1,36 @@
+"""Saying what to do when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from camn.errors import CamnError
+
+
+@contextmanager
+def enough_memory(size: tuple[int, ...], objects: int) -> Iterator[None]:
+    """Says what to do when memory runs out. size (H, W) of the frames."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _lacks_memory(error, size, objects)):
+            raise
+        raise CamnError(
+            f"not enough memory for {objects} objects on frames of {size[1]}x{size[0]}: give a smaller --max-side, a "
+            f"smaller --memory-frames, or another --device ({str(error).splitlines()[0] if str(error) else 'no room'})"
+        ) from error
+
+
+def _lacks_memory(error: Exception, size: tuple[int, ...], objects: int) -> bool:
+    """Whether a plain RuntimeError, all that torch has for this on a CPU, came of it: whether now, while what was made
+    before is held by the error, there is no room for wide maps of each object, 256 bytes a pixel."""
+    if type(error) is not RuntimeError:
+        return False
+    try:
+        torch.empty((1 + objects) * size[0] * size[1] * 256, dtype=torch.uint8)
+    except RuntimeError:
+        return True
+    return False

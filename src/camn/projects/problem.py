@@ -1,0 +1,27 @@
+"""What a project cannot do, in one shape: a code and a plain sentence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Code = Literal[
+    "bad_request",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "too_large",
+    "other_size",
+    "invalid",
+    "internal",
+    "no_room",
+]
+
+
+class Problem(Exception):
+    """code: what kind it is, for programs. message: a whole sentence for the user, without paths."""
+
+    def __init__(self, code: Code, message: str):
+        super().__init__(message)
+        self.code: Code = code
+        self.message = message

@@ -1,0 +1,121 @@
+"""What a project keeps on the disk: its record, its masks, and what a kill leaves."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camn.errors import DataError
+from camn.projects.maskfiles import MaskFiles, Predicted, encode
+from camn.projects.problem import Problem
+from camn.projects.project import Project, stretches
+from camn.projects.record import Record
+from camn.projects.store import tidy
+
+
+def test_what_a_killed_server_left_half_is_taken_away(tmp_path):
+    new = Project(tmp_path / "new", Record("name", "2025"))
+    cut = Project(tmp_path / "cut", Record("name", "2025", state="decoding"))
+    for path in (
+        new.folder / "source" / "upload-1",
+        cut.folder / "source" / "video.mkv",
+        cut.folder / ".load-2.png",
+        cut.folder / "exports" / ".3.77-88.part.mov",
+        cut.folder / "exports" / "4.mov",
+        cut.folder / "frames" / ".000001.77-88.part.jpg",
+        cut.folder / "frames" / "000000.jpg",
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    for project in (new, cut):
+        tidy(project)
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"project.json", "video.mkv", "4.mov", "000000.jpg"}
+
+
+@given(st.sets(st.integers(0, 50)))
+def test_stretches_hold_each_number_once(numbers):
+    found = list(stretches(sorted(numbers)))
+    assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
+    assert all(b[0] - a[1] > 1 for a, b in zip(found, found[1:]))
+
+
+masks = st.lists(st.integers(0, 3), min_size=6, max_size=6).map(lambda ids: np.array(ids, np.uint8).reshape(2, 3))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["give", "predict", "clear given", "clear predicted"]), masks), max_size=8))
+def test_mask_files_are_what_was_done_last_also_when_read_again(tmp_path_factory, steps):
+    folder = tmp_path_factory.mktemp("masks")
+    files, mine, theirs, stated = MaskFiles(folder, (2, 3)), None, None, set()
+    for what, ids in steps:
+        if what == "give":
+            before = shown(mine, theirs, stated)
+            stated = (stated if mine is not None else set()) | set(np.unique(ids)) | set(np.unique(before))
+            files.give(4, ids)
+            mine = ids
+        elif what == "predict":
+            files.predict(4, ids, Predicted({1: 0.5}, frozenset({1}), "job"))
+            theirs = ids
+        else:
+            files.clear([4], what.split()[1])
+            mine, theirs = (None, theirs) if "given" in what else (mine, None)
+        for found in (files, MaskFiles(folder, (2, 3))):
+            seen = found.read_shown(4)
+            expected = shown(mine, theirs, stated)
+            assert (seen is None) == (mine is None and theirs is None)
+            assert np.array_equal(np.zeros((2, 3)) if seen is None else seen, expected)
+            certain = mine is not None and 1 in stated
+            known = 1.0 if certain else 0.5 if theirs is not None else None
+            assert found.known(4, [1]) == ({} if known is None else {1: known}, [1] if known == 0.5 else [])
+
+
+def shown(mine, theirs, stated) -> np.ndarray:
+    """Pixel by pixel: the user's id, else the network's if the user said nothing of it."""
+    ids = np.zeros((2, 3), np.uint8)
+    for at in np.ndindex(2, 3):
+        if mine is not None and mine[at]:
+            ids[at] = mine[at]
+        elif theirs is not None and not (mine is not None and theirs[at] in stated):
+            ids[at] = theirs[at]
+    return ids
+
+
+def test_files_that_do_not_belong_are_passed_over(tmp_path):
+    files = MaskFiles(tmp_path, (2, 3))
+    files.give(0, np.ones((2, 3), np.uint8))
+    (tmp_path / "given" / "000001.png").write_bytes(b"broken")
+    (tmp_path / "given" / "7.png").write_bytes((tmp_path / "given" / "000000.png").read_bytes())
+    other = MaskFiles(tmp_path, (2, 3))
+    assert list(other.given) == [0]
+    assert list(MaskFiles(tmp_path, (3, 3)).given) == []
+    for index, note in enumerate(({"stated": 5}, {"stated": ["x"]}, {"stated": [1]}, {"confidence": [1]}), start=2):
+        for kind in ("given", "masks"):
+            (tmp_path / kind / f"{index:06d}.png").write_bytes(encode(np.ones((2, 3), np.uint8), note))
+    again = MaskFiles(tmp_path, (2, 3))
+    assert list(again.given) == [0, 4, 5] and list(again.predicted) == [2, 3, 4]
+
+
+def test_a_record_that_is_none_is_told_apart(tmp_path):
+    project = Project(tmp_path / "p", Record("name", "2025"))
+    project.set_object(7, "seven", "#ABCDEF", 5)
+    assert Project(tmp_path / "p").record == project.record and project.record.objects[0].colour == "#abcdef"
+    assert project.add_object(None, None, 5).id == 8
+    with pytest.raises(Problem, match="at most 2"):
+        project.add_object(None, None, 2)
+    good = json.loads((tmp_path / "p" / "project.json").read_bytes())
+    broken = (
+        {"objects": [{"id": 1, "name": "a", "colour": "red"}]},
+        {"objects": [{"id": 255, "name": "a", "colour": "#ff0000"}]},
+        {"propagation": {"frame": -1, "direction": "forward", "until": "end"}},
+        {"propagation": {"frame": 1}},
+        {"fps": "30/0"},
+        {"state": "lost"},
+        {"width": None},
+    )
+    texts = ("", "{}", "[]", json.dumps({"program": "other", "version": 1, "objects": [], "notes": []}))
+    for text in (*texts, *(json.dumps(good | part) for part in broken)):
+        (tmp_path / "p" / "project.json").write_text(text)
+        with pytest.raises(DataError, match="project.json: no record"):
+            Project(tmp_path / "p")
