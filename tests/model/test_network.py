@@ -48,14 +48,15 @@ def test_presets_build(name):
     assert trained and "mean" not in network.state_dict()  # normalisation is configuration, not weights
 
 
-@pytest.mark.parametrize("name", [n for n in PRESETS if n.endswith("r50") or "mobile" in n])
+@pytest.mark.parametrize("name", [n for n in PRESETS if n.endswith(("r50", "base")) or "mobile" in n])
 @pytest.mark.parametrize("objects", [1, 3])
 def test_presets_run(name, objects):
     torch.manual_seed(0)
     network = Camn(preset(name)).eval()
     with torch.no_grad():
         (logits,) = segment(network, frames(2), masks(objects))
-    assert logits.shape == (objects + 1, 17, 25) and logits.isfinite().all()
+    size = (33, 49) if preset(name).ensembler.edges else (17, 25)
+    assert logits.shape == (objects + 1, *size) and logits.isfinite().all()
 
 
 def mobile():
@@ -246,6 +247,7 @@ PARTS = {
     "edges": ensemble(edges=8),
     "edges, mobilenet": {"backbone": "mobilenet_v2", **ensemble(edges=8, background_channel=False)},
     "edges, resnet": {"backbone": "resnet50", **ensemble(edges=8)},
+    "edges, lite2": {"backbone": "efficientnet_lite2", **ensemble(edges=8)},
 }
 
 

@@ -23,6 +23,7 @@ from camn.model.build import expected_shapes
 
 ABOUT = {
     "camn-mobile": "ours, small: EfficientNet-Lite0, for CPUs",
+    "camn-base": "ours, a size larger: EfficientNet-Lite2",
     "camn-mobile-context": "ours, small, without memory: a member of the best preset",
     "camn-mobile-prior": "ours, small, memory parted by scheme (b): a member of the best preset",
     "camn-r50": "ours: ResNet-50",
