@@ -12,8 +12,8 @@ from camn.cli import main
 from camn.errors import MaskError
 from camn.masks import encode_palette_png, readers
 from camn.masks.coco import COCO
+from camn.masks.mask_set import read_masks
 from camn.masks.picture_files import FOLDER, PICTURE
-from camn.masks.reading import read_masks
 from camn.masks.rle import encode_rle
 
 PRETEND = Path(__file__).parents[1] / "pretend"

@@ -1,8 +1,8 @@
 """Masks: ids and channels, soft aggregation, palette PNG, every accepted mask format, and `segments.json`."""
 
 from camn.masks.ids import IGNORE, ObjectIds, check_mask, soft_aggregate
+from camn.masks.mask_set import MaskSet, read_mask, read_masks
 from camn.masks.palette import PALETTE, encode_palette_png, write_palette_png
-from camn.masks.reading import MaskSet, read_mask, read_masks
 from camn.masks.segments import SegmentsWriter
 
 __all__ = [
