@@ -55,7 +55,8 @@ def test_presets_run(name, objects):
     network = Camn(preset(name)).eval()
     with torch.no_grad():
         (logits,) = segment(network, frames(2), masks(objects))
-    assert logits.shape == (objects + 1, 17, 25) and logits.isfinite().all()
+    size = (33, 49) if preset(name).ensembler.edges else (17, 25)
+    assert logits.shape == (objects + 1, *size) and logits.isfinite().all()
 
 
 def mobile():
@@ -147,7 +148,7 @@ def test_an_object_unknown_on_the_first_frame_is_answered():
         late = network.label(embedded[1], masks(2, torch.double))
         entries = [network.remember(early).select([0, None]), network.remember(late)]
         (logits,) = network.decode([network.match(embedded[2], [early, late], late, entries)])
-    assert logits.shape == (3, 17, 25) and logits.isfinite().all()
+    assert logits.shape == (3, 33, 49) and logits.isfinite().all()
 
 
 def test_gradients_reach_every_parameter():
