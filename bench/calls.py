@@ -5,32 +5,26 @@ python bench/calls.py [--model camn-mobile ...] [--objects 1 2 10] [--height 480
 """
 
 import argparse
+import sys
+from pathlib import Path
 
-import numpy as np
 import torch
 
 from camn import lean
 from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.inference import Segmenter
-from camn.inference.result import strongest_of_all
 from camn.model.build import build_network
 from camn.speed.calls import Counted
-from camn.speed.discs import moving_discs
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
+from one_frame import calls_of_a_frame  # noqa: E402
 
 
 def a_frame(model: str, objects: int, size: tuple[int, int]) -> Counted:
-    """What a frame takes from its upload until its ids are on their way to the host."""
     torch.manual_seed(0)
     config = InferenceConfig(short_side=min(size), max_side=max(size), backend="eager")
     segmenter = Segmenter(lean.at_once(build_network(network_preset(model)).eval()), config)
-    (first, mask), (second, _), (third, _) = moving_discs(3, *size, objects)
-    segmenter.start(first, mask)
-    segmenter.step(second)
-    with Counted() as seen, torch.inference_mode():
-        predicted = segmenter.predict(segmenter.upload(third))
-        strongest_of_all(predicted.probabilities, size, None, together=len(predicted.probabilities))
-        segmenter.accept(predicted, np.zeros(size, np.uint8))
-    return seen
+    return calls_of_a_frame(segmenter, objects, size, objects + 1)
 
 
 def main() -> None:

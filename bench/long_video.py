@@ -8,11 +8,9 @@ all of the time: what is looked at are decoding, frames and masks on the disk, p
 
 import argparse
 import contextlib
-import http.client
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +26,9 @@ import numpy as np
 from websockets.sync.client import connect
 
 from camn.speed.process import describe_machine
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
+from serving import Answer, Server  # noqa: E402
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "camn" / "assets" / "demo"
 RATE, PACE = 25, 1.0  # frames per second of the clip; seconds between two looks at the server
@@ -49,41 +50,22 @@ def make_clip(path: Path, count: int, height: int) -> None:
         container.mux(stream.encode(None))
 
 
-class Server:
-    """`camn serve` in a process of its own, asked as the page does."""
+class Timed(Server):
+    """Also how long its slowest GET took, and what it holds."""
 
-    def __init__(self, projects: Path, short_side: int, *more: str):
-        command = [sys.executable, "-m", "camn", "serve", "--no-browser", "--projects", str(projects)]
-        command += ["--short-side", str(short_side), "--backend", "eager", *more]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout
-        found = re.search(r"127\.0\.0\.1:(\d+)", said := self.process.stdout.readline())
-        if not found:
-            raise SystemExit(f"the server did not start: {said}")
-        self.port, self.slowest = int(found[1]), 0.0
+    slowest = 0.0
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> bytes:
-        """body: bytes, an open file, or what becomes JSON."""
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
-        with contextlib.closing(connection):
-            if isinstance(body, (dict, list)):
-                body, headers = json.dumps(body).encode(), {"content-type": "application/json"}
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            data = answer.read()
+        answer = super().call(method, path, body, **headers)
         if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {data[:500]!r}")
+            raise SystemExit(f"{method} {path}: {answer.status} {answer.body[:500]!r}")
         if method == "GET":
             self.slowest = max(self.slowest, time.monotonic() - began)
-        return data
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        return json.loads(self.call(method, path, body, **headers) or b"null")
+        return answer
 
     def save(self, path: str, to: Path) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
-        with contextlib.closing(connection), to.open("wb") as file:
+        with contextlib.closing(self.connect()) as connection, to.open("wb") as file:
             connection.request("GET", path)
             shutil.copyfileobj(connection.getresponse(), file, 1 << 20)
 
@@ -97,7 +79,7 @@ class Server:
 class Log:
     """A line for each stage. Memory: at its begin, after each quarter of its time, and the most."""
 
-    def __init__(self, server: Server, folder: Path):
+    def __init__(self, server: Timed, folder: Path):
         self.server, self.folder = server, folder
         memory = "memory in MB: begin, quarters"
         print(f"{'stage':<12}{'seconds':>9}{'per s':>8}  {memory:<34}{'most':>6}{'disk':>9}{'GET':>7}")
@@ -118,7 +100,7 @@ class Log:
         )
 
 
-def upload(server: Server, clip: Path) -> str:
+def upload(server: Timed, clip: Path) -> str:
     id = server.ask("POST", "/api/projects", {"name": clip.name})["id"]
     size = str(clip.stat().st_size)
     with clip.open("rb") as file:
@@ -127,7 +109,7 @@ def upload(server: Server, clip: Path) -> str:
     return id
 
 
-def look(server: Server, id: str, frame: int | None) -> None:
+def look(server: Timed, id: str, frame: int | None) -> None:
     """As somebody who watches: the frame that has just been done, its mask, the strips."""
     if frame is not None:
         server.call("GET", f"/api/projects/{id}/frames/{frame}")
@@ -135,7 +117,7 @@ def look(server: Server, id: str, frame: int | None) -> None:
         server.call("GET", f"/api/projects/{id}/confidence")
 
 
-def ended(server: Server, id: str, job: str) -> bool:
+def ended(server: Timed, id: str, job: str) -> bool:
     found = server.ask("GET", f"/api/jobs/{job}")
     if found["state"] not in ("queued", "running", "done"):
         raise SystemExit(f"{found['kind']}: {found['state']}: {found['error']}")
@@ -144,7 +126,7 @@ def ended(server: Server, id: str, job: str) -> bool:
 
 
 @contextlib.contextmanager
-def listening(server: Server) -> Iterator[dict[str, int]]:
+def listening(server: Timed) -> Iterator[dict[str, int]]:
     """A tab's events, counted by type."""
     counts: dict[str, int] = {}
 
@@ -158,7 +140,7 @@ def listening(server: Server) -> Iterator[dict[str, int]]:
     yield counts
 
 
-def follow(server: Server, log: Log, clip: Path, count: int) -> str:
+def follow(server: Timed, log: Log, clip: Path, count: int) -> str:
     """A new project of the clip, two objects followed through it."""
     id = upload(server, clip)
     log.stage("decode", count, lambda: server.ask("GET", f"/api/projects/{id}")["state"] != "decoding")
@@ -192,7 +174,7 @@ def run(args: argparse.Namespace, work: Path) -> None:
         make_clip(clip, count, args.height)
     print(describe_machine())
     print(f"{count} frames of {args.height * 16 // 9}x{args.height}, {clip.stat().st_size / 1e6:.0f} MB; 2 objects")
-    server = Server(work / "projects", args.short_side, *args.more)
+    server = Timed(work / "projects", "--short-side", args.short_side, "--backend", "eager", *args.more)
     try:
         with listening(server) as events:
             log = Log(server, work / "projects")

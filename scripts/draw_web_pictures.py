@@ -8,7 +8,6 @@ Takes some minutes. Chromium is needed, see `make chromium`.
 import io
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +16,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+from serving import Server  # noqa: E402
+
 DEMO = ROOT / "src" / "camn" / "assets" / "demo" / "bigbuckbunny.mp4"
 SIZE, MARGIN = (1280, 720), 12
 WIDTH, FLAT = 1080, 56  # of the pictures, small enough for a repository: width, colours of the page, kept exactly
@@ -149,7 +151,7 @@ def propagate(tour: Tour) -> None:
     tour.shot("doubtful")
 
 
-def correct(tour: Tour, server: "Server") -> None:
+def correct(tour: Tour, server: Server) -> None:
     tour.seek(30)
     tour.press("1", "s")
     tour.drag((330, 330), (420, 420), (480, 560))
@@ -198,28 +200,12 @@ def look(tour: Tour) -> None:
     tour.shot("projects")
 
 
-class Server:
-    """`camn serve` in a process of its own, always at the same port."""
-
-    def __init__(self, projects: str):
-        self.command = [sys.executable, "-m", "camn", "serve", "--projects", projects, "--no-browser"]
-        self.command += ["--short-side", "192"]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout
-        self.address = next(found[0] for line in self.process.stdout if (found := re.search(r"http://\S+", line)))
-        if "--port" not in self.command:
-            self.command += ["--port", self.address.rstrip("/").rpartition(":")[2]]
-
-
 def main() -> None:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images" / "web"
     out.mkdir(parents=True, exist_ok=True)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(folder)
+        server = Server(Path(folder), "--short-side", 192)
         try:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             tour = Tour(browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark"), out)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from camn.errors import MaskError, OutputError
+from camn.errors import MaskError, NoRoomError, OutputError
 from camn.files import close_after, leftovers, output_error, replacing, temporary, write_whole, writing
 
 
@@ -17,7 +17,9 @@ from camn.files import close_after, leftovers, output_error, replacing, temporar
     (errno.EROFS, "permissions"), (errno.ENOTDIR, "choose another"), (errno.EIO, "check the disk"),
 ])  # fmt: skip
 def test_every_error_says_where_and_what_to_do(number, advice):
-    text = str(output_error("out/x.png", OSError(number, os.strerror(number))))
+    error = output_error("out/x.png", OSError(number, os.strerror(number)))
+    text = str(error)
+    assert isinstance(error, NoRoomError) == (number in (errno.ENOSPC, errno.EDQUOT))
     assert text.startswith("out/x.png: ") and advice in text and os.strerror(number) in text
 
 

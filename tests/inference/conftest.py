@@ -1,21 +1,14 @@
 """Networks with weights made from names: between them they take every way through the segmenter."""
 
-import importlib.util
 from functools import cache
-from pathlib import Path
 
+import make_goldens as goldens
 import pytest
 
 from camn.config import StmConfig
 from camn.model.build import build_network
 from camn.model.interface import Network
 from camn.model.network import Camn
-
-ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("make_goldens_for_inference", ROOT / "scripts" / "make_goldens.py")
-assert spec is not None and spec.loader is not None
-goldens = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(goldens)
 
 SOFT, PAPER, HARD, STM = NAMES = ("camn-mobile", "small-camn-r50", "small-cfbi-mobilenetv2", "small-stm")
 SMALL_STM = StmConfig(STM, blocks=(1, 1, 1), planes=8, key_channels=8, value_channels=16, width=16)

@@ -4,15 +4,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from one_frame import calls_of_a_frame
 
 from camn import lean
 from camn.config import InferenceConfig, network_preset
 from camn.inference import Segmenter
-from camn.inference.result import strongest_of_all
 from camn.lean.camn_at_once import CamnAtOnce
 from camn.model.build import build_network
 from camn.model.stm import Stm
-from camn.speed.calls import Counted
 from camn.speed.discs import moving_discs
 
 torch.set_num_threads(1)
@@ -48,14 +47,7 @@ def a_frame(objects):
     torch.manual_seed(0)
     segmenter = Segmenter(lean.at_once(build_network(network_preset("camn-mobile")).eval()), CONFIG)
     assert isinstance(segmenter.network, CamnAtOnce)
-    frames = [frame for frame, _ in moving_discs(3, 97, 129, objects)]
-    segmenter.start(*next(iter(moving_discs(1, 97, 129, objects))))
-    segmenter.step(frames[1])
-    with Counted() as seen, torch.inference_mode():
-        predicted = segmenter.predict(segmenter.upload(frames[2]))
-        strongest_of_all(predicted.probabilities, (97, 129), None, together=20)  # as on a device
-        segmenter.accept(predicted, np.zeros((97, 129), np.uint8))
-    return seen
+    return calls_of_a_frame(segmenter, objects, (97, 129), together=20)  # as on a device
 
 
 def test_calls_of_a_frame_hardly_grow_with_its_objects_and_nothing_is_read():

@@ -4,16 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import noise
 from torch.nn import functional as F
 
 from camn.lean.joined import Parted, joined
 
 torch.set_num_threads(1)
 OUT = 3
-
-
-def noise(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
 
 
 def mask(kind, h, w):

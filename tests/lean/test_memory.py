@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import noise
 
 from camn.lean import memory
 from camn.lean.memory import AWAY, EDGE, NEGLIGIBLE, WITHIN, SharedMemory, lean_memory
@@ -20,10 +21,6 @@ def build(kernel=3, strength=1.0):
     with torch.no_grad():
         net.key.weight.mul_(strength)
     return net
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
 
 
 def blobs(count, h, w, seed):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 from pycocotools import mask as coco
 
-from camn.errors import MaskError
+from camn.errors import MaskError, MaskSizeError
 from camn.masks import PALETTE, read_mask, read_masks, write_palette_png
 
 SIZE = (48, 64)
@@ -345,7 +345,7 @@ def test_more_than_255_objects(tmp_path):
 
 def test_sizes(tmp_path):
     path = save(tmp_path / "m.png", draw(1, 2))
-    with pytest.raises(MaskError, match=re.escape("64x48") + ".*" + re.escape("128x96") + ".*--resize-masks"):
+    with pytest.raises(MaskSizeError, match=re.escape("64x48") + ".*" + re.escape("128x96") + ".*--resize-masks"):
         read_masks(path, NAMES, (96, 128))
     found = read_masks(path, NAMES, (96, 128), resize=True)
     assert np.array_equal(found.masks[0], np.kron(draw(1, 2), np.ones((2, 2), np.uint8)))

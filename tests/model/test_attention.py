@@ -5,26 +5,13 @@ import math
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import build, noise
 
 from camn.model.attention import EPSILON, ChannelTransform, InstanceGate, Sums, instance_vector
 
 torch.set_num_threads(1)
 sides = st.integers(1, 6)
 counts = st.integers(1, 4)
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-
-
-def build(module, seed=0):
-    """The module in double, every parameter random."""
-    generator = torch.Generator().manual_seed(seed)
-    module = module.double()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.double))
-    return module
 
 
 @given(objects=counts, channels=counts, vector=counts, h=sides, w=sides)

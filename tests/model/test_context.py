@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import build, noise
 
 from camn.errors import ConfigError
 from camn.model.context import ObjectContext, SelfAttention, tiles, untile
@@ -14,20 +15,6 @@ from camn.model.layers import ConvNorm
 torch.set_num_threads(1)
 KINDS = ("base", "pyramid", "aspp")
 sides = st.integers(1, 9)
-
-
-def build(module):
-    """The module in double, every parameter random."""
-    generator = torch.Generator().manual_seed(0)
-    module = module.double()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.double) * 0.5)
-    return module
-
-
-def noise(*shape):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.double)
 
 
 def slow_attention(net, x):

@@ -5,26 +5,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import build, noise
 
 from camn.model.deeplab import AtrousPyramid, ConvBatchNorm, DeepLab, SingleEmbedding
 
 torch.set_num_threads(1)
 sides = st.integers(1, 7)
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-
-
-def build(module, seed=0):
-    """The module in double, parameters and frozen statistics random."""
-    generator = torch.Generator().manual_seed(seed)
-    module = module.double()
-    with torch.no_grad():
-        for name, tensor in module.state_dict().items():
-            draw = torch.randn(tensor.shape, generator=generator, dtype=torch.double) * 0.5
-            tensor.copy_(draw.abs() + 0.5 if name.endswith("running_var") else draw)
-    return module
 
 
 def slow_conv(x, weight, dilation=1):

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import build, noise
 
 from camn.config import PRESETS, DecoderStep, Ensembler, Stage, preset
 from camn.model.attention import ChannelTransform, InstanceGate
@@ -24,20 +25,6 @@ from camn.model.ensembler import (
 torch.set_num_threads(1)
 VECTOR = 6
 counts = st.integers(1, 4)
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-
-
-def build(module, seed=0):
-    """The module in double, every parameter random: fresh gates and norms would hide a forgotten one."""
-    generator = torch.Generator().manual_seed(seed)
-    module = module.double()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.double) * 0.5)
-    return module
 
 
 def slow_gate(x, vector, gate: InstanceGate):

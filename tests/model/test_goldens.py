@@ -1,15 +1,8 @@
 """The networks answer as they did when tests/goldens was made (scripts/make_goldens.py)."""
 
-import importlib.util
-from pathlib import Path
-
+import make_goldens
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("make_goldens", ROOT / "scripts" / "make_goldens.py")
-make_goldens = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make_goldens)
 
 
 @pytest.mark.parametrize("name", make_goldens.configs())

@@ -5,6 +5,7 @@ import math
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import leaf, noise, some
 
 from camn.model.matching import (
     FAR,
@@ -21,19 +22,6 @@ from camn.model.matching import (
 torch.set_num_threads(1)
 sides = st.integers(1, 7)
 seeds = st.integers(0, 1000)
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-
-
-def some(*shape, seed=2, share=0.4):
-    """Random booleans; among small ones, some objects own nothing at all."""
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) < share
-
-
-def leaf(x):
-    return x.clone().requires_grad_()
 
 
 def slow_nearest(query, keys, owner):

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import noise
 
 from camn.errors import ConfigError
 from camn.model.layers import attend
@@ -20,10 +21,6 @@ sides = st.integers(1, 6)
 def build(separation: Separation = "multiply", key_channels=3, value_channels=5, kernel=3):
     torch.manual_seed(0)
     return SpaceTimeMemory(4, key_channels, value_channels, separation, kernel).double()
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
 
 
 def soft(*shape, seed=2):

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import build, noise
 
 from camn.errors import ConfigError
 from camn.model.layers import ConvNorm, group_norm, resize
@@ -12,20 +13,6 @@ from camn.model.pyramid import FeaturePyramid, FeaturePyramidAttention, PathAggr
 
 torch.set_num_threads(1)
 sides = st.integers(1, 20)
-
-
-def build(module, seed=0):
-    """The module in double, every parameter random: fresh group norms would hide a forgotten scale or shift."""
-    generator = torch.Generator().manual_seed(seed)
-    module = module.double()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.double) * 0.5)
-    return module
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
 
 
 def slow_norm(x, norm):

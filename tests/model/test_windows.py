@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noisy import leaf, noise, some
 
 from camn.model.matching import FAR, owners
 from camn.model.windows import BLOCK, local_maps, nearest_in_windows
@@ -14,19 +15,6 @@ from camn.model.windows import BLOCK, local_maps, nearest_in_windows
 torch.set_num_threads(1)
 sides = st.integers(1, 7)
 seeds = st.integers(0, 1000)
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-
-
-def some(*shape, seed=2, share=0.4):
-    """Random booleans; among small ones, some objects own nothing at all."""
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) < share
-
-
-def leaf(x):
-    return x.clone().requires_grad_()
 
 
 def slow_windows(query, keys, owner, radii, stride):

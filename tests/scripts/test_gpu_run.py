@@ -1,12 +1,12 @@
 """scripts/gpu_run.py where `av` and `tyro` are missing, as on the machines it is made for, and what it writes."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import gpu_parts as parts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +15,6 @@ from camn import weights
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 16 << 20  # bytes of a file that can be brought back
-spec = importlib.util.spec_from_file_location("camn_gpu_parts", ROOT / "scripts/gpu_parts.py")
-assert spec is not None and spec.loader is not None
-parts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(parts)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Rollout of clips together against that of each alone, its gradients too; damage, one-hot labels and loss by hand."""
 
-import importlib.util
-from pathlib import Path
-
+import make_goldens as goldens
 import numpy as np
 import per_clip
 import pytest
@@ -21,10 +19,6 @@ from camn.training.sequence import DRAWS, Rollout, Step, clip_loss, damaged, dra
 
 torch.set_num_threads(1)
 SIZE = (33, 49)
-ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("make_goldens_for_training", ROOT / "scripts" / "make_goldens.py")
-goldens = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(goldens)
 STM = StmConfig("small-stm", blocks=(1, 1, 1), planes=8, key_channels=8, value_channels=16, width=16)
 SMALL = goldens.configs() | {"small-stm": STM}
 

@@ -1,131 +1,26 @@
 """Real servers in their own processes, a small client, a tiny network, small clips."""
 
-import http.client
 import io
-import json
 import os
-import re
 import signal
-import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from serving import Server
 
 from camn import weights
 from camn.config import preset
 from camn.model.network import Camn
 
 SIZE = (64, 96)
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def code(self) -> str:
-        return self.json["error"]["code"]
-
-    @property
-    def message(self) -> str:
-        return self.json["error"]["message"]
-
-    @property
-    def ids(self) -> np.ndarray:
-        return np.array(Image.open(io.BytesIO(self.body)))
-
-
-class Server:
-    """`camn serve` in a process of its own."""
-
-    def __init__(self, projects: Path, model: Path, *more: str, videos: tuple[Path, ...] = (), limits: str = ""):
-        command = [sys.executable, "-c", START.format(limits=limits), "serve", *map(str, videos), "--no-browser"]
-        command += [
-            "--projects",
-            str(projects),
-            "--model",
-            str(model),
-            "--short-side",
-            "64",
-            "--backend",
-            "eager",
-            *more,
-        ]
-        self.projects = projects
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert self.process.stdout
-        self.said = ""
-        while not (found := re.search(r"http://([^/]+):(\d+)/(?:\?token=(\w+))?\n", self.said)):
-            line = self.process.stdout.readline()
-            assert line, f"the server ended: {self.said}"
-            self.said += line
-        self.host, self.port, self.token = found[1], int(found[2]), found[3]
-
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """body: bytes, or what becomes JSON. headers: `content_type` is Content-Type."""
-        connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=180)
-        try:
-            sent = {key.replace("_", "-"): value for key, value in headers.items()}
-            if body is not None and not isinstance(body, bytes):
-                body, sent = json.dumps(body).encode(), {"content-type": "application/json", **sent}
-            connection.request(method, path, body, sent)
-            answer = connection.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-        finally:
-            connection.close()
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """JSON of an answer that is good."""
-        answer = self.call(method, path, body, **headers)
-        assert answer.status < 300, (method, path, answer.status, answer.body[:500])
-        return answer.json if answer.body else None
-
-    def wait(self, path: str, until: Callable[[Any], bool]) -> Any:
-        end = time.monotonic() + 180  # a busy machine is no failure
-        while not until(found := self.ask("GET", path)):
-            assert time.monotonic() < end, found
-            time.sleep(0.02)
-        return found
-
-    def project(self, *files: tuple[str, bytes]) -> str:
-        """A project of these files (name, bytes), ready."""
-        id = self.ask("POST", "/api/projects", {"name": "test"})["id"]
-        for name, data in files:
-            self.ask("PUT", f"/api/projects/{id}/upload?name={name}", data)
-        self.ask("POST", f"/api/projects/{id}/decode")
-        found = self.wait(f"/api/projects/{id}", lambda found: found["state"] in ("ready", "failed"))
-        assert found["state"] == "ready", found
-        return id
-
-    def job(self, id: str, *states: str) -> Any:
-        """A job once it has ended, or is in one of these states."""
-        ended = states or ("done", "failed", "cancelled")
-        return self.wait(f"/api/jobs/{id}", lambda job: job["state"] in ended)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> str:
-        """Ends as by Ctrl-C; what it has said since."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        rest, _ = self.process.communicate(timeout=180)
-        return rest
 
 
 # As `camn serve`; a test may set limits lower than its clips.
@@ -209,9 +104,14 @@ def serve(tiny, tmp_path_factory) -> Iterator[Callable[..., Server]]:
     """Starts servers, each of a new folder if none is given; all are ended."""
     servers: list[Server] = []
 
-    def start(*more: str, projects: Path | None = None, **options: Any) -> Server:
+    def start(
+        *more: str, projects: Path | None = None, videos: tuple[Path, ...] = (), limits: str = "", first: str = ""
+    ) -> Server:
+        """first: what the process does before all else, in Python."""
         folder = projects or tmp_path_factory.mktemp("served") / "projects"
-        servers.append(Server(folder, tiny, *more, **options))
+        model = ("--model", tiny, "--short-side", 64, "--backend", "eager")
+        command = (sys.executable, "-c", first + START.format(limits=limits))
+        servers.append(Server(folder, *videos, *model, *more, command=command))
         return servers[-1]
 
     yield start

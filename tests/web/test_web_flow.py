@@ -146,6 +146,8 @@ def test_mask_files_of_other_programs(server, project, make, tmp_path):
     small = make.png(make.square(0)[::2, ::2] * 255)
     refused = server.call("POST", f"{path}/4/load", small)
     assert refused.status == 422 and "48x32" in refused.message and "/" not in refused.message
+    assert refused.code == "other_size"
+    assert server.call("POST", f"{path}/4/load", b"size 3x4 pixels").code == "invalid"
     assert server.ask("POST", f"{path}/4/load?resize=true", small)["frames"] == [4]
     server.ask("DELETE", f"{path}?first=0&last={FRAMES - 1}&kind=both")
     for index in (1, 3):

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 
+from camn.config import InferenceConfig
 from camn.model.interface import Labelled
 from camn.model.memory import Entry
 
@@ -39,7 +40,7 @@ class Bank:
     the number of objects, by `most` and by `matched`, whatever the video's length and however many masks are given.
     """
 
-    def __init__(self, every: int, most: int, matched: int = 0, references: int = 8):
+    def __init__(self, every: int, most: int, matched: int = 0, references: int = InferenceConfig.reference_frames):
         self.every, self.most, self.matched, self._most_given = every, most, matched, references
         self.previous: Labelled | None = None
         self._given: list[Given] = []

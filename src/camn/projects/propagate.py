@@ -17,7 +17,8 @@ from camn.projects.record import Propagation
 from camn.projects.watch import Cancelled, Watch
 
 STEPS = {"forward": (1,), "backward": (-1,), "both": (1, -1)}
-REFERENCES = 8  # given frames that are shown to the network before it starts, the nearest ones
+# Given frames that are shown to the network before it starts, the nearest ones: as many as it keeps.
+REFERENCES = api.SegmentOptions.reference_frames
 
 
 @dataclass(frozen=True)
