@@ -104,10 +104,13 @@ def serve(tiny, tmp_path_factory) -> Iterator[Callable[..., Server]]:
     """Starts servers, each of a new folder if none is given; all are ended."""
     servers: list[Server] = []
 
-    def start(*more: str, projects: Path | None = None, videos: tuple[Path, ...] = (), limits: str = "") -> Server:
+    def start(
+        *more: str, projects: Path | None = None, videos: tuple[Path, ...] = (), limits: str = "", first: str = ""
+    ) -> Server:
+        """first: what the process does before all else, in Python."""
         folder = projects or tmp_path_factory.mktemp("served") / "projects"
         model = ("--model", tiny, "--short-side", 64, "--backend", "eager")
-        command = (sys.executable, "-c", START.format(limits=limits))
+        command = (sys.executable, "-c", first + START.format(limits=limits))
         servers.append(Server(folder, *videos, *model, *more, command=command))
         return servers[-1]
 

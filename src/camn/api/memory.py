@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,10 +11,14 @@ import torch
 
 from camn.errors import CamnError
 
+_code = ctypes.CDLL(None).__errno_location  # of this thread; Python keeps it only in errors that are its own
+_code.restype = ctypes.POINTER(ctypes.c_int)
+
 
 @contextmanager
 def enough_memory(size: tuple[int, ...], objects: int) -> Iterator[None]:
     """Says what to do when memory runs out. size (H, W) of the frames."""
+    _code()[0] = 0
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -25,10 +31,13 @@ def enough_memory(size: tuple[int, ...], objects: int) -> Iterator[None]:
 
 
 def _lacks_memory(error: Exception, size: tuple[int, ...], objects: int) -> bool:
-    """Whether a plain RuntimeError, all that torch has for this on a CPU, came of it: whether now, while what was made
-    before is held by the error, there is no room for wide maps of each object, 256 bytes a pixel."""
+    """Whether a plain RuntimeError, all that torch has for this on a CPU, came of it: by the system's code of the last
+    call that failed, or, as others may have failed since, by whether there is room for wide maps of each object, 256
+    bytes a pixel, while the error holds what was made before."""
     if type(error) is not RuntimeError:
         return False
+    if _code()[0] == errno.ENOMEM:
+        return True
     try:
         torch.empty((1 + objects) * size[0] * size[1] * 256, dtype=torch.uint8)
     except RuntimeError:

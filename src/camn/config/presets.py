@@ -71,6 +71,7 @@ _PRESETS = {
             high_level_width=96,
             background_channel=False,
             upsample="bilinear",
+            edges=16,
         ),
         deeplab=0,
         context="base",

@@ -13,15 +13,14 @@ from camn.errors import MaskError
 from camn.masks.frame_names import FrameNames
 from camn.masks.ids import MAX_ID, ObjectIds
 from camn.masks.pictures import MAX_PIXELS
+from camn.masks.reader import Found, Frames, Reader
 from camn.masks.rle import decode_rle, fill_polygons
 
 Record = dict[str, Any]
 
 
-def read_coco(
-    path: Path, names: FrameNames, frame_size: tuple[int, int], most_pixels: int | None = None
-) -> tuple[dict[int, np.ndarray], list[str]]:
-    """Masks by frame index, each (H, W) uint8 at its image's size, and notes; MaskError for anything malformed.
+def read_coco(path: Path, video: Frames) -> Found:
+    """Masks by frame, each at its image's size; MaskError for anything malformed.
 
     A single image is frame 0 unless its `file_name` names another. Several are tied to frames by `file_name`, else by
     `id`, as a frame's name or else its index. Where annotations overlap the later one is on top. More than
@@ -32,7 +31,7 @@ def read_coco(
     except (OSError, ValueError, RecursionError) as error:
         raise MaskError(f"{path}: not valid JSON ({error})") from error
     images, annotations, names_of = _parts(path, document)
-    frames, notes = _frames(path, images, annotations, names)
+    frames, notes, unplaced = _frames(path, images, annotations, video.names)
     kept = [annotation for annotation in annotations if annotation.get("image_id") in frames]
     ids, more = _object_ids(path, kept, names_of)
     masks: dict[int, np.ndarray] = {}
@@ -40,12 +39,12 @@ def read_coco(
     for annotation, id in zip(kept, ids, strict=True):
         image = images.get(annotation.get("image_id"), {})
         try:
-            binary = _binary(annotation.get("segmentation"), _size(image, frame_size))
+            binary = _binary(annotation.get("segmentation"), _size(image, video.size))
         except MaskError as error:
             raise MaskError(f"{path}: annotation {annotation.get('id')}: {error}") from error
         frame = frames[annotation.get("image_id")]
         pixels += 0 if frame in masks else binary.size
-        if most_pixels is not None and pixels > most_pixels:
+        if video.most_pixels is not None and pixels > video.most_pixels:
             raise MaskError(f"{path}: masks of too many frames ({len(masks)} fit); split it into files of fewer frames")
         mask = masks.setdefault(frame, np.zeros(binary.shape, dtype=np.uint8))
         if mask.shape != binary.shape:
@@ -56,7 +55,7 @@ def read_coco(
         notes.append(f"{path}: annotations overlap on {overlap} pixels; the later ones are on top.")
     if gone := sorted(set(ids) - {id for mask in masks.values() for id in ObjectIds.of(mask)}):
         notes.append(f"{path}: objects {gone} cover no pixel: left out.")
-    return masks, notes + more
+    return Found(masks, dict.fromkeys(masks, path), {}, notes + more, unplaced)
 
 
 def _parts(path: Path, document: Any) -> tuple[dict[Any, Record], list[Record], dict[Any, str]]:
@@ -86,13 +85,14 @@ def _parts(path: Path, document: Any) -> tuple[dict[Any, Record], list[Record], 
 
 def _frames(
     path: Path, images: dict[Any, Record], annotations: list[Record], names: FrameNames
-) -> tuple[dict[Any, int], list[str]]:
-    """Frame index by image id, for the annotated images that belong to a frame; notes."""
+) -> tuple[dict[Any, int], list[str], bool]:
+    """Frame index by image id, for the annotated images that belong to a frame; notes; whether that is a guess, as
+    there is one image and nothing says of which frame."""
     used = list(dict.fromkeys(annotation.get("image_id") for annotation in annotations))
     frames = {id: names.index(str(images.get(id, {}).get("file_name", ""))) for id in used}
     notes = []
     if len(used) == 1 and frames[used[0]] is None:
-        return {used[0]: 0}, []
+        return {used[0]: 0}, [], True
     if all(frame is None for frame in frames.values()):
         frames = {id: names.index(str(id)) for id in used}
     if all(frame is None for frame in frames.values()) and all(
@@ -110,7 +110,7 @@ def _frames(
         raise MaskError(f"{path}: several images belong to the same frame")
     if len(tied) < len(used):
         notes.append(f"{path}: {len(used) - len(tied)} of {len(used)} annotated images belong to no frame: left out.")
-    return tied, notes
+    return tied, notes, False
 
 
 def _object_ids(path: Path, annotations: list[Record], names: dict[Any, str]) -> tuple[list[int], list[str]]:
@@ -174,3 +174,10 @@ def _binary(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), (str, list)):
         return decode_rle(segmentation["counts"], *_checked(segmentation.get("size", size)))
     raise MaskError("its 'segmentation' is neither polygons nor RLE {'size': [H, W], 'counts': ...}")
+
+
+def _recognises(path: Path, head: bytes) -> bool:
+    return head.lstrip()[:1] in (b"{", b"[")
+
+
+COCO = Reader(_recognises, read_coco, suffixes=(".json",), accept=(".json",), several=True)

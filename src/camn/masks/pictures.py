@@ -35,6 +35,24 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is an image by its content."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            Image.open(path).close()
+    except Image.DecompressionBombError:
+        return True
+    except Exception:  # Pillow's readers raise nearly anything on a broken file
+        return False
+    return True
+
+
+def in_words(size: tuple[int, ...]) -> str:
+    """(H, W) as people say it: 640x360."""
+    return f"{size[1]}x{size[0]}"
+
+
 def open_picture(path: str | Path) -> Picture:
     """Read a mask file; MaskError when it is missing, broken, too big, lossy, or not made of separate values."""
     path = Path(path)

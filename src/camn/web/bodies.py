@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import secrets
 import warnings
 from collections.abc import AsyncIterator
@@ -15,13 +16,16 @@ from starlette.requests import ClientDisconnect
 from camn.errors import MaskError, MaskSizeError
 from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.masks.readers import READERS
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import LAST_ID
 from camn.web.answers import plain
 from camn.web.limits import size
+from camn.web.schemas import MaskFileKind
 
 PNG = b"\x89PNG\r\n\x1a\n"
+_END = re.compile(r"\.[A-Za-z0-9]{1,12}$")
 
 
 def content_length(request: Request) -> int | None:
@@ -103,11 +107,12 @@ def png_of_mask(ids: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def read_mask_file(project: Project, index: int, data: bytes, resize: bool, most: int) -> MaskSet:
-    """A mask file of any format that `camn segment` takes; an image is of frame `index`.
+def read_mask_file(project: Project, index: int, name: str, data: bytes, resize: bool, most: int) -> MaskSet:
+    """A mask file of any format that `camn segment` takes; one mask that names no frame is of frame `index`.
 
-    most: pixels of all its masks. Raises Problem."""
-    end = ".json" if data.lstrip()[:1] in (b"{", b"[") else ".png"
+    name: the user's, of which the suffix tells what the content does not. most: pixels of all its masks. Raises
+    Problem."""
+    end = match[0] if (match := _END.search(name)) else ""
     path = project.folder / f".load-{secrets.token_hex(8)}{end}"
     try:
         with writing(path):
@@ -120,7 +125,10 @@ def read_mask_file(project: Project, index: int, data: bytes, resize: bool, most
     finally:
         path.unlink(missing_ok=True)
     notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in found.notes)
-    # A COCO file of one image that names no frame is taken for the first one's.
-    single = end == ".png" or (list(found.masks) == [0] and b'"000000' not in data)
-    masks = {index: found.masks[0]} if single and 0 in found.masks else dict(found.masks)
+    masks = {index: found.masks[0]} if found.unplaced else dict(found.masks)
     return MaskSet(masks, found.ids, found.colours, notes)
+
+
+def mask_files() -> list[MaskFileKind]:
+    """What the page lets the user choose."""
+    return [MaskFileKind(accept=list(one.accept), several=one.several) for one in READERS if one.accept]

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse
 import camn
 from camn.projects.problem import Problem
 from camn.web import schemas
-from camn.web.bodies import content_length, stream
+from camn.web.bodies import content_length, mask_files, stream
 from camn.web.exports import offers
 from camn.web.file_names import readable
 from camn.web.parameters import RAW, FileName, Here, Index, Mine, ObjectId
@@ -34,6 +34,7 @@ def server(here: Here) -> schemas.Server:
         seq=here.events.seq,
         limits=schemas.LimitsShown(**dataclasses.asdict(here.limits)),
         exports=offers(),
+        mask_files=mask_files(),
     )
 
 

@@ -66,12 +66,12 @@ async def load_mask(
 ) -> schemas.Loaded:
     mine.need_frame(index)
     data = await read_body(request, here.limits.mask_bytes, "The mask file")
-    return await run_in_threadpool(_load, here, mine, index, data, resize)
+    return await run_in_threadpool(_load, here, mine, index, name, data, resize)
 
 
-def _load(here: Studio, mine: Project, index: int, data: bytes, resize: bool) -> schemas.Loaded:
+def _load(here: Studio, mine: Project, index: int, name: str, data: bytes, resize: bool) -> schemas.Loaded:
     here.store.need_room()
-    found = read_mask_file(mine, index, data, resize, here.limits.mask_pixels)
+    found = read_mask_file(mine, index, name, data, resize, here.limits.mask_pixels)
     if 255 in found.ids:
         raise Problem("invalid", "The mask holds object 255, which is not taken; number the objects 1 to 254.")
     found = renumbered(mine, found)

@@ -177,6 +177,13 @@ class ExportOffer(BaseModel):
     wishes: list[str]
 
 
+class MaskFileKind(BaseModel):
+    """accept: of a file dialog. several: whether such a file may hold masks of several frames."""
+
+    accept: list[str]
+    several: bool
+
+
 class Server(BaseModel):
     version: str
     run: str
@@ -185,6 +192,7 @@ class Server(BaseModel):
     seq: int
     limits: LimitsShown
     exports: list[ExportOffer]
+    mask_files: list[MaskFileKind]
 
 
 class Failure(BaseModel):

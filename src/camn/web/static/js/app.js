@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { find, say } from "./dom.js";
 import { Exports } from "./exports.js";
 import { attempt, note } from "./messages.js";
-import { loadMask, maskChooser } from "./maskfile.js";
+import { loadMask, maskChooser, maskKind } from "./maskfile.js";
 import { showObjects } from "./objects.js";
 import { Player } from "./player.js";
 import { Propagation } from "./propagate.js";
@@ -31,7 +31,7 @@ export class App {
     this.timeline = new Timeline(store, session);
     this.propagation = new Propagation(store, session);
     this.exports = new Exports(store, session);
-    this.chooseMask = maskChooser((file) => this.loadMask(file));
+    this.chooseMask = maskChooser(store, (file) => this.loadMask(file));
     showToolbar(store, this.chooseMask);
     showObjects(store, session);
     showTransport(store, this.player, session);
@@ -175,7 +175,7 @@ export class App {
   /** Beside the open video: a mask file. @param {File[]} files */
   dropped(files) {
     const [file, ...more] = files;
-    if (!more.length && (file.type.startsWith("image/") || file.name.toLowerCase().endsWith(".json"))) this.loadMask(file);
+    if (!more.length && maskKind(this.store, file)) this.loadMask(file);
     else note("Here one mask file at a time can be dropped. To open a video, go to all projects first (camn, top left).");
   }
 

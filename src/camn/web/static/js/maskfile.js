@@ -9,33 +9,44 @@ import { note } from "./messages.js";
 
 /** @import {IdMap} from "./png.js" */
 /** @import {Session} from "./session.js" */
+/** @import {Store} from "./store.js" */
+/** @import {MaskFileKind} from "./types.js" */
 
 const MOST_KEPT = 32; // masks at full size that are kept for one undo
 const OTHER_SIZE = "It has another size than the video. Thin parts may get lost when it is scaled.";
 
-/** @param {(file: File) => void} chosen @returns {() => void} opens the dialog */
-export function maskChooser(chosen) {
-  const input = el("input", {
-    type: "file",
-    accept: "image/*,.json",
-    class: "unseen",
-    "aria-label": "Mask file",
-    tabindex: -1,
-  });
+/** @param {Store} store @param {(file: File) => void} chosen @returns {() => void} opens the dialog */
+export function maskChooser(store, chosen) {
+  const input = el("input", { type: "file", class: "unseen", "aria-label": "Mask file", tabindex: -1 });
   input.addEventListener("change", () => {
     const file = input.files?.[0];
     if (file) chosen(file);
     input.value = ""; // the same file may be chosen again
   });
+  store.watch(["server"], () => {
+    input.accept = kinds(store)
+      .flatMap(({ accept }) => accept)
+      .join();
+  });
   document.body.append(input);
   return () => input.click();
 }
+
+/** @param {Store} store */
+const kinds = (store) => store.state.server?.mask_files ?? [];
+
+/** What a file is by its name and type. @param {Store} store @param {File} file @returns {MaskFileKind | undefined} */
+export const maskKind = (store, file) => kinds(store).find(({ accept }) => accept.some((one) => fits(file, one)));
+
+/** @param {File} file @param {string} one of what a dialog accepts: ".json", "image/*" */
+const fits = (file, one) =>
+  one.startsWith(".") ? file.name.toLowerCase().endsWith(one) : file.type.startsWith(one.replace("*", ""));
 
 /** @param {Session} session @param {File} file */
 export async function loadMask(session, file) {
   const { frame } = session.store.state;
   await session.masks.queue;
-  const before = await givenMasks(session, frame, file.name.toLowerCase().endsWith(".json"));
+  const before = await givenMasks(session, frame, maskKind(session.store, file)?.several ?? true);
   const loaded = await send(session, frame, file);
   if (!loaded) return;
   loaded.notes.forEach(note);

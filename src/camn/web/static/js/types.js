@@ -32,6 +32,8 @@
  *
  * @typedef {{kind: string, title: string, form: string, wishes: string[]}} ExportOffer wishes: fields of Export
  *
+ * @typedef {{accept: string[], several: boolean}} MaskFileKind accept: of a file dialog; several: masks of frames
+ *
  * @typedef {object} Server
  * @property {string} version
  * @property {string} run
@@ -40,6 +42,7 @@
  * @property {number} seq
  * @property {Limits} limits
  * @property {ExportOffer[]} exports what can be asked for, in order
+ * @property {MaskFileKind[]} mask_files that can be loaded
  *
  * @typedef {"forward" | "backward" | "both"} Direction
  * @typedef {{frame: number, direction: Direction, until: "end" | "given", reached?: number | null}} Propagate

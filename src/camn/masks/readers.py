@@ -1,0 +1,34 @@
+"""The formats of masks that are read, for the command line and the page alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from camn.masks.coco import COCO
+from camn.masks.picture_files import FOLDER, PICTURE
+from camn.masks.reader import Reader
+
+READERS: tuple[Reader, ...] = (COCO, FOLDER, PICTURE)  # the first that recognises a source reads it
+HEAD = 4096  # bytes that a reader is shown
+
+
+def reader_of(path: Path) -> Reader:
+    """By content; where nobody recognises that, by suffix. Else that of pictures, which says what is wrong."""
+    if path.is_dir() or path.is_file():
+        head = _head(path)
+        for reader in READERS:
+            if reader.recognises(path, head):
+                return reader
+        for reader in READERS:
+            if path.suffix.lower() in reader.suffixes:
+                return reader
+    return PICTURE
+
+
+def _head(path: Path) -> bytes:
+    """Nothing of a folder, or of what cannot be read: who tries to will say so."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""

@@ -1,0 +1,74 @@
+"""A new export and a new format of masks, each one file and one line: the page has them. See CONTRIBUTING.md."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+PRETEND = Path(__file__).parents[2] / "pretend"
+REGISTER = f"""
+import sys; sys.path.insert(0, {str(PRETEND)!r})
+from camn.api.segment.exporters import EXPORTERS
+EXPORTERS["areas"] = "export_areas:AREAS"
+from camn.masks import readers
+from masks_digits import DIGITS
+readers.READERS = (DIGITS, *readers.READERS)
+"""
+HEIGHT, WIDTH, FRAMES = 180, 320, 20
+NETWORK = ("--model", "camn-mobile", "--short-side", "96", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def server(serve):
+    return serve(*NETWORK, first=REGISTER)
+
+
+def test_what_was_added_is_on_the_page(editor, project, tmp_path):
+    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ids[50:100, 60:130] = 7
+    text = "\n".join("".join(map(str, row)) for row in ids)
+    editor.open(project, 3)
+    chooser = editor.page.get_by_label("Mask file", exact=True)
+    expect(chooser).to_have_attribute("accept", ".digits,.json,image/*")
+    chooser.set_input_files({"name": "mask.digits", "mimeType": "", "buffer": text.encode()})
+    expect(editor.page.get_by_role("status").filter(has_text="Loaded for frame 4.")).to_be_visible()
+    expect(editor.page.get_by_role("status").filter(has_text="Read as digits.")).to_be_visible()
+    assert (editor.ids(project, 3) == ids).all()
+
+    offered = [row.inner_text() for row in editor.page.locator("#exports .export").all()]
+    assert [" ".join(words.split()) for words in offered] == [
+        "Masks palette PNG, zip",
+        "COCO RLE, JSON",
+        "Overlay MP4",
+        "Cut-out ProRes 4444, MOV",
+        "Cut-out VP9, WebM",
+        "Areas pixels, TXT",
+    ]
+    with editor.page.expect_download() as waiting:
+        editor.page.locator("#export-areas").click()
+    waiting.value.save_as(tmp_path / "areas.txt")
+    assert waiting.value.suggested_filename == "test-areas.txt"
+    expected = [f"{index:06d} {3500 if index == 3 else 0}" for index in range(FRAMES)]
+    assert (tmp_path / "areas.txt").read_text().splitlines() == [f"{WIDTH}x{HEIGHT}", *expected]
+
+
+def test_the_server_tells_what_it_offers_and_finds_it_again(serve, make, tmp_path):
+    server = serve(*NETWORK, first=REGISTER)
+    told = server.ask("GET", "/api/server")
+    assert {"kind": "overlay", "title": "Overlay", "form": "MP4", "wishes": ["opacity"]} in told["exports"]
+    assert {"kind": "areas", "title": "Areas", "form": "pixels, TXT", "wishes": []} in told["exports"]
+    assert {"accept": [".json"], "several": True} in told["mask_files"]
+    id = server.project(("clip.mkv", make.clip(3)))
+    jobs = [server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"] for kind in ("areas", "coco")]
+    files = [server.call("GET", server.job(job)["file"]).body for job in jobs]
+    refused = server.call("POST", f"/api/projects/{id}/exports", {"kind": "alpha png"})
+    assert refused.status == 422 and "'vp9' or 'areas'" in refused.message
+    # As a server of before named them:
+    folder = server.projects / id / "exports"
+    (folder / f"{jobs[1]}-coco.json").rename(folder / f"{jobs[1]}.json")
+    server.kill()
+    again = serve(*NETWORK, first=REGISTER, projects=server.projects)
+    found = {job["id"]: job for job in again.ask("GET", f"/api/projects/{id}")["jobs"]}
+    assert {found[job]["asked"]["kind"] for job in jobs} == {"areas", "coco"}
+    assert [again.call("GET", found[job]["file"]).body for job in jobs] == files
