@@ -148,7 +148,7 @@ def test_an_object_unknown_on_the_first_frame_is_answered():
         late = network.label(embedded[1], masks(2, torch.double))
         entries = [network.remember(early).select([0, None]), network.remember(late)]
         (logits,) = network.decode([network.match(embedded[2], [early, late], late, entries)])
-    assert logits.shape == (3, 17, 25) and logits.isfinite().all()
+    assert logits.shape == (3, 33, 49) and logits.isfinite().all()
 
 
 def test_gradients_reach_every_parameter():

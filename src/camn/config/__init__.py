@@ -1,6 +1,6 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
-from camn.config.backbones import BACKBONES, Backbone
+from camn.config.backbones import BACKBONES
 from camn.config.ensemble import EnsembleConfig, Feedback
 from camn.config.fusion import FusionConfig
 from camn.config.inference import Backend, InferenceConfig
@@ -24,7 +24,6 @@ __all__ = [
     "NETWORKS",
     "PRESETS",
     "STRIDES",
-    "Backbone",
     "Backend",
     "DecoderStep",
     "EnsembleConfig",

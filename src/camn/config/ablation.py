@@ -15,7 +15,7 @@ def with_parts(whole: ModelConfig, single: ModelConfig, part: str) -> ModelConfi
 
     baseline: `single`, CFBI of that width. fpn: its pyramid and matching at several scales (CFBI+), ending in an ASPP.
     pan: path aggregation, and feature pyramid attention in the ASPP's place. context: object context. multiply, prior:
-    the space-time memory, foreground and background parted by scheme (a) or (b).
+    the space-time memory, foreground and background parted by scheme (a) or (b). All without `edges`, which are ours.
     """
     reached = PARTS.index(part)
     name = f"{whole.name}-{part}"
@@ -25,7 +25,7 @@ def with_parts(whole: ModelConfig, single: ModelConfig, part: str) -> ModelConfi
     return replace(
         whole,
         name=name,
-        ensembler=replace(whole.ensembler, high_level="fpa" if reached >= PARTS.index("pan") else "aspp"),
+        ensembler=replace(whole.ensembler, high_level="fpa" if reached >= PARTS.index("pan") else "aspp", edges=0),
         path_aggregation=reached >= PARTS.index("pan"),
         context=whole.context if reached >= PARTS.index("context") else "none",
         memory=replace(whole.memory, separation=part) if part in ("multiply", "prior") else None,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 Triple = tuple[float, float, float]
+Widths = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Backbone:
+class BackboneEntry:
     """An image classification network by which frames are embedded, in maps of strides 2, 4, 8 and 16.
 
     network: its class, and shape, what that is made with. Named, not imported: this table is read without torch.
@@ -22,7 +23,7 @@ class Backbone:
     network: str
     shape: tuple[Any, ...]
     stem: int
-    channels: tuple[int, int, int]
+    channels: Widths
     weights: str
     classifier: str
     mean: Triple = (0.485, 0.456, 0.406)
@@ -31,12 +32,12 @@ class Backbone:
     spread: float = 0
 
 
-def _resnet(name: str, blocks: tuple[int, int, int]) -> Backbone:
+def _resnet(name: str, blocks: tuple[int, int, int]) -> BackboneEntry:
     whose = f"torchvision's {name}"
-    return Backbone("camn.model.backbones:ResNet", (blocks,), 64, (256, 512, 2048), whose, r"fc\.")
+    return BackboneEntry("camn.model.backbones:ResNet", (blocks,), 64, (256, 512, 2048), whose, r"fc\.")
 
 
-def _lite(number: int, width: float, depth: float, channels: tuple[int, int, int], head: str, file: str) -> Backbone:
+def _lite(number: int, width: float, depth: float, channels: Widths, head: str, file: str) -> BackboneEntry:
     """width, depth: how much wider and deeper than Lite0 it is. head: its blocks past stride 16, an expression.
 
     Its own normalisation: on ImageNet classes among our stills it gave 0.43 against 0.29 of the probability to the
@@ -45,7 +46,7 @@ def _lite(number: int, width: float, depth: float, channels: tuple[int, int, int
     `spread`.
     """
     name = f"efficientnet-lite{number}"
-    return Backbone(
+    return BackboneEntry(
         "camn.model.efficientnet:EfficientNetLite",
         (width, depth),
         16,
@@ -62,7 +63,7 @@ def _lite(number: int, width: float, depth: float, channels: tuple[int, int, int
 BACKBONES = {
     "resnet50": _resnet("resnet50", (3, 4, 6)),
     "resnet101": _resnet("resnet101", (3, 4, 23)),
-    "mobilenet_v2": Backbone(
+    "mobilenet_v2": BackboneEntry(
         "camn.model.backbones:MobileNetV2",
         (),
         16,

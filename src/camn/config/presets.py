@@ -71,6 +71,7 @@ _PRESETS = {
             high_level_width=96,
             background_channel=False,
             upsample="bilinear",
+            edges=16,
         ),
         deeplab=0,
         context="base",
@@ -79,7 +80,7 @@ _PRESETS = {
         matching=Matching(metric="cosine", masks="area"),
         memory=Memory("multiply", key_channels=32, value_channels=64),
     ),
-    # As camn-mobile, a size larger: half as much time again at most, edges, and wider where that costs little.
+    # As camn-mobile, a size larger: half as much time again at most, and wider where that costs little.
     "camn-base": lambda: ModelConfig(
         name="camn-base",
         backbone="efficientnet_lite2",
