@@ -256,7 +256,12 @@ def test_parts_of_a_batch_add_up_to_it(recipe, tmp_path):
     ours, theirs = weights_of(tmp_path / "parts"), weights_of(tmp_path / "whole")
     begun = Trainer(whole, tmp_path / "begun").network.state_dict()
     assert max((theirs[n] - begun[n]).abs().max() for n in begun) > 3e-4
-    assert max((theirs[n] - ours[n]).abs().max() for n in begun) < 1e-5  # which key is nearest turns on rounding
+
+    def apart(some, other):
+        return sum((some[n] - other[n]).double().square().sum().item() for n in begun) ** 0.5
+
+    # Which key is nearest turns on rounding, so that a few weights go another way on another processor.
+    assert apart(theirs, ours) < 0.02 * apart(theirs, begun)
     for one, other in zip(log(tmp_path / "parts"), log(tmp_path / "whole"), strict=True):
         assert one.pop("norm") == pytest.approx(other.pop("norm"), rel=0.1)
         assert one == pytest.approx(other, rel=1e-3)
