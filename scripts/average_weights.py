@@ -9,19 +9,26 @@ it.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from camn import weights
+from camn.config import NetworkConfig
+
+
+def without_edges(config: NetworkConfig) -> dict[str, Any]:
+    described = config.as_dict()
+    return described | {"ensembler": {**described.get("ensembler", {}), "edges": 0}}
 
 
 def main() -> None:
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     files = [weights.read(path) for path in sys.argv[2:]]
+    if any(without_edges(file.config) != without_edges(files[0].config) for file in files):
+        sys.exit("the files are of different networks; only weights of one network have a mean")
     mean = {}
-    for key, tensor in files[0].state.items():
+    for key in files[0].state:
         having = [file.state[key] for file in files if key in file.state]
-        if any(other.shape != tensor.shape for other in having):
-            sys.exit(f"{key} is of another shape in one of the files; only weights of one network have a mean")
         mean[key] = sum(having) / len(having)
     for file in files[1:]:
         if unknown := file.state.keys() - mean.keys():

@@ -46,8 +46,9 @@ class Oracle:
         if given is not None:
             self.shown[index] = given
             self.users = list(dict.fromkeys([*self.users, index]))
-            while len(self.users) > self.kept and (goes := next(filter(self.spare, self.users[1:-1]), None)):
-                self.users.remove(goes)
+            for between in self.users[1 : max(1, len(self.users) - (self.kept - 1))]:
+                if self.spare(between):
+                    self.users.remove(between)
             self.spread = [i for i in self.spread if i != index]
             self.since = []
         elif index % self.every == 0 and self.most:
@@ -203,5 +204,13 @@ def test_masks_on_each_tenth_of_10000_frames_are_not_all_kept():
     for index in range(10_000):
         given = None if index % 10 else [1, 2] if index == 50 else [1]
         bank.remember(index, frame(index, shares), entry(index, [1, 2]), given)
-        assert len(bank.references) <= 8 and len(bank.to_match()) <= 9 and len(bank.entries()) <= 12
-    assert [index_of(r) for r in bank.references] == [0, 50, *range(9940, 10_000, 10)]
+        assert len(bank.references) <= 9 and len(bank.to_match()) <= 10 and len(bank.entries()) <= 13
+    assert [index_of(r) for r in bank.references] == [0, 50, *range(9930, 10_000, 10)]
+
+
+def test_objects_shown_once_each_keep_their_frames_beside_the_newest():
+    bank, objects = Bank(5, 3), list(range(1, 11))
+    shares = dict.fromkeys((0, *objects), 1 / 11)
+    for index in range(30):  # ten objects one after the other, then twenty masks of the last alone
+        bank.remember(index, frame(index, shares), None, [min(index + 1, 10)])
+    assert [index_of(r) for r in bank.references] == [*range(9), *range(23, 30)]

@@ -12,8 +12,10 @@ from camn.files import write_whole
 @contextmanager
 def text(path, about):
     lines = [f"{about.size[1]}x{about.size[0]}"]
-    yield lambda shown: lines.append(f"{shown.name} {(shown.ids > 0).sum()}")
-    write_whole(path, "\n".join(lines).encode())
+    try:
+        yield lambda shown: lines.append(f"{shown.name} {(shown.ids > 0).sum()}")
+    finally:  # also after an error elsewhere: what was counted is true
+        write_whole(path, "\n".join(lines).encode())
 
 
 AREAS = Exporter("areas.txt", text, title="Areas", form="pixels, TXT")

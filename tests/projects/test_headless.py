@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camn.projects.frames import write_frame
+from camn.projects.frame_files import write_frame
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.speed.discs import moving_discs

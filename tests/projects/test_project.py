@@ -113,8 +113,9 @@ def test_a_record_that_is_none_is_told_apart(tmp_path):
         {"fps": "30/0"},
         {"state": "lost"},
         {"width": None},
+        {"notes": "abc"},
     )
-    texts = ("", "{}", "[]", json.dumps({"program": "other", "version": 1, "objects": [], "notes": []}))
+    texts = ("", "{}", "[]", "[" * 100_000, json.dumps({"program": "other", "version": 1, "objects": [], "notes": []}))
     for text in (*texts, *(json.dumps(good | part) for part in broken)):
         (tmp_path / "p" / "project.json").write_text(text)
         with pytest.raises(DataError, match="project.json: no record"):

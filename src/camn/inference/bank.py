@@ -127,11 +127,11 @@ def _reordered(frame: Kept, objects: Sequence[int | None]) -> Kept:
 
 
 def _needed(frames: list[Given], most: int) -> list[Given]:
-    """Without the oldest after the first where they are more than `most`, but for those that alone show an object."""
+    """The first and the newest, `most` in all, and of those between the ones that alone show an object."""
     kept = frames
-    for frame in frames[1:-1]:
+    for frame in frames[1 : 1 - most]:
         others = [other for other in kept if other is not frame]
-        if len(kept) > most and frame.shows <= frozenset().union(*(other.shows for other in others)):
+        if frame.shows <= frozenset().union(*(other.shows for other in others)):
             kept = others
     return kept
 

@@ -91,7 +91,7 @@ class LeanDeepLab(nn.Module):
         deeplab = known(deeplab, DeepLab, "pyramid", "skip", "decoder")
         self.pyramid, self.skip = deeplab.pyramid, deeplab.skip
         step, self.second = deeplab.decoder
-        # What is left of its norm, and the ReLU, are taken to follow.
+        # Its norm is folded in, so what is left of that does nothing; a ReLU must follow.
         first = known(known(step, ConvBatchNorm, "0", "1", "2")[0], nn.Conv2d, "weight", "bias")
         assert first.bias is not None
         width = first.out_channels

@@ -17,7 +17,7 @@ Part = TypeVar("Part", bound=nn.Module)
 def folded(module: Part) -> Part:
     """A copy of the module, its other tensors shared, in which every frozen batch norm that is applied to what a
     convolution gives is folded into that: in a sequence the layer before, else what the module's class names in
-    `behind`. Raises TypeError for a class that does not tell; what those that it was made from tell does not count."""
+    `behind`, which is not inherited. Raises TypeError for a class that does not tell."""
     made = copy(module)
     made._modules = {name: child and folded(child) for name, child in module._modules.items()}
     for name, before in _pairs(module).items():

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from camn import api
-from camn.projects.frames import read_frame
+from camn.projects.frame_files import read_frame
 from camn.projects.maskfiles import Predicted
 from camn.projects.problem import Problem
 from camn.projects.project import Project

@@ -94,7 +94,7 @@ class Record:
         try:
             record = cls._of(json.loads(path.read_bytes()))
             _ = Fraction(record.fps or 1), record.asked
-        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, DataError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError, DataError) as error:
             raise DataError(f"{path}: no record of a camn project ({error}); open one that camn serve made") from None
         if record.program != "camn" or record.version != 1:
             raise DataError(f"{path}: of another version of camn; use that version, or make the project anew")
@@ -104,8 +104,10 @@ class Record:
     def _of(cls, content: Mapping[str, Any]) -> Record:
         """What is not known is passed over: a later camn may keep more."""
         fields = _known(cls, content)
+        notes = fields.get("notes", ())
+        _need(isinstance(notes, (list, tuple)), f"notes is {notes!r}")
         objects = tuple(Object(**_known(Object, item)) for item in fields.pop("objects", ()))
-        return cls(**fields | {"objects": objects, "notes": tuple(fields.get("notes", ()))})
+        return cls(**fields | {"objects": objects, "notes": tuple(notes)})
 
     @property
     def asked(self) -> Propagation | None:

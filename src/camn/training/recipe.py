@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from camn import weights
 from camn.clips.dataset import Appearance, ClipOptions, Motion
-from camn.config import BACKBONES, network_preset
+from camn.config import BACKBONES, ModelConfig, network_preset
 from camn.errors import ConfigError
 from camn.training.sequence import Rollout
 
@@ -95,8 +95,10 @@ class Recipe:
     clips: ClipOptions = field(default_factory=ClipOptions)
 
     def __post_init__(self):
-        network_preset(self.model)
+        network = network_preset(self.model)
         problems = self._out_of_range()
+        if self.forget > 0 and isinstance(network, ModelConfig) and network.memory is None:
+            problems.append(f"forget is {self.forget}: {self.model} has no memory to read; leave it out")
         if not (self.videos or self.stills):
             problems.append("names no data; set videos, stills, or both (or camn train --videos DIR)")
         if len(self.clips.size) != 2 or any(s % 16 != 1 for s in self.clips.size):

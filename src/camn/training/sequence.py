@@ -21,7 +21,8 @@ from camn.model.slots import Slots, upload
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 LARGE_TILE = 1 << 21  # on devices whose calls cost more than what they hold
-DRAWS = 9  # numbers that each frame of a clip takes: two for what it is matched against, six for its damage, one more
+DRAWS = 9  # numbers that each frame of a clip takes: two for what it is matched against, then:
+DAMAGE, FORGET = slice(2, 8), 8
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,12 @@ def rollout(
     flat, embedded = _encoded(network, frames, plan)
     truth = one_hot(labels[:, 0], slots.most).to(frames.dtype)
     first = net.label(embedded[0], truth)
-    previous = net.label(embedded[0], damaged(truth, put[:, 0, 2:8], plan.damage, slots))
+    previous = net.label(embedded[0], damaged(truth, put[:, 0, DAMAGE], plan.damage, slots))
     entries, masks = [net.remember(first)], [first.masks]
     for t in range(1, length):
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
             recent = [_rows(flat, masks, at[t], known[t])] if taken[t].any() else []
-            seen = _remaining(first, recent, previous, chance[:, t, 8], put[:, t, 8], plan)
+            seen = _remaining(first, recent, previous, chance[:, t, FORGET], put[:, t, FORGET], plan)
             matched = net.match(embedded[t], *seen, [e for e in entries if e is not None])
             with _amp(frames, plan):
                 logits = net.decode(matched)
@@ -146,7 +147,7 @@ def rollout(
         probabilities = logits.detach().softmax(1)
         masks.append(net.label(embedded[t], probabilities).masks)
         with torch.set_grad_enabled(torch.is_grad_enabled() and t > plan.lead):
-            previous = net.label(embedded[t], damaged(probabilities, put[:, t, 2:8], plan.damage, slots))
+            previous = net.label(embedded[t], damaged(probabilities, put[:, t, DAMAGE], plan.damage, slots))
             entries.append(net.remember(previous))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from camn import api
-from camn.projects.frames import write_frame
+from camn.projects.frame_files import write_frame
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.watch import Cancelled

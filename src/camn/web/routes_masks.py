@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from camn.projects.frames import read_frame
+from camn.projects.frame_files import read_frame
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.web import schemas

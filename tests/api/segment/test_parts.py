@@ -23,17 +23,21 @@ def mask(index: int) -> np.ndarray:
     return ids
 
 
-@pytest.fixture
-def video(tmp_path):
-    """A file of nine frames, with masks of frames 0, 3 and 6 in a folder."""
-    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+def write_video(path, frames):
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width, stream.pix_fmt = *SIZE, "bgr0"
-        for index in range(9):
+        for index in range(frames):
             image = np.where(mask(index)[..., None] > 0, (220, 40, 40), (90, 90, 90)).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="bgr0")))
         container.mux(stream.encode(None))
+
+
+@pytest.fixture
+def video(tmp_path):
+    """A file of nine frames, with masks of frames 0, 3 and 6 in a folder."""
+    write_video(tmp_path / "clip.mkv", 9)
     (tmp_path / "masks").mkdir()
     for index in (0, 3, 6):
         write_palette_png(tmp_path / "masks" / f"{index:06d}.png", mask(index))
@@ -70,6 +74,14 @@ def test_parts_of_a_video_file_are_joined(tmp_path, video):
         assert sum(1 for _ in container.decode(video=0)) == 9
     segments = json.loads((tmp_path / "joined" / "segments.json").read_text())
     assert [image["id"] for image in segments["images"]] == list(range(9))
+
+
+@pytest.mark.parametrize("frames", [7, 11])
+def test_a_video_that_has_changed_since_its_parts_were_segmented(tmp_path, video, frames):
+    folders = parts(video, tmp_path, [(0, 3), (3, None)])
+    write_video(video, frames)
+    with pytest.raises(DataError, match=f"clip.mkv: {frames} frames were read now, 9 when its parts were segmented"):
+        api.join_parts(video, folders, tmp_path / "joined", OPTIONS)
 
 
 def test_parts_that_do_not_fit(tmp_path, video):

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from camn import weights
-from camn.api.memory import enough_memory
 from camn.api.models.assemble import segmenter_of
+from camn.api.out_of_memory import enough_memory
 from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.errors import CamnError, VideoError
 from camn.inference import Segmenter, resolve_device

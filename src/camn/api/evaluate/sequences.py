@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.api.memory import enough_memory
 from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report, Setup
+from camn.api.out_of_memory import enough_memory
 from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
 from camn.errors import AnswerError, DataError, MaskError, VideoError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -47,6 +47,8 @@ def export_masks(
         raise ConfigError(f"{name}: tells what the network said, so it is written in a run alone (camn segment)")
     if found.needs == "frames" and source is None:
         raise ConfigError(f"{name}: shows the frames; give the source that they come from")
+    if source is None and count is None:
+        raise ConfigError(f"{name}: say how many frames there are (count), or give the source that they come from")
     about = about_video(size, source, fps, names=names or {}, colours=colours or {}, opacity=opacity)
     if source is None:
         frames = named_frames((f"{index:06d}" for index in range(count or 0)), masks, size)
@@ -55,7 +57,8 @@ def export_masks(
     try:
         write_exports([(found.packed or found.open, path)], about, frames, progress)
     except BaseException:
-        path.unlink(missing_ok=True)
+        with suppress(IsADirectoryError):  # a folder's files are whole, each by itself
+            path.unlink(missing_ok=True)
         raise
 
 

@@ -106,15 +106,27 @@ def _about(records: Sequence[dict[str, Any]], options: SegmentOptions) -> dict[s
 
 
 def _remake(video: str | Path, folder: Path, options: SegmentOptions, size: tuple[int, int]) -> None:
-    """The outputs that run through the whole video, of the masks that are there."""
+    """The outputs that run through the whole video, of the masks that are there. Raises DataError where the video has
+    not as many frames as there are masks."""
     files = list_images(folder / "masks")
     outputs = [(one.open, folder / one.path) for one in exporters(options.outputs()).values() if one.remade]
     if not outputs:
         return
     source = open_source(video) if join_reads_video(options) else None
 
-    def masks(index: int) -> np.ndarray:
-        return read_labels(files[index])
+    def masks(index: int) -> np.ndarray | None:
+        return read_labels(files[index]) if index < len(files) else None
 
     frames = seen_frames(source, masks) if source else named_frames((file.stem for file in files), masks, size)
-    write_exports(outputs, about_video(size, source, options.rate()), frames)
+    seen = 0
+
+    def count(done: int) -> None:
+        nonlocal seen
+        seen = done
+
+    write_exports(outputs, about_video(size, source, options.rate()), frames, count)
+    if seen != len(files):
+        raise DataError(
+            f"{video}: {seen} frames were read now, {len(files)} when its parts were segmented, so that its outputs do "
+            f"not fit its masks in {folder}; segment it anew, from a file that does not change"
+        )

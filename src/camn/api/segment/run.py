@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from camn.api.memory import enough_memory
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
+from camn.api.out_of_memory import enough_memory
 from camn.api.segment.outputs import Outputs, check_output, listed, prepare_folder
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from camn.files import writing
+from camn.errors import ConfigError
+from camn.files import replacing, writing
 
 if TYPE_CHECKING:  # this is read for the commands' help, which must be instant
     import numpy as np
@@ -90,6 +91,12 @@ class Exporter:
     packed: Opener | None = None
     wishes: tuple[str, ...] = ()
 
+    def __post_init__(self):
+        if self.needs not in get_args(Needs):
+            raise ConfigError(f"exporter of {self.path} needs {self.needs!r}: it must be one of {get_args(Needs)}")
+        if self.title and self.files and not self.packed:
+            raise ConfigError(f"exporter of {self.path} writes a folder: the page offers files only; give it `packed`")
+
     @property
     def patterns(self) -> tuple[str, ...]:
         """Of all files that it writes, below the folder of a run."""
@@ -120,6 +127,7 @@ def copying(pattern: str) -> Join:
                 for file in part.glob(pattern):
                     target = whole / file.relative_to(part)
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, target)
+                    with replacing(target) as half:
+                        shutil.copyfile(file, half)
 
     return join

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from camn.errors import CamnError
 
-_code = ctypes.CDLL(None).__errno_location  # of this thread; Python keeps it only in errors that are its own
-_code.restype = ctypes.POINTER(ctypes.c_int)
+
+def _last_code() -> Callable[[], Any]:
+    """Where the system keeps the code of this thread's last call that failed; Python keeps it only in errors that are
+    its own. On a system that keeps it elsewhere than Linux, a place where there is never any."""
+    try:
+        place = ctypes.CDLL(None).__errno_location
+    except (OSError, TypeError, AttributeError):
+        return lambda nowhere=[0]: nowhere
+    place.restype = ctypes.POINTER(ctypes.c_int)
+    return place
+
+
+_code = _last_code()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from camn.api.memory import enough_memory
+from camn.api.out_of_memory import enough_memory
 from camn.errors import CamnError
 
 # Of a process that may have 300 MB more than it has: first what fits, then a bug, then what does not fit.
