@@ -15,11 +15,16 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.models.assemble import keep_freed_memory
-from camn.clips.dataset import ClipBatch, ClipOptions
 from camn.training.distributed import Team
 from camn.training.engine import Trainer
 from camn.training.recipe import Recipe
+
+try:
+    from camn.api.models.assemble import keep_freed_memory
+    from camn.clips.dataset import ClipBatch, ClipOptions
+except ModuleNotFoundError:  # code before the rooms were named anew
+    from camn.api.assembling import keep_freed_memory  # pyright: ignore[reportMissingImports]
+    from camn.data.clips import ClipBatch, ClipOptions  # pyright: ignore[reportMissingImports]
 
 
 def trainer_of(work: dict[str, Any], folder: Path) -> Trainer:

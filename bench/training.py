@@ -211,7 +211,9 @@ def main() -> None:
         plan = open_plan(args.recipe, folder, args.own_data)
         if args.size:
             plan = replace(plan, clips=replace(plan.clips, size=(args.size, args.size)))
-        start = str(weights.shipped().get(plan.model, ""))  # trained weights give masks of a usual size
+        start = (
+            plan.model if plan.model in weights.shipped() else ""
+        )  # trained weights, each code its own: masks of a usual size
         print(describe_machine())
         shape = {"batch": plan.batch, "frames": plan.clips.frames, "size": plan.clips.size}
         about = {"recipe": plan.name, "model": plan.model, "device": team.device.type, **shape}
