@@ -48,19 +48,9 @@ def _camn(name: str, backbone: str) -> ModelConfig:
     )
 
 
-_PRESETS = {
-    "cfbi-r101": lambda: _cfbi("cfbi-r101", "resnet101", 1),
-    "cfbi-mobilenetv2": lambda: _cfbi("cfbi-mobilenetv2", "mobilenet_v2", 2),
-    "cfbi-plus-r101": lambda: ModelConfig(
-        name="cfbi-plus-r101",
-        backbone="resnet101",
-        scales=_CFBI_PLUS_SCALES,
-        ensembler=Ensembler(_CFBI_STAGES, _CFBI_DECODER),
-        bgr=True,
-    ),
-    "camn-r101": lambda: _camn("camn-r101", "resnet101"),
-    "camn-r50": lambda: _camn("camn-r50", "resnet50"),
-    "camn-mobile": lambda: ModelConfig(
+def _mobile() -> ModelConfig:
+    """Ours, small: camn-mobile."""
+    return ModelConfig(
         name="camn-mobile",
         backbone="efficientnet_lite0",
         scales=(Scale(8, 64, 32, (2, 4, 8)), Scale(16, 96, 64, (1, 2, 5))),
@@ -79,28 +69,39 @@ _PRESETS = {
         path_aggregation=True,
         matching=Matching(metric="cosine", masks="area"),
         memory=Memory("multiply", key_channels=32, value_channels=64),
-    ),
-    # As camn-mobile, a size larger: half as much time again at most, and wider where that costs little.
-    "camn-base": lambda: ModelConfig(
+    )
+
+
+def _base() -> ModelConfig:
+    """As camn-mobile, a size larger: half as much time again at most, and wider where that costs little."""
+    small = _mobile()
+    fine, coarse = small.scales
+    first, last = small.ensembler.stages
+    return replace(
+        small,
         name="camn-base",
         backbone="efficientnet_lite2",
-        scales=(Scale(8, 64, 32, (2, 4, 8)), Scale(16, 128, 64, (1, 2, 5))),
-        ensembler=Ensembler(
-            stages=(Stage(8, 128, (1, 2)), Stage(16, 256, (1, 2, 4))),
-            decoder=(DecoderStep(8, 32, (64,)), DecoderStep(4, 16, (32,))),
-            high_level="fpa",
-            high_level_width=128,
-            background_channel=False,
-            upsample="bilinear",
-            edges=16,
-        ),
-        deeplab=0,
-        context="base",
+        scales=(fine, replace(coarse, channels=128)),
+        ensembler=replace(small.ensembler, stages=(first, replace(last, width=256)), high_level_width=128),
         context_keys=48,
-        path_aggregation=True,
-        matching=Matching(metric="cosine", masks="area"),
         memory=Memory("multiply", key_channels=48, value_channels=96),
+    )
+
+
+_PRESETS = {
+    "cfbi-r101": lambda: _cfbi("cfbi-r101", "resnet101", 1),
+    "cfbi-mobilenetv2": lambda: _cfbi("cfbi-mobilenetv2", "mobilenet_v2", 2),
+    "cfbi-plus-r101": lambda: ModelConfig(
+        name="cfbi-plus-r101",
+        backbone="resnet101",
+        scales=_CFBI_PLUS_SCALES,
+        ensembler=Ensembler(_CFBI_STAGES, _CFBI_DECODER),
+        bgr=True,
     ),
+    "camn-r101": lambda: _camn("camn-r101", "resnet101"),
+    "camn-r50": lambda: _camn("camn-r50", "resnet50"),
+    "camn-mobile": _mobile,
+    "camn-base": _base,
 }
 
 

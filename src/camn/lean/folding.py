@@ -44,18 +44,12 @@ def _pairs(module: nn.Module) -> dict[str, str]:
 
 def fold(convolution: nn.Conv2d, norm: FrozenBatchNorm) -> nn.Conv2d:
     """One convolution with a bias in the place of a convolution and the norm behind it."""
-    scale, shift = affine(norm)
+    scale, shift = norm.affine()
     made = copy(convolution)
     made._parameters = dict(convolution._parameters)
     made.weight = _constant(convolution.weight * scale[:, None, None, None])
     made.bias = _constant(shift if convolution.bias is None else shift + convolution.bias * scale)
     return made
-
-
-def affine(norm: FrozenBatchNorm) -> tuple[Tensor, Tensor]:
-    """The norm's (scale, shift), (C,) each: it answers x * scale + shift."""
-    scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
-    return scale, norm.bias - norm.running_mean * scale
 
 
 def _constant(value: Tensor) -> nn.Parameter:

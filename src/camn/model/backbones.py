@@ -48,6 +48,11 @@ class FrozenBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.epsilon)
 
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """(scale, shift), (C,) each: it answers x * scale + shift."""
+        scale = self.weight * (self.running_var + self.epsilon).rsqrt()
+        return scale, self.bias - self.running_mean * scale
+
     def _load_from_state_dict(self, state_dict, prefix, *args):
         # Files written with ordinary batch norm carry a counter that frozen statistics have no use for.
         state_dict.pop(prefix + "num_batches_tracked", None)
@@ -59,9 +64,8 @@ def normed(convolution: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     the same answer, with a pass less there and back."""
     if not (torch.is_grad_enabled() and isinstance(norm, FrozenBatchNorm) and isinstance(convolution, nn.Conv2d)):
         return norm(convolution(x))
-    scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
-    weight, shift = convolution.weight * scale.view(-1, 1, 1, 1), norm.bias - norm.running_mean * scale
-    return convolution._conv_forward(x, weight, shift)
+    scale, shift = norm.affine()
+    return convolution._conv_forward(x, convolution.weight * scale.view(-1, 1, 1, 1), shift)
 
 
 class ResidualBottleneck(nn.Module):
