@@ -11,8 +11,9 @@ import numpy as np
 from camn.errors import MaskError
 from camn.masks.frame_names import is_image_name
 from camn.masks.ids import MAX_ID, ObjectIds
-from camn.masks.pictures import in_words, is_picture, open_picture, to_ids
+from camn.masks.pictures import is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
+from camn.masks.sizes import in_words
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -52,10 +53,12 @@ def read_pictures(files: Sequence[Path], frames: Frames, whole: bool) -> Found:
             f"{files[0].parent}: {taken} masks for {len(matched)} frames: some frame has two; keep one each"
         )
     matched = dict(sorted(matched.items()))
-    masks, colours, notes = to_ids([open_picture(path) for path in matched.values()])
+    pictures = [open_picture(path) for path in matched.values()]
+    masks, colours, notes = to_ids(pictures)
     if left := [path.name for path, frame in zip(files, indices, strict=True) if frame is None]:
         notes.append(f"{len(left)} of {len(files)} masks are named like no frame and left out: {', '.join(left[:5])}.")
-    return Found(dict(zip(matched, masks, strict=True)), matched, colours, notes)
+    stated = {frame: one.stated for frame, one in zip(matched, pictures, strict=True) if one.stated is not None}
+    return Found(dict(zip(matched, masks, strict=True)), matched, colours, notes, stated=stated)
 
 
 def _per_object(files: Sequence[Path]) -> Found:

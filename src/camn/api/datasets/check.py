@@ -138,12 +138,15 @@ def _notes(reports: Sequence[SequenceReport]) -> Iterator[str]:
     later = sum(len(report.later) for report in reports)
     empty = sum(report.empty for report in reports if report.ids)
     binary = sum(report.binary for report in reports)
+    inverted = sum(report.inverted for report in reports)
     if later:
         yield f"objects that appear after their video's first mask: {later}"
     if empty:
         yield f"masks without an object, which is hidden or has left: {empty}"
     if binary:
         yield f"with masks of 0 and 255 alone, where 255 is read as object 1: {binary}"
+    if inverted:
+        yield f"masks in which one object has most of the frame and all its corners, as if inverted: {inverted}"
 
 
 def _line(name: str, count: str, items: Sequence[SequenceReport]) -> str:

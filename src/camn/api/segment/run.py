@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
 from camn.api.out_of_memory import enough_memory
@@ -21,7 +19,7 @@ from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError
 from camn.inference import AnySegmenter, Result
-from camn.masks import MaskSet, read_masks
+from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.media.opening import open_source
 from camn.media.outputs import WriterThread
 from camn.media.source import Frame, FrameSource, Item, prefetch
@@ -122,7 +120,7 @@ def segment_video(
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = Path(out)
     source = open_source(video)
-    given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
+    given = read_masks(masks, _frame_names(source), source.size, options.resize_masks, whole=options.masks_are_whole)
     files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
     check_output(folder, source.path, files, options.overwrite)
     span = span or Span()
@@ -187,13 +185,15 @@ def _follow(
         closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
         WriterThread() as writer,
     ):
+        behind = 0  # the last frame
         for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
+            behind = frame.index + 1
             with run.clock("segment"):
-                result = _segment(segmenter, uploaded, given.masks.get(frame.index))
+                result = _segment(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, frame, result)
             progress(Progress(done, source.count, run.seconds))
-    if segmenter.index < 0:
+    if segmenter.index < 0 and behind <= min(given.masks):
         raise MaskError(
             f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
             "(0 is the first); name masks like frames of this video"
@@ -206,12 +206,20 @@ def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tupl
             yield frame, segmenter.upload(frame.image)
 
 
-def _segment(segmenter: AnySegmenter, frame: Any, mask: np.ndarray | None) -> Result | None:
-    """None before the first mask."""
+def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
+    """None before the first mask with an object."""
+    mask = given.masks.get(index)
     if segmenter.index < 0:
-        return None if mask is None else segmenter.start(frame, mask)
+        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
     result = segmenter.step(frame)
-    return result if mask is None else segmenter.correct(mask)
+    if mask is None:
+        return result
+    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
+    if mask.any() or absent:
+        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
+    for id in absent if given.whole else ():
+        segmenter.remove(id)
+    return result
 
 
 def _frame_names(source: FrameSource) -> Sequence[str]:
