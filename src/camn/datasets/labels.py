@@ -42,6 +42,12 @@ class LabelFiles:
             return {code: index for index, code in enumerate(max(codes, key=len)) if code}
         return dict(self._verdict[1])
 
+    @property
+    def note(self) -> str:
+        """A sentence where colours, not indices, tell the objects, or the background was guessed; else empty."""
+        usual = all(is_usual(stored) for stored in self._stored)
+        return "" if usual or (self._plain and not self.like) else self._verdict[0].note
+
     @cached_property
     def _stored(self) -> list[np.ndarray]:
         """The palettes as they are stored, of the files that have one and can be read."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from camn.errors import MaskError
+from camn.files import path_of
 from camn.masks.frame_names import FrameNames
 from camn.masks.ids import ObjectIds, surrounding
 from camn.masks.picture_files import read_pictures
@@ -18,6 +20,10 @@ from camn.masks.reader import Found, Frames
 from camn.masks.readers import reader_of
 from camn.masks.sizes import in_words, is_turned, size_error, stretched
 
+IN_MEMORY = (
+    "give that of a mask file, several in a list, or a folder; a mask in memory, an array (H, W) of ids, goes with its "
+    "frame to a segmenter = camn.load(): segmenter.start(frame, mask), then segmenter.step(frame)"
+)
 NAMED = 3  # so many masks that lack an object are named, one by one
 
 
@@ -45,7 +51,7 @@ def read_mask(path: str | Path) -> np.ndarray:
 
     MaskError when it is missing, broken, smeared (antialiased, JPEG), or holds no object.
     """
-    masks, _, _ = to_ids([open_picture(path)])
+    masks, _, _ = to_ids([open_picture(path_of(path, MaskError, IN_MEMORY))])
     if not masks[0].any():
         raise MaskError(f"{path}: the mask holds no object, every pixel is background; paint each object in its own id")
     return masks[0]
@@ -71,13 +77,18 @@ def read_masks(
     MaskError says what is wrong with which file, and the remedy.
     """
     frames = Frames(FrameNames(frame_names), frame_size, most_pixels)
-    if not isinstance(source, (str, Path)) and len(source) == 1:
-        source = source[0]
-    if isinstance(source, (str, Path)):
-        found = reader_of(Path(source)).read(Path(source), frames)
+    files = mask_paths(source)
+    if isinstance(source, (str, PathLike)) or len(files) == 1:
+        found = reader_of(files[0]).read(files[0], frames)
     else:
-        found = read_pictures([Path(path) for path in source], frames, whole=True)
+        found = read_pictures(files, frames, whole=True)
     return _fit(found, source, frame_size, resize, whole)
+
+
+def mask_paths(source: object) -> list[Path]:
+    """The file, files or folder that a caller gave as masks. Raises MaskError for what are no paths."""
+    several = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
+    return [path_of(one, MaskError, IN_MEMORY) for one in (source if several else [source])]
 
 
 def _fit(found: Found, source: object, size: tuple[int, int], resize: bool, whole: bool | None) -> MaskSet:

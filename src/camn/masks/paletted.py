@@ -146,6 +146,15 @@ def colour_ids(verdict: Verdict, palettes: Sequence[Palette], like: Mapping[int,
     return numbered(codes, own)
 
 
+def ids_alone(image: Image.Image, indices: np.ndarray) -> np.ndarray:
+    """The ids (H, W) uint8 of a picture of mode P that is judged by itself. Raises MaskError."""
+    if is_usual(stored_palette(image)):
+        return indices
+    palette = Palette.of(image, indices)
+    verdict = judge([palette])
+    return verdict.lut(palette, {} if verdict.by_index else colour_ids(verdict, [palette]))[indices]
+
+
 def stored_palette(image: Image.Image) -> np.ndarray:
     """(N, 4) uint8 RGBA of the entries that a file of mode P has; without any, greys. A PNG is not decoded for it."""
     raw = image.palette

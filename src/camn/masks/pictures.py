@@ -24,6 +24,10 @@ REMEDY = (
     "threshold it: everything above half is 255, all else 0."
 )
 
+_VIDEOS = frozenset(
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".ogv", ".3gp"]
+)
+
 Kind = Literal["palette", "grey", "colour"]
 
 
@@ -83,8 +87,10 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     except Image.DecompressionBombError as error:
         raise MaskError(f"{path}: the mask has more than {MAX_PIXELS} pixels; no frame is that large") from error
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
-        empty = path.stat().st_size == 0
-        raise MaskError(f"{path}: {'the file is empty' if empty else 'not an image that can be read'}") from error
+        why = "not an image that can be read"
+        if path.suffix.lower() in _VIDEOS:
+            why = "a video, or named so, but masks are pictures or COCO JSON; are the video and its masks exchanged?"
+        raise MaskError(f"{path}: {why if path.stat().st_size else 'the file is empty'}") from error
     with image:
         if image.width * image.height > MAX_PIXELS:
             raise MaskError(f"{path}: the mask has more than {MAX_PIXELS} pixels; no frame is that large")

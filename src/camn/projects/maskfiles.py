@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from camn.errors import MaskError
 from camn.files import write_whole
 from camn.masks import encode_palette_png
 from camn.masks.palette import NOTE, note_of, stated_in
+from camn.masks.paletted import ids_alone
 
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
@@ -162,6 +164,7 @@ class MaskFiles:
     def _read(self, kind: str, index: int) -> np.ndarray | None:
         try:
             with Image.open(self._path(kind, index)) as image:
-                return np.array(image)
-        except (OSError, SyntaxError):  # somebody took it away
+                ids = np.array(image)
+                return ids_alone(image, ids) if image.mode == "P" else ids  # a program may have made the file smaller
+        except (OSError, SyntaxError, MaskError):  # somebody took it away
             return None

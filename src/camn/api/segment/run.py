@@ -17,9 +17,12 @@ from camn.api.out_of_memory import enough_memory
 from camn.api.segment.outputs import Outputs, check_output, listed, prepare_folder
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
-from camn.errors import MaskError
+from camn.errors import MaskError, OutputError
+from camn.files import path_of
 from camn.inference import AnySegmenter, Result
 from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.masks.mask_set import mask_paths
+from camn.masks.pictures import is_picture
 from camn.media.opening import open_source
 from camn.media.outputs import WriterThread
 from camn.media.source import Frame, FrameSource, Item, prefetch
@@ -118,10 +121,11 @@ def segment_video(
     run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
-    folder = Path(out)
+    folder = path_of(out, OutputError, "give that of a folder to write to")
     source = open_source(video)
     given = read_masks(masks, _frame_names(source), source.size, options.resize_masks, whole=options.masks_are_whole)
-    files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
+    given = dataclasses.replace(given, notes=(*_still(source), *given.notes))
+    files = mask_paths(masks)
     check_output(folder, source.path, files, options.overwrite)
     span = span or Span()
     source, given = cut(source, given, span)
@@ -225,6 +229,13 @@ def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) ->
 def _frame_names(source: FrameSource) -> Sequence[str]:
     """Names that masks can have. A video's length may be known roughly or not at all, so there are names to spare."""
     return source.names or [f"{index:06d}" for index in range(2 * (source.count or 50_000) + 1000)]
+
+
+def _still(source: FrameSource) -> list[str]:
+    """A note, if a single picture was given as a video."""
+    if source.kind == "video" and source.count in (None, 1) and is_picture(source.path):
+        return [f"{source.path}: a single picture, taken for a video of one frame; for more give a folder of them."]
+    return []
 
 
 def _unused(given: MaskSet, frames: int) -> list[str]:
