@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -85,7 +86,7 @@ def read_masks(
     return _fit(found, source, frame_size, resize, whole)
 
 
-def mask_paths(source: object) -> list[Path]:
+def mask_paths(source: Any) -> list[Path]:
     """The file, files or folder that a caller gave as masks. Raises MaskError for what are no paths."""
     several = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
     return [path_of(one, MaskError, IN_MEMORY) for one in (source if several else [source])]
