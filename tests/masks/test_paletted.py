@@ -81,6 +81,13 @@ def test_palettes_that_differ_by_file_are_read_by_colour(tmp_path):
     assert found.colours == {1: RED, 2: GREEN, 3: BLUE}
 
 
+def test_black_at_two_indices_is_the_background_in_both(tmp_path):
+    save(tmp_path / "000000.png", draw(2), [BLACK, BLUE, RED])
+    save(tmp_path / "000003.png", np.where(draw(2) > 0, 2, 1), [BLUE, BLACK, RED])
+    found = read_masks(tmp_path, NAMES, SIZE)
+    assert np.array_equal(found.masks[0], draw(2)) and np.array_equal(found.masks[3], draw(2))
+
+
 @pytest.mark.parametrize("later", [[BLACK, RED], [BLACK, RED, GREEN, BLUE]])
 def test_palettes_that_agree_keep_their_indices(tmp_path, later):
     save(tmp_path / "000000.png", draw(2, 1), [BLACK, RED, GREEN])

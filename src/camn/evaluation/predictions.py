@@ -82,7 +82,8 @@ def _measure(
     if seen - {0} == {IGNORE}:
         return None, [f"{folder}: masks of 0 and 255 alone, for objects {sorted(known)}: give each object its own id"]
     objects = tuple(_object(i, values[i], categories.get(i, "")) for i in measured)
-    notes = [f"{folder}: {files.note}"] if files.note else []
+    told = {sequence.mask(frames[0]).parent: sequence.files.note, folder: files.note}
+    notes = [f"{where}: {note}" for where, note in told.items() if note]
     for one in objects:
         if one.j.mean < MISSED and (other := _misnamed(one, sequence, files, folder, protocol, known)):
             notes.append(f"{folder}: {other}")

@@ -114,7 +114,8 @@ def judge(palettes: Sequence[Palette], like: Mapping[int, int] | None = None) ->
     around = all(palette.corners == {0} for palette in palettes)
     agree = _agree(palettes)
     objects = {code for palette in palettes for code in palette.codes.values() if code}
-    if all(palette.known for palette in palettes) and not all(map(is_grey, objects)) and len(objects) > agree:
+    known = all(palette.known for palette in palettes) and not all(map(is_grey, objects))
+    if known and (len(objects) > 1 or not agree):  # one object may have any colour
         return Verdict(
             False, known=True, note="The palette has the usual colours in another order: objects are told by colour."
         )
@@ -190,10 +191,9 @@ def _known(stored: np.ndarray) -> bool:
 
 
 def _agree(palettes: Sequence[Palette]) -> bool:
-    """Whether an index has one colour in all, and an object's colour one index."""
+    """Whether an index has one colour in all, and a colour one index."""
     pairs = {pair for palette in palettes for pair in palette.codes.items() if pair[0] not in palette.clear}
-    objects = [code for _, code in pairs if code]
-    return len({index for index, _ in pairs}) == len(pairs) and len(set(objects)) == len(objects)
+    return len({index for index, _ in pairs}) == len(pairs) == len({code for _, code in pairs})
 
 
 def _other(palettes: Sequence[Palette], like: Mapping[int, int]) -> bool:
