@@ -115,6 +115,13 @@ def test_palettes_of_ids_are_read_by_index(tmp_path, colours):
     assert np.array_equal(mask, draw(1, 4, 5)) and not found.notes and not found.colours
 
 
+def test_colours_that_two_indices_share(tmp_path):
+    mask = read_mask(save(tmp_path / "m.png", reordered(draw(1, 2, 3), 1, 0, 2, 3), [RED, BLACK, BLACK, GREEN]))
+    assert np.array_equal(mask, draw(2, 0, 1))  # index 0 cannot be the background
+    mask = read_mask(save(tmp_path / "w.png", draw(1, 2), [WHITE] * 256))
+    assert np.array_equal(mask, draw(1, 2))
+
+
 def test_one_object_in_any_colour(tmp_path):
     for colour in (RED, WHITE, (0, 128, 0), (128, 128, 128)):
         for indices, colours in ((draw(1), [BLACK, colour]), (1 - draw(1), [colour, BLACK])):

@@ -328,4 +328,5 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _check_size(mask: np.ndarray, size: tuple[int, ...]) -> None:
     if mask.shape != tuple(size):
-        raise size_error(f"the mask is {_by(mask.shape)}, the frame is {_by(size)}", mask.shape, size)
+        sizes = f"the mask is {_by(mask.shape)}, the frame is {_by(size)}"
+        raise size_error(sizes, mask.shape, size, "they must be the same size", "; of an array (W, H) give mask.T")

@@ -103,14 +103,15 @@ class Verdict:
 def judge(palettes: Sequence[Palette], like: Mapping[int, int] | None = None) -> Verdict:
     """What tells the objects in pictures that belong together. like: {0xRRGGBB: id} of other masks of the same objects.
 
-    Indices do where each has DAVIS's colour or its own grey, where two share a colour, and where all files agree and
-    the background is index 0. Else colours do, black or transparent being the background. Raises MaskError where
-    nothing says which is the background.
+    Indices do where each has DAVIS's colour or its own grey, where two share a colour, and where all files agree; but
+    only if index 0 can be the background. Else colours do, black or transparent being the background. Raises MaskError
+    where nothing says which is the background.
     """
-    if all(palette.usual for palette in palettes) or not all(palette.distinct for palette in palettes):
-        return Verdict(True)
     zero = {palette.codes[0] for palette in palettes if 0 in palette.codes}
     dark = any(0 in palette.codes.values() for palette in palettes)
+    shared = not all(palette.distinct for palette in palettes) and (zero <= {0} or not dark)
+    if shared or all(palette.usual for palette in palettes):
+        return Verdict(True)
     around = all(palette.corners == {0} for palette in palettes)
     agree = _agree(palettes)
     objects = {code for palette in palettes for code in palette.codes.values() if code}

@@ -38,11 +38,12 @@ def turned(mask: Sequence[int], frame: Sequence[int]) -> str:
 
 
 def size_error(
-    sizes: str, mask: Sequence[int], frame: Sequence[int], remedy: str = "they must be the same size"
+    sizes: str, mask: Sequence[int], frame: Sequence[int], remedy: str, turned_too: str = ""
 ) -> MaskSizeError:
-    """The error for a mask of another size than its frame. sizes: says them. remedy: for one that is not turned."""
+    """The error for a mask of another size than its frame. sizes: says them. remedy: for one that is not turned.
+    turned_too: a further one for one that is."""
     if is_turned(mask, frame):
-        return MaskTurnedError(f"{sizes}. {TURNED}")
+        return MaskTurnedError(f"{sizes}. {TURNED}{turned_too}")
     return MaskSizeError(f"{sizes}; {remedy}")
 
 
