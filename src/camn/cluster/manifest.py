@@ -15,6 +15,7 @@ from camn.cluster.places import beside, is_url, name_of, plain, read_bytes
 from camn.cluster.tasks import VideoJob
 from camn.cluster.values import OPTIONS, check_options, of_text
 from camn.errors import ConfigError, DataError
+from camn.files import text_of
 
 OWN = "_batch"  # the folder in the output folder that is not a video's
 _COLUMNS = ("name", "video", "masks", "keyframes", "options")
@@ -55,7 +56,7 @@ def _read(path: str) -> list[Mapping[str, Any]]:
 
 def _read_csv(data: bytes) -> list[Mapping[str, Any]]:
     """Spaces around cells do not count, nor do empty cells and lines."""
-    table = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+    table = csv.reader(io.StringIO(text_of(data), newline=""), strict=True)
     names = [name.strip() for name in next(table, [])]
     rows = []
     for row in table:
@@ -75,7 +76,7 @@ def _cell(name: str, cell: str) -> Any:
 
 def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
     rows = []
-    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), 1):
+    for number, line in enumerate(text_of(data).split("\n"), 1):
         if not line.strip():
             continue
         try:

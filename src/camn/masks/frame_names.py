@@ -30,10 +30,12 @@ def is_image_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Placed:
-    """frames: index of the frame of each name, None of what is of no frame. notes: sentences to print."""
+    """frames: index of the frame of each name, None of what is of no frame. notes: sentences to print. moved: numbers
+    were taken for places, which a note says."""
 
     frames: dict[str, int | None]
     notes: tuple[str, ...] = ()
+    moved: bool = False
 
 
 class FrameNames:
@@ -48,6 +50,7 @@ class FrameNames:
         self.own, self.first = names is not None, first
         self.count = count if names is None else len(names)
         own = [stem(name) for name in names or ()]
+        self._first = own[:2]
         self._exact = {name: index for index, name in reversed(list(enumerate(own)))}
         numbers = found.numbers if (found := find_numbers(own)) else ()
         self._number = {number: index for index, number in reversed(list(enumerate(numbers))) if number is not None}
@@ -81,8 +84,8 @@ class FrameNames:
         found = find_numbers([stem(name) for name in names], self.fit)
         if found is None or found.rivals or not self._number:
             return exact
-        other = [None if number is None else self.index(number) for number in found.numbers]
-        return [one if one is not None or two in exact else two for one, two in zip(exact, other, strict=True)]
+        other, taken = [None if n is None else self.index(n) for n in found.numbers], set(exact)
+        return [one if one is not None or two in taken else two for one, two in zip(exact, other, strict=True)]
 
     def place(self, numbers: Mapping[str, int], where: object, matched: bool = False, counted: bool = False) -> Placed:
         """Frames of names by the numbers in them.
@@ -103,8 +106,8 @@ class FrameNames:
         whole = self.complete(given) or (low == 1 and high == self.count)
         end = self.end if self.count is None else self.count
         if not matched and ((whole and low <= 1) or (low == 0 and high < end and (counted or not some))):
-            return Placed(self._counted_from(numbers, low, where), (self._places(numbers, low),))
-        if not some or whole or counted or high == self.count:
+            return Placed(self._counted_from(numbers, low, where), (self._places(numbers, low),), moved=True)
+        if not some or whole or counted or (low > 0 and high == self.count):
             raise MaskError(f"{where}: {self._doubt(numbers, low if self.complete(given) else 1)}")
         return Placed(known)
 
@@ -130,12 +133,13 @@ class FrameNames:
     def _doubt(self, numbers: Mapping[str, int], other: int) -> str:
         name, last = (find(numbers, key=numbers.__getitem__) for find in (min, max))
         run = f"{name} has" if name == last else f"{name} to {last} have"
-        frames = ", ".join(list(self._exact)[:2]) + ", ..." if self.own else "000000, 000001, ..."
-        other = other or 1
+        frames = ", ".join(self._first) if self.own else "000000, 000001"
+        place = numbers[name] - (other or 1)
+        then = f"frame {place}" if place >= 0 else "of no frame"
         return (
-            f"{run} numbers that do not tell of which of {self.count or 'so many'} frames they are masks ({frames}). Say "
-            f"which number the first frame bears in the masks' names: with --first-frame 0 {name} is frame "
-            f"{numbers[name]} (0 is the first), with --first-frame {other} it is frame {numbers[name] - other}"
+            f"{run} numbers that do not tell of which of {self.count or 'the'} frames they are masks ({frames}, ...). "
+            f"Say which number the first frame bears in the masks' names: with --first-frame 0 {name} is frame "
+            f"{numbers[name]} (0 is the first), with --first-frame {other or 1} it is {then}"
         )
 
 

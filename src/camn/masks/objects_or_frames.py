@@ -15,7 +15,7 @@ from camn.masks.numbers import Numbers
 from camn.masks.pictures import Picture, to_ids
 
 SAME, APART = 0.5, 0.1  # intersection over union of neighbours: of one object on two frames; of two objects
-NEARLY_ONE = 0.8  # of what can be no two objects
+NEARLY_ONE = 0.6  # of what can be no two objects
 HOW = (
     "Masks of several frames are named like these (a video's are 000000, 000001, ...), or --first-frame says which "
     "number the first one bears; objects of one frame are called object_1, object_2, ..."

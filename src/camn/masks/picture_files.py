@@ -74,7 +74,7 @@ def read_pictures(files: Sequence[Path], frames: Frames, whole: bool) -> Found:
                     f"{folder}: {len(lost)} of {len(files)} files have numbers of no frame ({lost[0]}). {HOW}"
                 )
             indices = [placed.frames.get(name) if index is None else index for name, index in zip(names, indices)]
-            notes += placed.notes or _told(names, indices, found)
+            notes += [*([] if placed.moved else _told(names, indices, found)), *placed.notes]
     elif frames.names.first is not None:
         raise MaskError(f"{folder}: no number in the names of the masks ({names[0]}), so --first-frame says nothing")
     if all(index is None for index in indices) or (whole and None in indices):
@@ -123,7 +123,7 @@ def _per_object(files: Sequence[Path], pictures: dict[Path, Picture]) -> Found:
     numbers = [int(match[0]) if (match := re.search(r"\d{1,9}$", path.stem)) else 0 for path in files]
     good = len(set(numbers)) == len(files) and all(1 <= n <= MAX_ID for n in numbers)
     ids = numbers if good else list(range(1, len(files) + 1))
-    notes = [f"No mask is named like a frame: each file is one object of the first frame. {HOW}"]
+    notes = ["No mask is named like a frame: each file is one object of the first frame."]
     shown: list[np.ndarray] = []
     for path, id in zip(files, ids, strict=True):
         one, more = _one_object(path, pictures.get(path) or open_picture(path))

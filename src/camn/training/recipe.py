@@ -15,6 +15,7 @@ from camn import weights
 from camn.clips.dataset import Appearance, ClipOptions, Motion
 from camn.config import BACKBONES, ModelConfig, network_preset
 from camn.errors import ConfigError
+from camn.files import text_of
 from camn.training.sequence import Rollout
 
 RENAMED = {"davis": "videos", "davis_year": "year"}  # keys of older recipes, and what they are called now
@@ -182,10 +183,10 @@ def load_stages(path: str | Path, **overrides: Any) -> tuple[Recipe, ...]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(text_of(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"recipe {path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"recipe {path}: not valid TOML: {error}") from None
 
 
