@@ -116,9 +116,8 @@ class FrameNames:
         found = {name: place if 0 <= place < self.end else None for name, place in places.items()}
         if all(place is None for place in found.values()):
             some = ", ".join(list(numbers)[:3])
-            raise MaskError(
-                f"{where}: if the first frame bears the number {first}, none has that of {some}; see --first-frame"
-            )
+            said = f"if the first frame bears the number {first}, none has that of {some}"
+            raise MaskError(f"{where}: {said}; give --first-frame the first one's")
         return found
 
     def _places(self, numbers: Mapping[str, int], first: int) -> str:
