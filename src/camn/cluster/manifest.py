@@ -25,8 +25,9 @@ def read_jobs(path: str, split: str = "", resolution: str = "480p") -> tuple[Vid
     """The videos of a manifest, or of a data set folder (see `camn.api.dataset_videos`; split, resolution: of it).
 
     A manifest's columns: `video`; `masks`, one or several; `name` of the outputs, else the video's; `keyframes`, frame
-    numbers; options by their names, or as JSON in `options`. In CSV several masks are separated by `;`, several numbers
-    by spaces. Relative paths start from the manifest's folder. Raises DataError that names every wrong line.
+    numbers, from 0 or `first_frame`; options by their names, or as JSON in `options`. In CSV several masks are
+    separated by `;`, several numbers by spaces. Relative paths start from the manifest's folder. Raises DataError that
+    names every wrong line.
     """
     if not is_url(path) and Path(path).is_dir():
         jobs = [_of_dataset(video) for video in api.dataset_videos(path, split, resolution)]

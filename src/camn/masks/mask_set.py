@@ -11,7 +11,7 @@ from PIL import Image
 
 from camn.errors import MaskError, MaskSizeError
 from camn.masks.frame_names import FrameNames
-from camn.masks.ids import ObjectIds
+from camn.masks.ids import IGNORE, ObjectIds
 from camn.masks.picture_files import read_pictures
 from camn.masks.pictures import in_words, open_picture, to_ids
 from camn.masks.reader import Found, Frames
@@ -103,4 +103,6 @@ def _fit(found: Found, source: object, size: tuple[int, int], resize: bool) -> M
         notes.append(f"{empty} of {len(found.masks)} masks hold no object and are left out.")
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
     names = {id: name for id, name in found.names.items() if id in ids}
+    if IGNORE in ids and len(ids) > 1 and not any("'ignore'" in note for note in notes):
+        notes.append("Object 255: palette PNGs, as outputs are, mean 'ignore' by 255; give it another id, 1..254.")
     return MaskSet(dict(sorted(masks.items())), ids, found.colours, tuple(dict.fromkeys(notes)), found.unplaced, names)

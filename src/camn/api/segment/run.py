@@ -106,13 +106,13 @@ def segment_video(
     """Follow the objects of `masks` through a video file or a folder of images, and write results to the folder `out`.
 
     masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
-    frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
-    follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one that the options
-    ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names: what segments.json
-    calls objects, by id, in place of what the masks call them; "object ID" if neither says. progress: called after
-    each frame. notice: called before the first frame with each sentence on how masks were read, such as which colour is
-    which object, and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
-    `SegmentOptions`, in place of those of `options`.
+    frames or by their numbers, in which objects may appear later or be corrected. Before the first frame with a mask
+    there is nothing to follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one
+    that the options ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names:
+    what segments.json calls objects, by id, in place of what the masks call them; "object ID" if neither says.
+    progress: called after each frame. notice: called before the first frame with each sentence on how masks were read,
+    such as which colour is which object, and on the first frames with what runs the network (see
+    `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
