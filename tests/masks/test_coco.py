@@ -24,7 +24,7 @@ def blob(left: int) -> np.ndarray:
     return binary
 
 
-def annotation(image, left=2, category=1, **more):
+def annotation(image, left=2, category=1, **more) -> dict:
     return {"image_id": image, "category_id": category, "segmentation": encode_rle(blob(left)), **more}
 
 
@@ -105,7 +105,7 @@ def test_a_single_image(tmp_path):
 def test_tracks_are_objects(tmp_path, key, inner):
     def track(image, number, left):
         said = {key: number}
-        return annotation(image, left, **({"attributes": {"occluded": False, **said}} if inner else said))
+        return annotation(image, left) | ({"attributes": {"occluded": False, **said}} if inner else said)
 
     shown = [track(1, 0, 2), track(1, 1, 18), track(5, 1, 18), track(5, 0, 2)]
     found = read(tmp_path, document([f"frame_{n:06d}.PNG" for n in SIX], shown))

@@ -30,7 +30,7 @@ def save(folder: Path, names, pictures) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read(folder: Path, names, pictures, frames=None, count=6, **options):
+def read(folder: Path, names, pictures, frames=None, count: int | None = 6, **options):
     """Masks of a folder for a video of six frames, or for a folder of frames of these names."""
     save(folder, names, pictures)
     return read_masks(folder, frames, SIZE, count=None if frames else count, **options)
