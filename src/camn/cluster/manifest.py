@@ -151,7 +151,7 @@ def _keyframes(given: Any) -> tuple[int, ...]:
     frames = given.split() if isinstance(given, str) else given
     try:
         numbers = tuple(int(frame) for frame in frames)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = (-1,)
     if any(frame < 0 for frame in numbers) or list(numbers) != sorted(set(numbers)):
         raise ConfigError(f"keyframes is {given!r}: need frame numbers from 0 on, each above the last")
