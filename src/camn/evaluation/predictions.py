@@ -9,19 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.datasets.labels import LabelFiles
-from camn.datasets.pairs import is_binary, raise_problems
+from camn.datasets.pairs import raise_problems
 from camn.datasets.sequence import VideoSequence
 from camn.errors import DataError
 from camn.evaluation.jf import contour_accuracy, region_similarity
+from camn.evaluation.predicted import PredictedMasks
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.scores import ObjectScores, SequenceScores
 from camn.evaluation.statistics import statistics
 from camn.masks import IGNORE
 from camn.masks.sizes import in_words, turned
 
-MISSED, FOUND = 0.2, 0.5  # mean J of an object below the one, under another id above the other: ids look exchanged
-LOOKS = 8  # frames that are looked at for that
 Categories = Mapping[str, Mapping[int, str]]
 
 
@@ -64,56 +62,48 @@ def _measure(
         return None, [] if protocol.last else [short]
     if not folder.is_dir():
         return None, [f"{folder}: no such folder; predictions are looked for in PREDICTIONS/SEQUENCE/FRAME.png"]
+    predicted = PredictedMasks(folder, sequence, list(starts), protocol.merge)
+    if shift := _shifted(predicted.by_stem, predicted.strange, sequence):
+        return None, [f"{folder}: {shift}"]
     values, problems, seen = defaultdict(list), defaultdict(list), set()
     frames = sorted(set().union(*measured.values()))
-    files, known = predicted_files(folder, sequence, list(starts)), list(starts)
     for index in frames:
-        name = f"{sequence.frames[index].stem}.png"
         wanted = [i for i, indices in measured.items() if index in indices]
         try:
-            theirs, ours = protocol.labels(sequence, index), _read(files, folder / name, known, protocol.merge)
-            for i, pair in zip(wanted, _compare(ours, theirs, wanted, known)):
+            theirs, ours = protocol.labels(sequence, index), predicted.read(index)
+            for i, pair in zip(wanted, _compare(ours, theirs, wanted, predicted.known)):
                 values[i].append((index, *pair))
             seen |= set(np.unique(ours).tolist())
         except DataError as error:
-            problems[str(error)].append(name)
+            problems[str(error)].append(predicted.path(index).name)
     if problems:
         return None, [f"{folder}: {_listed(names)} {reason}" for reason, names in problems.items()]
     if seen - {0} == {IGNORE}:
-        return None, [f"{folder}: masks of 0 and 255 alone, for objects {sorted(known)}: give each object its own id"]
+        known = sorted(predicted.known)
+        return None, [f"{folder}: masks of 0 and 255 alone, for objects {known}: give each object its own id"]
     objects = tuple(_object(i, values[i], categories.get(i, "")) for i in measured)
-    told = {sequence.mask(frames[0]).parent: sequence.files.note, folder: files.note}
+    told = {sequence.mask(frames[0]).parent: sequence.files.note, folder: predicted.files.note}
     notes = [f"{where}: {note}" for where, note in told.items() if note]
-    for one in objects:
-        if one.j.mean < MISSED and (other := _misnamed(one, sequence, files, folder, protocol, known)):
-            notes.append(f"{folder}: {other}")
+    notes += [f"{folder}: {said}" for one in objects if (said := predicted.misnamed(one, protocol))]
     return SequenceScores(sequence.name, len(frames), objects, tuple(notes)), []
 
 
-def predicted_files(folder: Path, sequence: VideoSequence, known: Sequence[int]) -> LabelFiles:
-    """The predictions of a sequence. known: its objects' ids; a palette with the annotations' colours has their ids."""
-    names = (folder / f"{frame.stem}.png" for frame in sequence.frames)
-    like = {code: id for code, id in sequence.files.colours().items() if id in known}
-    return LabelFiles(tuple(path for path in names if path.is_file()), like)
+def _shifted(masks: Mapping[str, Path], strange: Sequence[str], sequence: VideoSequence) -> str:
+    """What is wrong where the first frame has no mask, but there are some behind the last: each would be measured on
+    another frame than its own. Else empty."""
+    first, last = sequence.frames[0].stem, sequence.frames[-1].stem
+    behind = all(name.isdecimal() and last.isdecimal() and int(name) > int(last) for name in strange)
+    if not strange or not behind or first in masks or last not in masks:
+        return ""
+    return (
+        f"{strange[-1]}.png is named like no frame, and {first} has no mask; frames are {first} to {last}. Are the "
+        "predictions numbered from another number? Name them like the frames"
+    )
 
 
 def _object(number: int, rows: list[tuple[int, float, float]], category: str) -> ObjectScores:
     frames, j, f = zip(*rows)
     return ObjectScores(number, statistics(np.array(j)), statistics(np.array(f)), category, frames, j, f)
-
-
-def _read(files: LabelFiles, path: Path, known: Sequence[int], merge: bool) -> np.ndarray:
-    """A prediction, its ids as the annotations have them. Raises DataError with the reason, the file not named where
-    it is missing."""
-    if not path.is_file():
-        raise DataError("missing; every frame that is measured needs a mask")
-    return as_annotated(files.read(path), known, merge)
-
-
-def as_annotated(labels: np.ndarray, known: Sequence[int], merge: bool) -> np.ndarray:
-    """A prediction of one object, of 0 and 255 alone or, with `merge`, of any ids, by the annotations' id."""
-    alone = merge or (len(known) == 1 and is_binary(labels))
-    return np.where(labels > 0, known[0], 0).astype(np.uint8) if alone else labels
 
 
 def _compare(ours: np.ndarray, theirs: np.ndarray, wanted: list[int], known: list[int]) -> list[tuple]:
@@ -128,28 +118,6 @@ def _compare(ours: np.ndarray, theirs: np.ndarray, wanted: list[int], known: lis
     void = theirs == IGNORE
     pairs = ((ours == number, theirs == number) for number in wanted)
     return [(region_similarity(*pair, void), contour_accuracy(*pair, void)) for pair in pairs]
-
-
-def _misnamed(
-    one: ObjectScores, sequence: VideoSequence, files: LabelFiles, folder: Path, protocol: Protocol, known: list[int]
-) -> str:
-    """A sentence if the predictions have an object that was missed under another id, or as background; else empty."""
-    frames = one.frames[:: -(-len(one.frames) // LOOKS)]
-    found: dict[int, list[float]] = defaultdict(list)
-    for index in frames:
-        theirs = protocol.labels(sequence, index)
-        ours = _read(files, folder / f"{sequence.frames[index].stem}.png", known, protocol.merge)
-        for number in np.unique(ours[theirs == one.id]).tolist() if ours.any() else ():
-            found[number].append(region_similarity(ours == number, theirs == one.id, theirs == IGNORE))
-    best = max(found, key=lambda number: sum(found[number]), default=one.id)
-    mean = sum(found[best]) / len(frames)
-    if best == one.id or mean < FOUND:
-        return ""
-    name = f"object {best}" if best else "background"
-    return (
-        f"what the predictions call {name} lies where the annotations have object {one.id} (J {mean:.2f}, that of the "
-        f"object is {one.j.mean:.2f}); are ids or palettes in another order, or masks inverted?"
-    )
 
 
 def _listed(names: list[str]) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from camn.errors import MaskError
 from camn.files import path_of
 from camn.masks.frame_names import FrameNames
-from camn.masks.ids import ObjectIds, surrounding
+from camn.masks.ids import IGNORE, ObjectIds, surrounding
 from camn.masks.picture_files import read_pictures
 from camn.masks.pictures import open_picture, to_ids
 from camn.masks.reader import Found, Frames
@@ -34,7 +34,8 @@ class MaskSet:
     one where `absent` says something of the frame, or masks are `whole`.
 
     `ids` are all objects, sorted; `colours` are {id: (r, g, b)} of an RGB source; `notes` are sentences to print.
-    `unplaced`: there is one mask, and nothing says of which frame, so it was taken for the first one's.
+    `unplaced`: there is one mask, and nothing says of which frame, so it was taken for the first one's. `names` are
+    what the source calls objects, by id, where it does.
     `absent`: ids that are said not to be on a frame; `whole`: nor on later ones, up to the next mask that shows them.
     """
 
@@ -43,6 +44,7 @@ class MaskSet:
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unplaced: bool = False
+    names: Mapping[int, str] = field(default_factory=dict)
     absent: Mapping[int, frozenset[int]] = field(default_factory=dict)
     whole: bool = False
 
@@ -60,16 +62,22 @@ def read_mask(path: str | Path) -> np.ndarray:
 
 def read_masks(
     source: str | Path | Sequence[str | Path],
-    frame_names: Sequence[str],
+    frame_names: Sequence[str] | None,
     frame_size: tuple[int, int],
     resize: bool = False,
     most_pixels: int | None = None,
+    *,
+    count: int | None = None,
+    first_frame: int | None = None,
     whole: bool | None = False,
 ) -> MaskSet:
     """Read masks of any accepted format for frames called `frame_names`, of size (H, W).
 
+    frame_names: None for a video, whose frames are numbered from 0; `count`: how many it has, as far as is known.
     A file: palette indices, grey ids, binary, RGB(A) colours, for the first frame; or COCO JSON. A folder, or a list of
-    files: masks named like their frames (for a list, all of them), else one binary file per object for the first frame.
+    files: masks named like their frames, or with the frames' numbers in their names (for a list, all of them), else one
+    binary file per object for the first frame. first_frame: the number that the first frame bears in the masks' names,
+    if what is there does not tell.
     The formats are listed in `camn.masks.readers`. In a palette, 255 beside other ids is "ignore", read as background.
     `resize` scales masks of another size, nearest, but none that fits the frame turned by 90 degrees. `most_pixels`
     bounds what a COCO file unpacks to, all its frames together. `whole`: an object that a mask does not show is gone
@@ -77,7 +85,7 @@ def read_masks(
 
     MaskError says what is wrong with which file, and the remedy.
     """
-    frames = Frames(FrameNames(frame_names), frame_size, most_pixels)
+    frames = Frames(FrameNames(frame_names, count, first_frame), frame_size, most_pixels)
     files = mask_paths(source)
     if isinstance(source, (str, PathLike)) or len(files) == 1:
         found = reader_of(files[0]).read(files[0], frames)
@@ -110,8 +118,11 @@ def _fit(found: Found, source: object, size: tuple[int, int], resize: bool, whol
     absent, more = _absent(masks, found, whole)
     masks = {frame: mask for frame, mask in masks.items() if mask.any() or frame in absent or whole}
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
+    names = {id: name for id, name in found.names.items() if id in ids}
+    if IGNORE in ids and len(ids) > 1 and not any("'ignore'" in note for note in notes):
+        notes.append("Object 255: palette PNGs, as outputs are, mean 'ignore' by 255; give it another id, 1..254.")
     notes = tuple(dict.fromkeys(notes + more))
-    return MaskSet(masks, ids, found.colours, notes, found.unplaced, absent, bool(whole))
+    return MaskSet(masks, ids, found.colours, notes, found.unplaced, names, absent, bool(whole))
 
 
 def _sized(mask: np.ndarray, path: Path, size: tuple[int, int], resize: bool) -> tuple[np.ndarray, list[str]]:

@@ -92,7 +92,7 @@ def check_data(
         tuple(
             PartReport(name, tuple(found[sequence][0] for sequence in sequences)) for name, sequences in parts.items()
         ),
-        (*_notes([report for report, _ in found.values()]), *_of_palettes(every)),
+        (*_notes([report for report, _ in found.values()]), *_named_otherwise(every), *_of_palettes(every)),
         tuple(dict.fromkeys([*problems, *(line for _, lines in found.values() for line in lines)])),
     )
 
@@ -162,6 +162,12 @@ def _told(sequence: VideoSequence) -> str:
         return sequence.files.note
     except DataError:  # a problem, named as such
         return ""
+
+
+def _named_otherwise(sequences: Sequence[VideoSequence]) -> Iterator[str]:
+    pairs = ((frame, mask) for one in sequences for frame, mask in zip(one.frames, one.masks) if mask)
+    if other := next(((frame, mask) for frame, mask in pairs if frame.stem != mask.stem), None):
+        yield f"masks are paired by the number in their names, such as {other[1].name} with {other[0].name}"
 
 
 def _line(name: str, count: str, items: Sequence[SequenceReport]) -> str:
