@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camn.errors import AnswerError
+from camn.inference.calls import own_settings
 from camn.masks import ObjectIds
 
 BATCH = 1 << 26  # values at the frame's size that are held at once, but on the CPU
@@ -61,6 +62,7 @@ class Result:
                 lost.add(id)
         return cls(index, ids, confidence, frozenset(lost), probabilities, objects)
 
+    @own_settings()
     def probability(self, id: int) -> np.ndarray:
         """(H, W) float32 in 0..1 of one object. MaskError for an id that is not followed."""
         channel = self._objects.channel(id)

@@ -18,6 +18,7 @@ from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
+from camn.inference.calls import Caller, entry, own_settings
 from camn.inference.result import Result, strongest
 from camn.inference.upload import Uploaded, Uploader, check_frame
 from camn.masks import ObjectIds, check_mask
@@ -37,7 +38,7 @@ class Prediction:
     probabilities: Tensor
 
 
-class Segmenter:
+class Segmenter(Caller):
     """Follows objects through a video.
 
         segmenter.start(frame, mask)          # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
@@ -50,6 +51,7 @@ class Segmenter:
     notice: called with sentences on how these are chosen and made, when a size is first met.
     """
 
+    @own_settings(inference=False)
     def __init__(
         self,
         network: Network,
@@ -58,6 +60,7 @@ class Segmenter:
         clock: Clock = nullcontext,
         notice: Callable[[str], None] = lambda note: None,
     ):
+        super().__init__()
         self.config = config = config or InferenceConfig()
         self.device, self.clock = resolve_device(device), clock
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
@@ -77,7 +80,7 @@ class Segmenter:
 
     # --- the user's calls --------------------------------------------------------------------------------------------
 
-    @torch.inference_mode()
+    @entry
     def start(self, frame: np.ndarray | Uploaded, mask: np.ndarray) -> Result:
         """Begin a video with its first frame and the ids on it; forgets the one before. Raises MaskError if the mask
         has another size or no object, VideoError if the frame is no (H, W, 3) uint8 picture."""
@@ -92,6 +95,7 @@ class Segmenter:
         self._take_in(self._new_bank(), 0, embedding, objects, probabilities, result.ids, objects)
         return result
 
+    @entry
     def step(self, frame: np.ndarray | Uploaded) -> Result:
         """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`,
         AnswerError where what the network answers is not finite; nothing has changed then."""
@@ -100,7 +104,7 @@ class Segmenter:
         self.accept(predicted, result.ids, self.doubts(result))
         return result
 
-    @torch.inference_mode()
+    @entry
     def predict(self, frame: np.ndarray | Uploaded) -> Prediction:
         """What is found on the next frame, which is not taken in before `accept`. Raises as `step` does."""
         frame = self._uploaded(frame)
@@ -112,7 +116,7 @@ class Segmenter:
         embedding = self._encode(frame)
         return Prediction(embedding, self._segment(embedding) if len(self.objects) else self._probabilities)
 
-    @torch.inference_mode()
+    @entry
     def accept(self, predicted: Prediction, ids: np.ndarray, doubtful: bool = False) -> None:
         """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it. doubtful: see
         `doubts`."""
@@ -124,13 +128,14 @@ class Segmenter:
         found = (confidence for id, confidence in answer.confidence.items() if id not in answer.lost)
         return any(confidence < self.config.match_above for confidence in found)
 
+    @own_settings()
     def upload(self, frame: np.ndarray) -> Uploaded:
         """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
         the array must stay as it is. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
         check_frame(frame)
         return self._uploader(frame, self.work_size(frame.shape[:2]))
 
-    @torch.inference_mode()
+    @entry
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """Give masks on the frame last seen, of known objects or new ones; it becomes a reference frame.
 
@@ -162,7 +167,7 @@ class Segmenter:
         self._take_in(bank, self.index, self._embedding, followed, probabilities, result.ids, given)
         return result
 
-    @torch.inference_mode()
+    @entry
     def remove(self, id: int) -> None:
         """Stop following an object. MaskError if it is not followed."""
         objects = self.objects.without(id)

@@ -23,6 +23,7 @@ from camn.evaluation.scores import Scores, table
 from camn.evaluation.sets import NOTHING, EvaluationSet, open_set
 from camn.evaluation.submission import check_submission, write_submission
 from camn.inference import resolve_device
+from camn.inference.calls import own_settings
 from camn.media.outputs import prepare_output, write_json
 from camn.speed.process import Speed, describe_machine
 
@@ -59,6 +60,7 @@ class Evaluation:
         return table(self.scores) if self.scores else ""
 
 
+@own_settings(inference=False)
 def evaluate(
     dataset: str | Path,
     *,

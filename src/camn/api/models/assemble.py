@@ -22,6 +22,7 @@ from camn.model.build import build_network
 from camn.model.fusion import Fusion
 
 
+@torch.random.fork_rng(devices=())  # building a network draws numbers, and those are the caller's
 def assemble(
     read: Sequence[weights.Weights], device: torch.device, setup: Setup, notice: Notice = lambda note: None
 ) -> AnySegmenter:

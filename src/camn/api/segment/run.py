@@ -21,6 +21,7 @@ from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError
 from camn.inference import AnySegmenter, Result
+from camn.inference.calls import own_settings
 from camn.masks import MaskSet, read_masks
 from camn.media.opening import open_source
 from camn.media.outputs import WriterThread
@@ -90,6 +91,7 @@ class _Run:
         }
 
 
+@own_settings(inference=False)
 def segment_video(
     video: str | Path,
     masks: str | Path | Sequence[str | Path],

@@ -25,6 +25,7 @@ from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, ne
 from camn.errors import CheckpointError
 from camn.files import held
 from camn.inference import resolve_device
+from camn.inference.calls import own_settings
 from camn.model.build import expected_shapes
 from camn.training.distributed import Team, joined
 from camn.training.engine import Trainer
@@ -53,6 +54,7 @@ class TrainSummary:
         return self.step >= self.steps
 
 
+@own_settings(inference=False)
 def train(
     recipe: str | Path,
     out: str | Path,
