@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,20 +72,6 @@ def _shipped(read: Sequence[weights.Weights]) -> weights.FusionWeights:
     )
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep what tensors free instead of giving it back to the system and faulting it in again each frame.
-
-    At 480x854 on two cores this took camn-mobile from 0.49 to 0.41 s/frame. Elsewhere it does nothing.
-    """
-    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(mmap, 1 << 30)
-    mallopt(trim, (1 << 31) - 1)
-
-
 def segmenter_of(
     read: weights.Weights,
     device: torch.device,
@@ -95,8 +80,6 @@ def segmenter_of(
 ) -> Segmenter:
     """A segmenter with weights that were read. notice: as in `load`. Raises CheckpointError naming every kind of tensor
     that does not fit."""
-    if device.type == "cpu":
-        keep_freed_memory()
     network = build_network(read.config)
     _fill(network, read, read.config.name)
     return Segmenter(network, config, device, notice=notice)

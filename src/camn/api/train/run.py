@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from camn import weights
-from camn.api.models.assemble import keep_freed_memory, segmenter_of
+from camn.api.models.assemble import segmenter_of
 from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report
 from camn.api.train.validation import Validation
@@ -80,7 +80,6 @@ def train(
     """
     plans, folder = load_stages(recipe, **overrides), Path(out)
     backbone, whole, origin = _start(plans[0])
-    keep_freed_memory()
     with joined(resolve_device(device)) as team, cpu_threads(threads):
         checks = [_validation(plan, team) for plan in plans]  # those of later stages, too: better now than in a day
         with _alone(folder, team):
