@@ -19,7 +19,7 @@ from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
 from camn.inference.calls import Caller, entry, own_settings
-from camn.inference.result import Result, strongest
+from camn.inference.result import Result, at_once, strongest
 from camn.inference.upload import Uploaded, Uploader, check_frame
 from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
@@ -242,13 +242,19 @@ class Segmenter(Caller):
 
     def _as_probabilities(self, objects: ObjectIds, ids: np.ndarray) -> Tensor:
         """Ids at the frame's size -> (N+1, h, w) at the size that probabilities are kept at."""
-        channels = objects.one_hot(ids).to(self.device)
-        if self.network.hard_masks:
-            return channels
+        labels = torch.from_numpy(objects.channels(ids)).to(self.device)
         size = self.work_size(ids.shape)
-        if size[0] <= ids.shape[0]:
-            return area(channels[None], size)[0].clamp(0, 1)
-        return F.interpolate(channels[None], size, mode="bilinear")[0].clamp(0, 1)
+
+        def planes(channels: Tensor) -> Tensor:
+            hot = (labels == channels.view(-1, 1, 1)).float()
+            if self.network.hard_masks:
+                return hot
+            if size[0] <= ids.shape[0]:
+                return area(hot[None], size)[0].clamp(0, 1)
+            return F.interpolate(hot[None], size, mode="bilinear")[0].clamp(0, 1)
+
+        every = torch.arange(len(objects) + 1, dtype=torch.uint8, device=self.device)
+        return torch.cat([planes(some) for some in every.split(at_once(self.device, ids.shape))])
 
     def _answer(
         self,
