@@ -16,10 +16,11 @@ from camn.config import EnsembleConfig
 from camn.errors import ConfigError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.calls import Caller, entry, own_settings
+from camn.inference.frames import Picture, as_frame
 from camn.inference.postprocess import PostProcessor
 from camn.inference.result import Result
 from camn.inference.segmenter import Prediction, Segmenter, corrected_ids
-from camn.inference.upload import Uploaded, check_frame
+from camn.inference.upload import Uploaded
 from camn.inference.views import View
 from camn.masks import ObjectIds
 
@@ -76,7 +77,7 @@ class Ensemble(Caller):
     # --- the user's calls, see `Segmenter` ---------------------------------------------------------------------------
 
     @entry
-    def start(self, frame: np.ndarray | UploadedViews, mask: np.ndarray) -> Result:
+    def start(self, frame: Picture | UploadedViews, mask: np.ndarray) -> Result:
         """See `Segmenter.start`."""
         uploaded, ways, post = self._uploaded(frame), self._copies(), copy(self._post)
         for way, seen in zip(ways, uploaded.seen):
@@ -84,7 +85,7 @@ class Ensemble(Caller):
         return self._state(uploaded.frame, ways, post, mask, ways[0].segmenter.objects)
 
     @entry
-    def step(self, frame: np.ndarray | UploadedViews) -> Result:
+    def step(self, frame: Picture | UploadedViews) -> Result:
         """See `Segmenter.step`."""
         uploaded, ways, post = self._uploaded(frame), self._copies(), copy(self._post)
         predicted = [way.segmenter.predict(seen) for way, seen in zip(ways, uploaded.seen)]
@@ -121,9 +122,9 @@ class Ensemble(Caller):
         self._take(self._frame, ways, post, np.where(self._ids == id, 0, self._ids).astype(np.uint8))
 
     @own_settings()
-    def upload(self, frame: np.ndarray) -> UploadedViews:
+    def upload(self, frame: Picture) -> UploadedViews:
         """See `Segmenter.upload`. Ways that see the same share it."""
-        check_frame(frame)
+        frame = as_frame(frame).copy()  # it is looked at again, and the caller may read the next one into its memory
         there: dict[Any, Uploaded] = {}
         for way in self.ways:
             if (key := self._seen_as(way, frame)) not in there:
@@ -167,7 +168,7 @@ class Ensemble(Caller):
         """What of a way decides how a frame comes to it."""
         return way.view.flip, way.segmenter.work_size(frame.shape[:2]), way.segmenter.network.hard_masks
 
-    def _uploaded(self, frame: np.ndarray | UploadedViews) -> UploadedViews:
+    def _uploaded(self, frame: Picture | UploadedViews) -> UploadedViews:
         if isinstance(frame, UploadedViews):
             if len(frame.seen) != len(self.ways):
                 raise VideoError("this frame was uploaded by another ensemble; upload it by this one")

@@ -19,8 +19,9 @@ from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
 from camn.inference.calls import Caller, entry, own_settings
+from camn.inference.frames import Picture, as_frame
 from camn.inference.result import Result, at_once, strongest
-from camn.inference.upload import Uploaded, Uploader, check_frame
+from camn.inference.upload import Uploaded, Uploader
 from camn.masks import ObjectIds, check_mask
 from camn.model.interface import Network, select_channels
 from camn.model.layers import area
@@ -44,6 +45,8 @@ class Segmenter(Caller):
         segmenter.start(frame, mask)          # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
         result = segmenter.step(next_frame)
 
+    A frame may also be a Pillow image, or a tensor of that shape and kind. That colours are RGB cannot be checked: of
+    what OpenCV reads give frame[..., ::-1].
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
@@ -81,7 +84,7 @@ class Segmenter(Caller):
     # --- the user's calls --------------------------------------------------------------------------------------------
 
     @entry
-    def start(self, frame: np.ndarray | Uploaded, mask: np.ndarray) -> Result:
+    def start(self, frame: Picture | Uploaded, mask: np.ndarray) -> Result:
         """Begin a video with its first frame and the ids on it; forgets the one before. Raises MaskError if the mask
         has another size or no object, VideoError if the frame is no (H, W, 3) uint8 picture."""
         frame = self._uploaded(frame)
@@ -96,7 +99,7 @@ class Segmenter(Caller):
         return result
 
     @entry
-    def step(self, frame: np.ndarray | Uploaded) -> Result:
+    def step(self, frame: Picture | Uploaded) -> Result:
         """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`,
         AnswerError where what the network answers is not finite; nothing has changed then."""
         predicted = self.predict(frame)
@@ -105,7 +108,7 @@ class Segmenter(Caller):
         return result
 
     @entry
-    def predict(self, frame: np.ndarray | Uploaded) -> Prediction:
+    def predict(self, frame: Picture | Uploaded) -> Prediction:
         """What is found on the next frame, which is not taken in before `accept`. Raises as `step` does."""
         frame = self._uploaded(frame)
         if self.index < 0:
@@ -129,10 +132,10 @@ class Segmenter(Caller):
         return any(confidence < self.config.match_above for confidence in found)
 
     @own_settings()
-    def upload(self, frame: np.ndarray) -> Uploaded:
-        """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
-        the array must stay as it is. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
-        check_frame(frame)
+    def upload(self, frame: Picture) -> Uploaded:
+        """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. The array
+        is free again when this returns. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
+        frame = as_frame(frame)
         return self._uploader(frame, self.work_size(frame.shape[:2]))
 
     @entry
@@ -216,7 +219,7 @@ class Segmenter(Caller):
         """For each channel of `objects` its channel now, None for an object that is not followed yet."""
         return [0, *(self.objects.channel(i) if i in self.objects else None for i in objects)]
 
-    def _uploaded(self, frame: np.ndarray | Uploaded) -> Uploaded:
+    def _uploaded(self, frame: Picture | Uploaded) -> Uploaded:
         if not isinstance(frame, Uploaded):
             with self.clock("resize"):
                 return self.upload(frame)
