@@ -93,10 +93,13 @@ def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Config])
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, no mapping
     except (SafetensorError, OSError) as error:
         more = "; a public checkpoint is first converted (camn convert)" if path.suffix in PICKLED else ""
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}); get it again{more}") from None
+    if bad := [key for key, tensor in tensors.items() if tensor.is_complex()]:
+        raise CheckpointError(f"{path}: {bad[0]} holds complex numbers, which no network here has; it is another file")
+    state = {key: tensor.float() for key, tensor in tensors.items()}
     if bad := [key for key, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise CheckpointError(f"{path}: {bad[0]} holds values that are not finite; the file is damaged, get it again")
     if kind not in notes:
