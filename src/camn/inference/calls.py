@@ -32,7 +32,8 @@ Self = TypeVar("Self", bound="Caller")
 def own_settings(inference: bool = True) -> Iterator[None]:
     """The caller's settings of torch and numpy put aside for a while; also a decorator. What is the thread's own stays
     so; what is the process's (default dtype, precision of products) is changed for all its threads, until the last of
-    them is out again. inference: gradients are never recorded; else as if nobody had said anything about them."""
+    them is out again. Deterministic algorithms are left as they are, which changes no answer.
+    inference: gradients are never recorded; else as if nobody had said anything about them."""
     with ExitStack() as stack:
         stack.enter_context(_PROCESS)
         stack.enter_context(np.errstate(**NUMPY))  # type: ignore[arg-type]

@@ -50,7 +50,8 @@ class Segmenter(Caller):
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
-    decode, remember, output. network: the form of the one given that suits the device, its parts run by `backends`.
+    decode, remember, output. network: the form of the one given that suits the device, its parts run by `backends`; the
+    one given goes to the device, in evaluation mode.
     notice: called with sentences on how these are chosen and made, when a size is first met.
     """
 
