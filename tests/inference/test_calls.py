@@ -13,10 +13,12 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import camn
+from camn import weights
 from camn.config import InferenceConfig
 from camn.errors import CamnError
 from camn.inference import Segmenter
 from camn.inference.calls import own_settings
+from camn.model.build import build_network
 
 SMALL = {"device": "cpu", "backend": "eager", "short_side": 64}
 
@@ -136,6 +138,19 @@ def test_settings_about_single_calls(plain):
     with torch.autocast("cpu", torch.float16):
         found = [r.probability(id) for r in (first, result) for id in (1, 9)]
     assert same([first.ids, *found[:2], result.ids, *found[2:]], plain[:6])
+
+
+def test_a_network_that_was_made_under_settings(plain):
+    """By the caller, in inference mode or with gradients, and followed with outside of it."""
+    read = weights.read("camn-mobile")
+    for mode in (torch.inference_mode, torch.enable_grad):
+        with mode():
+            network = build_network(read.config)
+            network.load_state_dict(read.state)
+            inside = Segmenter(network, InferenceConfig(short_side=64))
+            assert same(answers(inside), plain)
+        assert same(answers(inside), plain)
+        assert same(answers(Segmenter(network, InferenceConfig(short_side=64))), plain)
 
 
 def test_several_threads_share_the_settings_of_the_process(plain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,8 @@ class Segmenter(Caller):
         super().__init__()
         self.config = config = config or InferenceConfig()
         self.device, self.clock = resolve_device(device), clock
+        if any(tensor.is_inference() for tensor in (*network.parameters(), *network.buffers())):
+            network = deepcopy(network)  # made in the caller's inference mode, it can neither be moved nor traced here
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.backends = Backends(config.backend, self.device, notice)
