@@ -28,12 +28,31 @@ R = TypeVar("R")
 Self = TypeVar("Self", bound="Caller")
 
 
+_ran_in: int | None = None  # the first process in which torch's threads, or a device, may have worked for us
+
+
+def _check_process(device: str = "cpu") -> None:
+    """Raises CamnError in a process that was forked from that one, and would wait for them for ever."""
+    global _ran_in
+    if device == "cpu" and torch.get_num_threads() == 1:
+        return
+    _ran_in = _ran_in or os.getpid()
+    if _ran_in != os.getpid():
+        raise CamnError(
+            "this process was forked from one in which camn has run already, and torch's threads and devices do not "
+            'outlive that: start it anew (multiprocessing.get_context("spawn")), or on the CPU call '
+            "torch.set_num_threads(1) in it first"
+        )
+
+
 @contextmanager
 def own_settings(inference: bool = True) -> Iterator[None]:
     """The caller's settings of torch and numpy put aside for a while; also a decorator. What is the thread's own stays
     so; what is the process's (default dtype, precision of products) is changed for all its threads, until the last of
     them is out again. Deterministic algorithms are left as they are, which changes no answer.
-    inference: gradients are never recorded; else as if nobody had said anything about them."""
+    inference: gradients are never recorded; else as if nobody had said anything about them. Raises CamnError in a
+    forked process in which torch would wait for ever."""
+    _check_process()
     with ExitStack() as stack:
         stack.enter_context(_PROCESS)
         stack.enter_context(np.errstate(**NUMPY))  # type: ignore[arg-type]
@@ -132,11 +151,11 @@ class Caller:
 
 def entry(method: Callable[Concatenate[Self, P], R]) -> Callable[Concatenate[Self, P], R]:
     """A call from outside: under our own settings, and alone. Raises CamnError where another thread is in a call of the
-    same object, and in a forked process in which torch would wait for ever."""
+    same object, and as `own_settings`."""
 
     @functools.wraps(method)
     def alone(self: Self, /, *arguments: P.args, **named: P.kwargs) -> R:
-        _check_process(self.device)
+        _check_process(self.device.type)
         if not self._turn.acquire(blocking=False):
             raise CamnError(
                 f"{method.__name__}: another thread is in the middle of a call of this {type(self).__name__}. Frames "
@@ -149,17 +168,3 @@ def entry(method: Callable[Concatenate[Self, P], R]) -> Callable[Concatenate[Sel
             self._turn.release()
 
     return alone
-
-
-_ran_in: int | None = None  # the first process that ran a network
-
-
-def _check_process(device: torch.device) -> None:
-    global _ran_in
-    _ran_in = _ran_in or os.getpid()
-    if _ran_in != os.getpid() and (device.type != "cpu" or torch.get_num_threads() > 1):
-        raise CamnError(
-            "this process was forked from one in which a network has run already, and torch's threads and devices do "
-            'not outlive that: start it anew (multiprocessing.get_context("spawn")), or on the CPU call '
-            "torch.set_num_threads(1) in it first"
-        )
