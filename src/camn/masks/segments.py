@@ -24,13 +24,16 @@ class SegmentsWriter:
     """Takes id maps frame by frame and makes a COCO instances file of them, which is there after `close`.
 
     An image per frame (`id` = frame index, `file_name` = NAME.png); an annotation per object and frame, with compressed
-    RLE and `track_id` = the object's id; a category per object. Nothing of a frame stays in memory: its entries go to
+    RLE and `track_id` = the object's id; a category per name. Nothing of a frame stays in memory: its entries go to
     nameless files beside `path` at once. `read_masks` reads the file back. As a context manager it writes what it has
     also when an error ends the block. names: of objects by id, "object ID" for others.
     """
 
     def __init__(self, path: str | Path, names: Mapping[int, str] | None = None) -> None:
         self._path, self._names = Path(path), dict(names or {})
+        # Objects of one name are of one category, as importers want it, which has the lowest of their ids.
+        first = {name: id for id, name in sorted(self._names.items(), reverse=True)}
+        self._category = {id: first[name] for id, name in self._names.items()}
         self._files: tuple[BinaryIO, ...] = ()
         self._written, self._closed = _Written(), False
 
@@ -47,7 +50,7 @@ class SegmentsWriter:
                 {
                     "id": number,
                     "image_id": image["id"],
-                    "category_id": id,
+                    "category_id": self._category.get(id, id),
                     "track_id": id,
                     "segmentation": {"size": rle["size"], "counts": rle["counts"]},
                     "area": rle["area"],
@@ -63,14 +66,17 @@ class SegmentsWriter:
                 for file, end, entries in zip(self._files, written.ends, ([image], annotations))
             )
             # In one go: a frame that was not written whole, for want of room or by Ctrl-C, is none.
-            self._written = _Written(tuple(ends), written.count + len(annotations), written.ids | set(found))
+            categories = written.categories | {one["category_id"] for one in annotations}
+            self._written = _Written(tuple(ends), written.count + len(annotations), categories)
 
     def close(self) -> None:
         """Write the file, whole or not at all; OutputError when it cannot be written. Closing again does nothing."""
         if self._closed:
             return
         self._closed = True
-        categories = [{"id": id, "name": self._names.get(id, f"object {id}")} for id in sorted(self._written.ids)]
+        categories = [
+            {"id": id, "name": self._names.get(id, f"object {id}")} for id in sorted(self._written.categories)
+        ]
         try:
             with replacing(self._path) as part, part.open("wb") as file:
                 for name, entries, end in zip_longest(("images", "annotations"), self._files, self._written.ends):
@@ -98,11 +104,12 @@ class SegmentsWriter:
 
 @dataclass(frozen=True)
 class _Written:
-    """ends: of what counts in the files of images and of annotations, in bytes. count: of annotations. ids: in them."""
+    """ends: of what counts in the files of images and of annotations, in bytes. count: of annotations. categories: ids
+    of those that have any."""
 
     ends: tuple[int, ...] = (0, 0)
     count: int = 0
-    ids: frozenset[int] = frozenset()
+    categories: frozenset[int] = frozenset()
 
 
 def _append(file: BinaryIO, end: int, entries: Sequence[Mapping[str, Any]]) -> int:
