@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
+from camn.api.own_process import keep_freed_memory
 from camn.arguments import gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 141 when the reader of stdout has gone."""
     given = gathered(sys.argv[1:] if arguments is None else arguments, "--model")
     choose_preset(said_preset(given))
+    keep_freed_memory()
     try:
         command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
         command.run()

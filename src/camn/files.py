@@ -53,6 +53,15 @@ def output_error(path: str | Path, error: BaseException) -> OutputError:
     return OutputError(f"{path}: cannot be written ({reason}); check the disk and its room, or choose another folder")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file to read: no folder, no pipe or device, which may never end. False, too, where that cannot
+    be found out, as for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def writing(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
     """Turns the system's errors within, and those of `kinds`, into OutputErrors that name `path`."""

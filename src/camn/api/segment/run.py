@@ -20,6 +20,7 @@ from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
 from camn.files import path_of
 from camn.inference import AnySegmenter, Result
+from camn.inference.calls import own_settings
 from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.masks.mask_set import mask_paths
 from camn.masks.pictures import is_picture
@@ -91,6 +92,7 @@ class _Run:
         }
 
 
+@own_settings(inference=False)
 def segment_video(
     video: str | Path,
     masks: str | Path | Sequence[str | Path],
