@@ -10,10 +10,11 @@ _MOST = 8  # runs of frames that are named
 
 @dataclass
 class Damage:
-    """Frames, by index. lost: could not be decoded. marred: decoded, as far as it went."""
+    """Frames, by index. lost: could not be decoded. marred: decoded, as far as it went. after: behind a gap."""
 
     lost: list[int] = field(default_factory=list)
     marred: list[int] = field(default_factory=list)
+    after: list[int] = field(default_factory=list)
 
     def sentence(self) -> str | None:
         """For the user; None where all is well."""
@@ -25,6 +26,8 @@ class Damage:
             )
         if self.marred:
             said.append(f"{runs(self.marred)} came out damaged, and may be smeared")
+        if self.after:
+            said.append(f"before {runs(self.after)} others are missing, which were lost or never recorded: not counted")
         return f"{'; '.join(said)} (0 is the first frame). Copy or export it again if they matter" if said else None
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import av.container
 
 _COPY_OPAQUE, _OUTPUT_CORRUPT = 1 << 7, 1 << 3  # AV_CODEC_FLAG_...
-_REORDERED = 16  # packets: the most that H.264 lets a picture come before or behind its place
+REORDERED = 16  # packets: the most that H.264 lets a picture come before or behind its place
 _BEHIND = 64  # packets: a picture that has not come so long after its packet never will
 _APART = Fraction(6, 10)  # of a frame's time: what is nearer to another picture is half of it, or never shown
 
@@ -161,7 +161,7 @@ class _Pass:
             try:
                 for packet in self.container.demux(None if self.skipped.watches else self.stream):
                     leapt = self.skipped.before(packet) or leapt
-                    if packet.stream_index == self.stream.index:
+                    if packet.stream.index == self.stream.index:  # the last, empty one has no other
                         if leapt:
                             self.leapt.append(self.number)
                         came, leapt = came or packet.size > 0, False
@@ -210,7 +210,7 @@ class _Pass:
 
     def _never_sent(self, number: int | None, time: int | None, known: list[_Sent]) -> list[_Sent]:
         """Pictures of which not even packets came, since the reader leapt over them; as many as fit in the time."""
-        near = [leap for leap in self.leapt if number is not None and abs(leap - number) <= _REORDERED]
+        near = [leap for leap in self.leapt if number is not None and abs(leap - number) <= REORDERED]
         if not near or self.last is None or time is None or not self.near or known:
             return []
         count = round((time - self.last) / self.near) - 1

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     import av.container
 
 _MICROSECOND = Fraction(1, 1_000_000)  # the unit of a container's own times
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_ABOUT = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_LOOK = 4096  # bytes
 _TS_PACKET = 188  # bytes
-_STATE_END = ("matroska", "asf")  # these state when a video ends, where others state how long it is
+_STATE_END = ("matroska", "asf", "nut")  # these state when a video ends, where others state how long it is
 _LEAP = 10  # seconds: FFmpeg's own measure of what is no pause but another clock
 
 
@@ -26,14 +29,15 @@ class Stated(NamedTuple):
     end: Fraction | None = None
 
 
-def stated_length(container: av.container.InputContainer, stream: av.VideoStream) -> Stated:
+def stated_length(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> Stated:
     """Read from the headers; nothing is decoded. The end is counted as frames' times are, from the file's start on."""
     name = container.format.name
     if stream.frames:
         if "mp4" in name and stream.index_entries:  # less what the edit list leaves out
             return Stated(frames=sum(not entry.is_discard for entry in stream.index_entries))
-        # less AVI's empty chunks, which say "the same again"
-        return Stated(frames=stream.frames - sum(entry.size == 0 for entry in stream.index_entries))
+        if name == "avi" and len(stream.index_entries) and _whole_riff(path):  # its index stands at the end
+            return Stated(frames=len(stream.index_entries))  # less empty chunks, which say "the same again"
+        return Stated(frames=stream.frames)
     if name == "mpegts":
         return Stated()  # its duration is read off the last packet: no statement
     start = start_time(container)
@@ -47,6 +51,11 @@ def stated_length(container: av.container.InputContainer, stream: av.VideoStream
     if end is not None and any(kind in name for kind in _STATE_END):
         first = Fraction(0)
     return Stated(end=None if end is None else end + first - start)
+
+
+def _whole_riff(path: Path) -> bool:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(8)[4:], "little") + 8 in (path.stat().st_size, path.stat().st_size + 1)
 
 
 def start_time(container: av.container.InputContainer) -> Fraction:
@@ -66,11 +75,13 @@ def _seconds(text: str) -> Fraction | None:
 class Clock:
     """Presentation times of pictures, in seconds from the start of the file, strictly increasing.
 
-    unit: seconds of a picture's time. leaps: whether times may leap, as where transport streams are joined.
+    unit: seconds of a picture's time. received: of a transport or program stream, whose clock may leap.
+    gaps: pictures that come later behind the one before than a frame's time.
     """
 
-    def __init__(self, start: Fraction, unit: Fraction, fps: Fraction | None, leaps: bool = False):
-        self.start, self.unit, self.leaps = start, unit, leaps
+    def __init__(self, start: Fraction, unit: Fraction, fps: Fraction | None, received: bool = False):
+        self.start, self.unit, self.received = start, unit, received
+        self.gaps: list[int] = []
         self.step = 1 / fps if fps else Fraction(1, 25)
         self.frames, self.last, self.gap, self.held = 0, Fraction(0), self.step, Fraction(0)
 
@@ -78,11 +89,13 @@ class Clock:
         """The picture's time; to be called once for every one, in order."""
         follows = self.last + self.step if self.frames else Fraction(0)
         now = follows if picture.time is None else picture.time * self.unit - self.start
-        if self.leaps and self.frames and abs(now - follows) > _LEAP:
+        if self.received and self.frames and abs(now - follows) > _LEAP:
             self.start, now = self.start + now - follows, follows
         if self.frames:
             now = now if now > self.last else follows
             self.gap = max(self.gap, now - self.last)
+            if now - self.last > self.step * Fraction(3, 2):
+                self.gaps.append(self.frames)
         self.frames, self.last = self.frames + 1, now
         self.held = self.duration(picture) or Fraction(0)
         return now
@@ -104,12 +117,16 @@ class Clock:
 
 
 def cut_off(path: Path) -> str | None:
-    """The sign of a cut in formats that state no length: a GIF without its end mark, half a transport stream packet."""
+    """The sign of a cut in formats that may state no length: a GIF without its end mark, half a transport stream's
+    packet, an ASF that is shorter than its head says."""
     with path.open("rb") as file:
-        head = file.read(6)
+        head = file.read(_LOOK)
         size = file.seek(-1, 2) + 1
-        if head in (b"GIF87a", b"GIF89a") and file.read(1) != b";":
+        if head[:6] in (b"GIF87a", b"GIF89a") and file.read(1) != b";":
             return "the GIF has no end mark"
     if head[:1] == b"G" and path.suffix.lower() == ".ts" and size % _TS_PACKET:
         return "it ends within a packet"
+    at = head.find(_ASF_ABOUT) if head.startswith(_ASF) else -1
+    if at > 0 and int.from_bytes(head[at + 40 : at + 48], "little") > size:  # behind two ids and a size
+        return "it is shorter than it says"
     return None

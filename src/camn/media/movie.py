@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BT709, _LIMITED = 1, 1  # colour tags that every player takes for HD video
 _FRAME_DURATION = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: frames say how long they are shown
+_LONGEST = 2**31 - 1  # units of time that mp4 can say of a frame
 _ASPECT = 65_535  # the most that H.264 can say
 
 
@@ -156,7 +157,7 @@ class Movie:
         frame.pts, frame.time_base = self._last, self._base
         if duration is None or abs(duration - 1 / self.fps) <= self.tick:
             duration = 1 / self.fps
-        frame.duration = max(1, round(duration / self._base))
+        frame.duration = min(max(1, round(duration / self._base)), _LONGEST)
         if not self.frames:
             self._first = time
         self._end = self._last * self._base + duration

@@ -14,7 +14,7 @@ from camn.errors import VideoError
 from camn.media.colours import remark as colour_remark
 from camn.media.container import library_errors, opened, videos
 from camn.media.damage import Damage
-from camn.media.decoding import Ending, Picture, pictures
+from camn.media.decoding import REORDERED, Ending, Picture, pictures
 from camn.media.length import Clock, Stated, cut_off, start_time, stated_length
 from camn.media.orientation import Orientation
 from camn.media.sound import Sound, sound_of
@@ -24,6 +24,8 @@ from camn.media.strangers import INTACT
 if TYPE_CHECKING:
     import av
 
+_SLOWEST, _FASTEST = Fraction(1, 10_000), 1_000_000  # frames per second that can be meant
+_FEW = 0.1  # of all frames
 _TAIL = 1  # seconds at the end that may be filled where nothing of them can be decoded
 
 
@@ -32,7 +34,8 @@ class VideoSource(FrameSource):
     """A video file as frames, named by six-digit numbers; see FrameSource.
 
     stored: (h, w) of the coded picture, before `orientation` turns it upright. start: seconds on the file's own clock
-    from which frames' times count. remarks: what is to be said of it however it is read. max_pixels: see `open_source`.
+    from which frames' times count. received: see `Clock`. remarks: what is to be said of it however it is read.
+    max_pixels: see `open_source`.
     """
 
     path: Path
@@ -43,7 +46,7 @@ class VideoSource(FrameSource):
     time_base: Fraction | None
     stated: Stated
     start: Fraction = Fraction(0)
-    leaps: bool = False
+    received: bool = False
     aspect: Fraction = Fraction(1)
     sound: Sound | None = None
     kind: str = "video"
@@ -57,7 +60,7 @@ class VideoSource(FrameSource):
         """Decodes the first frame, so that a file without one is refused here, as VideoError."""
         with opened(path, max_pixels) as (container, stream):
             fps = _rate(stream)
-            stated = stated_length(container, stream)
+            stated = stated_length(path, container, stream)
             ending = Ending()
             decoded = (one.frame for one in pictures(path, fps and 1 / fps, False, max_pixels, ending))
             first = next((frame for frame in decoded if frame is not None), None)
@@ -76,7 +79,7 @@ class VideoSource(FrameSource):
                 time_base=stream.time_base,
                 stated=stated,
                 start=start,
-                leaps=container.format.name == "mpegts",
+                received=container.format.name in ("mpegts", "mpeg"),
                 aspect=_aspect(stream, turn),
                 sound=sound_of(path, container, start),
                 remarks=tuple(_remarks(len(videos(container)), first)),
@@ -94,7 +97,7 @@ class VideoSource(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         self.warnings.clear()
         ending, damage = Ending(), Damage()
-        clock = Clock(self.start, self.time_base or Fraction(0), self.fps, self.leaps)
+        clock = Clock(self.start, self.time_base or Fraction(0), self.fps, self.received)
         with library_errors(self.path):
             for index, (picture, image) in enumerate(self._images(clock, ending)):
                 if picture.frame is None:
@@ -104,9 +107,11 @@ class VideoSource(FrameSource):
                 yield Frame(index, f"{index:06d}", image, clock.time(picture), clock.duration(picture))
         if not clock.frames:
             raise VideoError(f"{self.path}: no frame could be decoded any more; {INTACT}")
-        early = self._early_end(clock, ending)
-        if early and damage.marred[-1:] == [clock.frames - 1]:
-            damage.marred.pop()  # half a picture where the file breaks off is what `early` says
+        if self.received and len(clock.gaps) <= _FEW * clock.frames:  # else its rate varies
+            damage.after = clock.gaps
+        if early := self._early_end(clock, ending):  # which says it of what is half there where the file breaks off
+            damage.marred = [index for index in damage.marred if index < clock.frames - 1]
+            damage.after = [index for index in damage.after if index < clock.frames - REORDERED]
         said = [*self.remarks, damage.sentence(), early]
         self.warnings.extend(f"{self.path}: {text}" for text in said if text)
 
@@ -152,7 +157,7 @@ class VideoSource(FrameSource):
 def _rate(stream: av.VideoStream) -> Fraction | None:
     """Frames per second, where what is stated makes sense."""
     for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and rate > 0:
+        if rate and _SLOWEST < rate < _FASTEST:
             return Fraction(rate)
     return None
 
