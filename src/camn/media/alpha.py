@@ -22,7 +22,7 @@ ENCODINGS = {
     # alternate reference frames do not go with alpha in VP9
     "vp9": Encoding("webm", "libvpx-vp9", "yuva420p", {
         "crf": "24", "b": "0", "auto-alt-ref": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1",
-    }),
+    }, square=True),
 }  # fmt: skip
 KINDS = ("png", *ENCODINGS)
 MARGIN = 16  # pixels about what is to be seen that keep their colours in movies: as wide as the codecs' blocks

@@ -7,6 +7,7 @@ packet carries its number, which comes back with its picture: so it is known whi
 
 from __future__ import annotations
 
+import errno
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -141,7 +142,7 @@ class _Pass:
             except MemoryError:
                 raise
             except Exception as error:
-                if self.limit is not None and isinstance(error, ValueError):  # larger than is taken: the decoder stops
+                if self.limit is not None and getattr(error, "errno", None) == errno.EINVAL:  # larger than is taken
                     self.reason = reason(error)
                     return
                 self._fail(number, None)

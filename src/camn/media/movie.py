@@ -30,13 +30,15 @@ _ASPECT = 65_535  # the most that H.264 can say
 
 @dataclass(frozen=True)
 class Encoding:
-    """How to encode: container format, encoder, pixel format, and their options."""
+    """How to encode: container format, encoder, pixel format, and their options. square: whether pixels of another
+    shape cannot be told, so that pictures are widened instead."""
 
     container: str
     codec: str
     pixels: str
     options: dict[str, str] = field(default_factory=dict)
     container_options: dict[str, str] = field(default_factory=dict)
+    square: bool = False
 
 
 class Movie:
@@ -70,6 +72,7 @@ class Movie:
         self.fps, self.tick, self.aspect = Fraction(fps), tick or Fraction(0), aspect
         self.frames, self._last, self._open, self._failed = 0, -1, True, False
         self._base = time_base(self.fps)
+        self._shown = widened(size, aspect) if encoding.square else size
         self._errors = (FFmpegError, OSError, ValueError, OverflowError)
         self._track: Track | None = None
         self._notice, self._first, self._end = notice, Fraction(0), Fraction(0)
@@ -130,14 +133,14 @@ class Movie:
     def _add_stream(self) -> av.VideoStream:
         added = self._container.add_stream(self.encoding.codec, rate=self.fps, options=dict(self.encoding.options))
         stream = cast("av.VideoStream", added)
-        stream.height, stream.width = self.size
+        stream.height, stream.width = self._shown
         stream.pix_fmt = self.encoding.pixels
         stream.time_base = stream.codec_context.time_base = self._base
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
         context.flags |= _FRAME_DURATION
-        if self.aspect != 1:
+        if not self.encoding.square and self.aspect != 1:
             context.sample_aspect_ratio = self.aspect.limit_denominator(_ASPECT)
         return stream
 
@@ -149,7 +152,8 @@ class Movie:
         if image.shape[:2] != self.size:
             raise OutputError(f"{self.path}: a frame of size {image.shape[:2]} in a video of size {self.size}")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba" if image.shape[2] == 4 else "rgb24")
-        frame = frame.reformat(format=self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+        height, width = self._shown
+        frame = frame.reformat(width, height, self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
         even = self.frames / self.fps
         if time is None or abs(time - even) <= self.tick:
             time = even
@@ -203,6 +207,12 @@ class Movie:
 
     def __exit__(self, kind: object, *_: object) -> None:
         close_after(self.close, kind)
+
+
+def widened(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """(H, W) with square pixels, of the same shape, of as many pixels at least."""
+    height, width = size
+    return (height, round(width * aspect)) if aspect >= 1 else (round(height / aspect), width)
 
 
 def time_base(fps: Fraction) -> Fraction:
