@@ -55,6 +55,18 @@ def test_frames_behind_damage_keep_their_numbers_and_times(tmp_path, name, codec
         assert other[0] >= numbers[0] - 4
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"), [("a.mjpeg", "mjpeg", "yuvj420p"), ("a.h264", "libx264", "yuv420p")]
+)
+def test_streams_without_a_container(tmp_path, name, codec, pixels):
+    """Their packets may have no times: what is lost stands where it was sent."""
+    path = noisy_video(tmp_path / name, codec, pixels, **({"bf": "0"} if codec == "libx264" else {}))
+    _, before = read(path)
+    source, frames = read(hurt(path, [9, 20], keep=12))
+    assert len(frames) == len(before) == COUNT and "0 is the first frame" in warning(source)
+    assert [f.time for f in frames] == [f.time for f in before]
+
+
 def test_a_damaged_first_frame_shows_the_second(tmp_path):
     for name, codec, pixels in (("a.mov", "prores_ks", "yuv422p10le"), ("a.avi", "mjpeg", "yuvj420p")):
         _, before = read(video(tmp_path / name, codec, pixels))

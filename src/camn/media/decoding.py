@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _COPY_OPAQUE, _OUTPUT_CORRUPT = 1 << 7, 1 << 3  # AV_CODEC_FLAG_...
 REORDERED = 16  # packets: the most that H.264 lets a picture come before or behind its place
+_SMALLEST = 8  # bytes of a picture
 _BEHIND = 64  # packets: a picture that has not come so long after its packet never will
 _APART = Fraction(6, 10)  # of a frame's time: what is nearer to another picture is half of it, or never shown
 
@@ -102,7 +103,7 @@ class _Pass:
         self.sent: dict[int, _Sent] = {}
         self.times: list[int] = []  # heap of the packets' times that no picture has taken, where not `timed`
         self.last: int | None = None  # time of the last picture
-        self.skipped, self.leapt = Skipped(container.format.name), []  # packets' numbers behind bytes that gave none
+        self.skipped, self.leapt = Skipped(container.format.name), []  # (packet's number, bytes before it of none)
         self.number, self.begun, self.failed, self.reason = 0, False, False, None
 
     def pictures(self) -> Iterator[Picture]:
@@ -118,9 +119,7 @@ class _Pass:
     def tail(self) -> list[Picture]:
         """Behind the last picture."""
         after = [one for one in self.sent.values() if one.failed or (self.failed and self._behind(one.time))]
-        if not self.timed:
-            return [Picture(None, self._next_time(), one.duration) for one in after]
-        return self._apart(sorted(after, key=lambda one: one.time or 0), None)
+        return [*self._apart(after, None), *self._counted(after)]
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         """What the decoder gives."""
@@ -158,14 +157,14 @@ class _Pass:
 
         came = True
         while came:
-            came, leapt = False, False
+            came, leapt = False, 0
             try:
                 for packet in self.container.demux(None if self.skipped.watches else self.stream):
-                    leapt = self.skipped.before(packet) or leapt
+                    leapt = max(leapt, self.skipped.before(packet))
                     if packet.stream.index == self.stream.index:  # the last, empty one has no other
                         if leapt:
-                            self.leapt.append(self.number)
-                        came, leapt = came or packet.size > 0, False
+                            self.leapt.append((self.number, leapt))
+                        came, leapt = came or packet.size > 0, 0
                         yield packet
                         self.number += 1
                 return
@@ -196,36 +195,45 @@ class _Pass:
     def _missing(self, frame: av.VideoFrame) -> list[Picture]:
         """What should have come before this picture, and never will."""
         number, time = _number(frame), frame.pts
-        if self.timed:
-            before = {n: one for n, one in self.sent.items() if n != number and _before(one.time, time)}
-        else:
-            before = {n: one for n, one in self.sent.items() if number is not None and n < number and one.failed}
+        before = {n: one for n, one in self.sent.items() if n != number and self._precedes(n, one, number, time)}
         for gone in [n for n in self.sent if n in before or (number is not None and n < number - _BEHIND)]:
             del self.sent[gone]
         if not (self.begun or self.leading):
             return []
-        if not self.timed:
-            return [Picture(None, self._next_time(), one.duration) for one in before.values()]
-        gone = sorted(before.values(), key=lambda one: one.time or 0) if self.failed else []
-        return self._apart([*gone, *self._never_sent(number, time, gone)], time)
+        lost = list(before.values()) if self.failed else []
+        return [*self._counted(lost), *self._apart(lost or self._never_sent(number, time), time)]
 
-    def _never_sent(self, number: int | None, time: int | None, known: list[_Sent]) -> list[_Sent]:
+    def _precedes(self, number: int, one: _Sent, other: int | None, time: int | None) -> bool:
+        """Whether a packet's picture belongs before that of another: by its time, else by its place."""
+        if self.timed and one.time is not None:
+            return _before(one.time, time)
+        return one.failed and other is not None and number < other
+
+    def _counted(self, missing: list[_Sent]) -> list[Picture]:
+        """Those that have no time of their own."""
+        untimed = [one for one in missing if not self.timed or one.time is None]
+        return [Picture(None, self._next_time(), one.duration) for one in untimed]
+
+    def _never_sent(self, number: int | None, time: int | None) -> list[_Sent]:
         """Pictures of which not even packets came, since the reader leapt over them; as many as fit in the time."""
-        near = [leap for leap in self.leapt if number is not None and abs(leap - number) <= REORDERED]
-        if not near or self.last is None or time is None or not self.near or known:
+        sizes = [size for leap, size in self.leapt if number is not None and abs(leap - number) <= REORDERED]
+        if not sizes or self.last is None or time is None or not self.near:
             return []
         count = round((time - self.last) / self.near) - 1
-        if count > 0 and not self.careful:
+        if count < 1 or count > max(sizes) / _SMALLEST:  # so many: then it is the time that is damaged
+            return []
+        if not self.careful:
             raise _Trouble
         each = Fraction(time - self.last, count + 1)
         return [_Sent(round(self.last + each * (i + 1)), round(each), True) for i in range(count)]
 
     def _apart(self, missing: list[_Sent], until: int | None) -> list[Picture]:
-        """Of packets in order of time those that are pictures of their own."""
+        """Of packets, in order of time, those that are pictures of their own."""
         kept, last, least = [], self.last, self.near * _APART
-        for one in missing:
-            assert one.time is not None
-            if (last is None or one.time - last > least) and (until is None or until - one.time > least):
+        for one in sorted((one for one in missing if self.timed), key=lambda one: one.time or 0):
+            if one.time is None or (last is not None and one.time - last <= least):
+                continue
+            if until is None or until - one.time > least:
                 kept.append(Picture(None, one.time, one.duration))
                 last = one.time
         return kept

@@ -19,15 +19,15 @@ class Skipped:
         self._end: int | None = None
         self._usual = _LEAST
 
-    def before(self, packet: av.Packet) -> bool:
-        """Whether bytes before this packet are of none."""
+    def before(self, packet: av.Packet) -> int:
+        """How many bytes before this packet are of none, beyond what is usual."""
         if not self.watches or packet.pos is None or not packet.size:
-            return False
+            return 0
         if packet.has_sidedata("matroska_block_additional"):  # such as a picture's alpha, whose size is not told
             self.watches = False
         between = 0 if self._end is None else packet.pos - self._end
         self._end = packet.pos + packet.size
         if between > 4 * self._usual:
-            return True
+            return between
         self._usual = max(self._usual, between)
-        return False
+        return 0
