@@ -37,13 +37,24 @@ Command = OmitArgPrefixes[
 ]
 
 
+def _read(given: Sequence[str]) -> Command:
+    """The command; leaves where the arguments make none. A file whose name begins with a dash is no option."""
+    try:
+        return tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
+    except SystemExit as error:
+        for name in given if error.code else ():
+            if name.startswith("-") and os.path.exists(name):
+                print(f"camn: {name} is a file here, but reads like an option; give it as ./{name}", file=sys.stderr)
+        raise
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 141 when the reader of stdout has gone."""
     given = gathered(sys.argv[1:] if arguments is None else arguments, "--model")
     choose_preset(said_preset(given))
     keep_freed_memory()
     try:
-        command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
+        command = _read(given)
         command.run()
         sys.stdout.flush()
     except CamnError as error:

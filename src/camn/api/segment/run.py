@@ -146,6 +146,12 @@ def segment_video(
     prepare_folder(folder)
     for note in given.notes:
         notice(note)
+    said: list[str] = []  # by the outputs
+
+    def tell(note: str) -> None:
+        said.append(note)
+        notice(note)
+
     with cpu_threads(options.threads) as threads:
         run = _Run()
         about = about_run(source, files, given, options, model, segmenter.device, threads)
@@ -153,9 +159,10 @@ def segment_video(
         about |= {} if span.whole else {"span": [span.start, span.stop]}
         with recording(folder, about) as record:
             try:
-                _follow(source, given, segmenter, partial(Outputs, folder, source, options, names), run, progress)
+                _follow(source, given, segmenter, partial(Outputs, folder, source, options, names, tell), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+                record["notes"] = [*given.notes, *said]
             record["warnings"] += _unused(given, span.start + run.frames)
     return Summary(
         folder=folder,
@@ -164,7 +171,7 @@ def segment_video(
         seconds=record["seconds"],
         stages=run.stages,
         outputs=tuple(listed(folder, options)),
-        notes=tuple(given.notes),
+        notes=tuple(record["notes"]),
         warnings=tuple(record["warnings"]),
     )
 
