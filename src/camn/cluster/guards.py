@@ -21,7 +21,7 @@ def alone(out: str) -> Iterator[None]:
     if is_url(out):
         yield
         return
-    with held(Path(out) / OWN / "lock", f"{out}: another batch is writing here; wait for its end, or stop it"):
+    with held(Path(out) / OWN / "lock", f"{out}: another batch is writing here"):
         yield
 
 
