@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,8 @@ from camn.cluster.manifest import OWN
 from camn.cluster.places import is_url
 from camn.cluster.pool import Pool
 from camn.files import held
+
+AGAIN = 1.0  # seconds: what comes sooner is the same signal, sent to a process and to its group
 
 
 @contextmanager
@@ -32,10 +36,15 @@ def stopped_by_signals(pool: Pool) -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    first = -math.inf
 
     def stop(number: int, frame: object) -> None:
+        nonlocal first
         if pool.stopping.is_set():
+            if time.monotonic() < first + AGAIN:
+                return
             _restore(before)
+        first = time.monotonic()
         pool.stop()
 
     for number in before:
