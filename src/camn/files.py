@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -124,6 +124,11 @@ def held(path: Path, taken: str, tidy: bool = False) -> Iterator[None]:
             if tidy and _is_at(file, path):  # before it is let go: then it is nobody else's
                 path.unlink()
         file.close()
+
+
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """Holds the folder that a run writes to, which is made where it is not there. Raises OutputError as `held` does."""
+    return held(folder / LOCK, f"{folder}: another run is writing here", tidy=True)
 
 
 def _hold(path: Path, taken: str) -> IO[str]:

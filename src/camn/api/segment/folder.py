@@ -11,7 +11,7 @@ from pathlib import Path
 
 from camn.api.options import Notice
 from camn.api.segment.outputs import HIDDEN, RUN_RECORD, former_run, patterns
-from camn.files import LOCK, held, writing
+from camn.files import alone, writing
 from camn.media.outputs import prepare_output
 
 UNFINISHED = "unfinished"  # what a run did that came to no end, where a former run's results stay
@@ -31,7 +31,7 @@ def run_folder(folder: Path, notice: Notice = lambda note: None) -> Iterator[Pat
 
     Raises OutputError, also where another run writes there.
     """
-    with held(folder / LOCK, f"{folder}: another run is writing here", tidy=True):
+    with alone(folder):
         prepare_output(folder)
         with writing(folder):
             _settle(folder)
