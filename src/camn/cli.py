@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
-from camn.arguments import gathered, said_preset
+from camn.arguments import check_paths, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
 from camn.commands.segmenting import Batch, Demo, Segment, Serve
@@ -22,6 +22,10 @@ from camn.stopping import stopped_by_signals
 ABOUT = "Masks of some objects on one frame of a video in, masks of them on every frame out."
 
 
+_COMMANDS = {
+    kind.__name__.lower(): kind
+    for kind in (Segment, Batch, Demo, Serve, Models, Evaluate, Benchmark, Ablate, Train, Fuse, Data, Convert)
+}
 Command = OmitArgPrefixes[
     Annotated[Segment, subcommand("segment")]
     | Annotated[Batch, subcommand("batch")]
@@ -57,7 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    given = gathered(arguments, "--model")
+    given = list(arguments)
+    if chosen := _COMMANDS.get(given[0] if given else ""):
+        several, paths = flags(chosen)
+        for flag in sorted(several):
+            given = gathered(given, flag)
+        check_paths(given, paths)
     choose_preset(said_preset(given))
     command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
     command.run()

@@ -55,8 +55,8 @@ class Speed:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most that torch allocated on a CUDA device, else the largest resident set this process has had; 0 where
-    the system does not tell."""
+    """Bytes: the most that torch allocated on a CUDA device, else the largest resident set this process has had;
+    0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     # Not getrusage: its maximum is inherited from the process that started this one.
