@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def check_paths(arguments: Sequence[str], paths: Collection[str]) -> None:
             return
         if name in paths and seen.setdefault(name, value) != value:
             raise ConfigError(f"{name} is given twice, {seen[name]} and {value}: give it once")
-        if argument.startswith("-") and not argument.startswith("--") and Path(argument).exists():
+        if argument.startswith("-") and not argument.startswith("--") and os.path.exists(argument):
             raise ConfigError(f"{argument}: begins as an option does; write ./{argument}")
 
 

@@ -174,8 +174,8 @@ def test_what_is_no_manifest(tmp_path):
         ("jobs.csv", "video,masks,Masks\nv,m,n\n", "two columns `masks`; leave one"),
         ("jobs.csv", ",video,masks\n0,v,m\n", "line 2 has a cell under a column without a name: 0; .*index=False"),
         ("jobs.csv", 'video,masks\nv,"m" x\n', "cannot be read as csv .line 2: "),
-        ("jobs.csv", "video,masks\nv\u00e9,m\n".encode("latin-1"), "no UTF-8.*save it so .Excel"),
-        ("jobs.csv", "video,masks\nv,m\n".encode("utf-16-le"), "no UTF-8.*save it so .Excel"),
+        ("jobs.csv", "video,masks\nv\u00e9,m\n".encode("latin-1"), "no text in UTF-8 .*save it as UTF-8"),
+        ("jobs.csv", "video,masks\nv,m\n".encode("utf-16-le"), "no text in UTF-8 .*save it as UTF-8"),
         ("jobs.jsonl", '{"video": "v", "masks": "a", "masks": "b"}', "line 1: 'masks' is given twice"),
         ("jobs.jsonl", '{"video": "v", "masks": "a", "MASKS": "b"}', "video 1: there are two columns `masks`"),
         ("jobs.jsonl", "", "names no video"),
@@ -224,3 +224,11 @@ def test_several_models_views_and_post_processing_in_a_manifest(tmp_path):
     (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_lots": True}}))
     with pytest.raises(DataError, match="unknown option 'track_lots'"):
         read_jobs(str(tmp_path / "jobs.jsonl"))
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_manifests_as_windows_writes_them(tmp_path, coding):
+    (tmp_path / "jobs.csv").write_bytes("video,masks,first_frame\r\nv.mp4,m,1\r\n".encode(coding))
+    (tmp_path / "jobs.jsonl").write_bytes('{"video": "v.mp4", "masks": "m", "first_frame": 1}\r\n'.encode(coding))
+    (one,), (two,) = (read_jobs(str(tmp_path / name)) for name in ("jobs.csv", "jobs.jsonl"))
+    assert one == two and one.options == {"first_frame": 1}

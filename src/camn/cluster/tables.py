@@ -1,27 +1,16 @@
-"""Tables as programs write them: CSV with commas, semicolons or tabs, in several encodings; how columns are called."""
+"""Tables as programs write them: CSV with commas, semicolons or tabs; how columns are called."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from camn.files import text_of
+
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-def as_text(data: bytes) -> str:
-    """Raises ValueError for what is neither UTF-8 nor, by its first bytes, UTF-16."""
-    try:
-        text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is no UTF-8: {error}; save it so (Excel calls it `CSV UTF-8`)") from None
-    if "\0" in text:
-        raise ValueError("it is no UTF-8, but holds zero bytes; save it so (Excel calls it `CSV UTF-8`)")
-    return text
 
 
 def column(name: str) -> str:
@@ -40,7 +29,7 @@ def read_csv(data: bytes, known: Collection[str]) -> Iterator[dict[str, str]]:
     """Rows by columns, whose names stand in the first line that holds anything; what separates cells is seen by these:
     known: columns that there can be. Spaces around cells do not count, nor do empty cells and lines. Raises ValueError.
     """
-    text = as_text(data).lstrip("\r\n")
+    text = text_of(data).lstrip("\r\n")
     first = text.splitlines()[0] if text else ""
     if first.lower().startswith("sep=") and len(first) == 5:  # told to Excel
         text = text[5:].lstrip("\r\n")
