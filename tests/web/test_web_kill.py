@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -201,6 +202,18 @@ def test_a_server_that_is_stopped_ends_soon_and_its_job_is_remembered(serve, mak
     assert again.ask("DELETE", f"/api/jobs/{job['id']}")["state"] == "cancelled"
     again.stop()
     assert serve(projects=first.projects).ask("GET", f"/api/projects/{id}")["jobs"] == []
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_server_that_a_signal_stops_ends_as_by_ctrl_c(serve, make, name):
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(3)))
+    first.process.send_signal(getattr(signal, name))
+    said, _ = first.process.communicate(timeout=180)
+    assert first.process.returncode == 143 and "Traceback" not in said, said
+    again = serve(projects=first.projects)
+    assert again.ask("GET", f"/api/projects/{id}")["state"] == "ready"
+    assert again.stop() == "" and again.process.returncode == 0
 
 
 def test_two_servers_do_not_share_projects(serve, tiny, make):

@@ -15,6 +15,7 @@ from camn.cluster.options import BatchOptions
 from camn.commands.common import inference_options, say, segment_options, show
 from camn.errors import ConfigError
 from camn.progress import progress_bar
+from camn.stopping import Stopped
 
 if TYPE_CHECKING:
     from camn.api import Summary
@@ -118,4 +119,9 @@ class Serve:
         network = SegmentOptions(model=self.model, device=self.device, **vars(self.options))
         own = ("videos", "model", "device", "preset", "options")
         given = {key: value for key, value in vars(self).items() if key not in own}
-        serve(self.videos, ServeOptions(**given, network=network), say)
+        try:
+            serve(self.videos, ServeOptions(**given, network=network), say)
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            pass  # it is how a server ends

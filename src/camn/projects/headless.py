@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 import time
@@ -59,7 +58,7 @@ def segment_project(
     except Problem as error:
         raise CamnError(f"{folder}: {error.message}") from error
     finally:
-        os.close(held)
+        held.close()
 
 
 def _in_project(project: Project, first: int, options: api.SegmentOptions, progress: api.Report) -> api.Summary:

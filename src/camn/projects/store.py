@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
 import shutil
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from camn.errors import CamnError, DataError, OutputError
-from camn.files import leftovers, writing
+from camn.errors import CamnError, DataError
+from camn.files import LOCK, held, leftovers, writing
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import RECORD, Record
@@ -29,9 +28,7 @@ class Store:
     def __init__(self, folder: Path, most: int, free_bytes: int):
         self.folder = folder.resolve()  # whole, so that messages can be cleared of it
         self._most, self._free_bytes = most, free_bytes
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._lock = lock(folder)
+        self._holding = _hold(folder)
         self._projects: dict[str, Project] = {}
         for path in sorted(self.folder.glob(f"*/{RECORD}")):
             if _ID.fullmatch(path.parent.name):
@@ -78,7 +75,7 @@ class Store:
             raise Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
 
     def close(self) -> None:
-        os.close(self._lock)
+        self._holding.close()
 
 
 def tidy(project: Project) -> None:
@@ -98,21 +95,16 @@ def tidy(project: Project) -> None:
                     path.unlink()
 
 
-def lock(folder: Path) -> int:
-    """An open file that holds the folder of projects; the system lets go of it when the process ends. OutputError."""
-    with writing(folder):
-        file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(file)
-        raise OutputError(f"{folder}: another camn has these projects open; stop it, or give another folder") from error
-    return file
+def _hold(folder: Path) -> ExitStack:
+    """What holds the folder of projects until it is closed, or the process ends. Raises OutputError."""
+    with ExitStack() as undo:
+        undo.enter_context(held(folder / LOCK, f"{folder}: another camn has these projects open"))
+        return undo.pop_all()
 
 
-def open_project(folder: Path) -> tuple[Project, int]:
+def open_project(folder: Path) -> tuple[Project, ExitStack]:
     """One project for this process alone, and what holds it. Raises CamnError."""
     if not (folder / RECORD).is_file():
         raise CamnError(f"{folder}: no project (no {RECORD}); give a folder that camn serve made")
-    held = lock(folder.resolve().parent)
-    return Project(folder), held
+    holding = _hold(folder.resolve().parent)
+    return Project(folder), holding

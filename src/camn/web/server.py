@@ -46,7 +46,8 @@ class ServeOptions:
 
 
 def serve(videos: Sequence[Path], options: ServeOptions, say: Callable[[str], None] = print) -> None:
-    """Serve until Ctrl-C. videos: a new project is made of each. say: is told the address.
+    """Serve until Ctrl-C or SIGTERM, which are raised again at the end. videos: a new project is made of each. say: is
+    told the address.
 
     Raises CamnError before anything is served: an address that cannot be had, a video that cannot be read, a folder
     that another server has.
@@ -84,8 +85,6 @@ def serve(videos: Sequence[Path], options: ServeOptions, say: Callable[[str], No
         threading.Timer(0.5, webbrowser.open, (address,)).start()
     try:
         asyncio.run(uvicorn.Server(config).serve([listening]))
-    except KeyboardInterrupt:
-        pass
     finally:
         sys.stdout.flush()
 

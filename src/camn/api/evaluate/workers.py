@@ -87,7 +87,9 @@ def _begin(done: Any, stop: Any) -> None:
     global _shared
     _shared = done, stop
     keep_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who then says stop
+    for name in ("SIGINT", "SIGHUP"):  # the terminal's are the parent's, who then says stop; Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
 from camn.api.out_of_memory import enough_memory
-from camn.api.segment.outputs import Outputs, check_output, listed, prepare_folder
+from camn.api.segment.folder import run_folder
+from camn.api.segment.outputs import Outputs, check_output, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
@@ -118,9 +119,10 @@ def segment_video(
     `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
-    options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
-    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
-    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    options ask. The outputs of a former run in `out` are replaced, at the end: until then, and after an error, they
+    stay; see `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is
+    refused. Everything is checked before the folder is touched. After an error in the middle, what was written stays
+    valid, and run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
@@ -143,23 +145,22 @@ def segment_video(
     source, given = cut(source, given, span)
     model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
-    prepare_folder(folder)
-    for note in given.notes:
-        notice(note)
     said: list[str] = []  # by the outputs
 
     def tell(note: str) -> None:
         said.append(note)
         notice(note)
 
-    with cpu_threads(options.threads) as threads:
+    with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
+        for note in given.notes:
+            notice(note)
         run = _Run()
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
-        with recording(folder, about) as record:
+        with recording(made, about) as record:
             try:
-                _follow(source, given, segmenter, partial(Outputs, folder, source, options, names, tell), run, progress)
+                _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                 record["notes"] = [*given.notes, *said]

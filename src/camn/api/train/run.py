@@ -23,7 +23,7 @@ from camn.api.train.validation import Validation
 from camn.checkpoints.backbones import backbone_state
 from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, network_preset
 from camn.errors import CheckpointError
-from camn.files import held
+from camn.files import LOCK, held
 from camn.inference import resolve_device
 from camn.inference.calls import own_settings
 from camn.model.build import expected_shapes
@@ -100,8 +100,7 @@ def train(
 
 def _alone(folder: Path, team: Team) -> AbstractContextManager[None]:
     """Two runs that write to one folder would spoil each other's checkpoints. Raises OutputError."""
-    taken = f"{folder}: another process is training here; wait for its end, stop it, or give another folder"
-    return held(folder / ".lock", taken) if team.leads else nullcontext()
+    return held(folder / LOCK, f"{folder}: another process is training here") if team.leads else nullcontext()
 
 
 def _validation(plan: Recipe, team: Team) -> Validation | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from camn.errors import OutputError
-from camn.files import is_file, replacing, write_whole
+from camn.files import is_file, replacing, take_lock, write_whole
 
 Loaded = TypeVar("Loaded")
 LIMIT = 4 << 30  # bytes of all files together; those that were used longest ago go first
@@ -131,16 +131,13 @@ class Cache:
     def lock(self, key: str) -> Iterator[None]:
         """Others who make the same wait meanwhile, where the system can do that; at worst it is made twice."""
         try:
-            import fcntl
-
             self._prepare()
             file = (self.folder / f".lock-{hashlib.sha256(key.encode()).hexdigest()[0]}").open("wb")
-        except (ImportError, OSError):
+        except OSError:
             yield
             return
         with file:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
+            take_lock(file, wait=True)
             yield  # closing the file unlocks it
 
     def _prepare(self) -> None:
