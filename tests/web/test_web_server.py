@@ -9,8 +9,8 @@ from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.web.decode import decode
-from camn.web.jobs import Work
 from camn.web.limits import Limits
+from camn.web.work import Work
 
 
 def test_the_browser_opens_the_address(serve, tmp_path, monkeypatch):

@@ -59,7 +59,7 @@ def _in_project(project: Project, first: int, options: api.SegmentOptions, progr
     check(project, asked)
     model = api.open_model(options)
     with api.cpu_threads(options.threads):
-        propagate(project, asked, model.segmenter, watch)
+        propagate(project, asked, model.segmenter, watch, references=options.reference_frames)
     folder = project.folder
     return api.Summary(folder, watch.done, tuple(project.ids), watch.seconds, {}, (folder / "masks",))
 

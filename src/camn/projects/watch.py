@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from camn.errors import CamnError
 
-class Cancelled(Exception):
+
+class Cancelled(CamnError):
     """Raised within work that is to stop."""
 
 

@@ -20,12 +20,15 @@ from camn.web import schemas
 from camn.web.answers import refused
 from camn.web.decode import decode
 from camn.web.events import Events
-from camn.web.exports import chosen, export, exported, file_name
+from camn.web.exports import chosen, export, exported, file_name, need_masks
 from camn.web.file_names import ENDS, readable
-from camn.web.jobs import Jobs, Work
+from camn.web.jobs import Jobs
 from camn.web.limits import Limits
+from camn.web.network import LazyNetwork
 from camn.web.shown import shown, shown_frame
-from camn.web.uploads import Inbox, Kind
+from camn.web.uploads import Inbox
+from camn.web.uploads import Kind as Sent
+from camn.web.work import Done, Kind, Wish, Work
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
@@ -39,8 +42,8 @@ class Studio:
         self.store = Store(folder, self.limits.projects, self.limits.free_bytes)
         self.jobs = Jobs(self.events, self.limits.jobs)
         self._inboxes: dict[str, Inbox] = {}
-        self._model: api.Model | None = None
-        self._loading, self._opening = threading.Lock(), threading.Lock()
+        self._network = LazyNetwork(options)
+        self._opening, self._copying = threading.Lock(), threading.Lock()
         for project in self.store.all():
             self._take_up(project)
 
@@ -65,13 +68,7 @@ class Studio:
 
     @property
     def device(self) -> str | None:
-        return str(self._model.segmenter().device) if self._model else None
-
-    def segmenter(self) -> api.AnySegmenter:
-        """A fresh one. Raises CamnError when the network cannot be loaded."""
-        with self._loading:
-            self._model = self._model or api.open_model(self.options)
-        return self._model.segmenter()
+        return str(model.segmenter().device) if (model := self._network.model) else None
 
     # --- projects ----------------------------------------------------------------------------------------------------
 
@@ -85,7 +82,8 @@ class Studio:
 
         One that there is already, of the same file, is taken. Raises CamnError where it cannot be read."""
         try:
-            return self._open_video(path)
+            with self._copying:  # two at once would not know of each other
+                return self._open_video(path)
         except Problem as error:
             raise CamnError(f"{path}: {error.message}") from error
 
@@ -112,9 +110,10 @@ class Studio:
         return project
 
     def delete(self, id: str) -> None:
+        """Raises Problem, also where a job of it does not stop soon."""
         self.store.get(id)
-        self.jobs.cancel_all(id)
-        self.store.delete(id)
+        with self.jobs.none_of(id):
+            self.store.delete(id)
         self._inboxes.pop(id, None)
         self.events.project_deleted(id)
 
@@ -143,25 +142,25 @@ class Studio:
             self._decode(project, known)
             self.changed(project)
 
-    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]]]:
+    def _settled(self, project: Project) -> tuple[Sent, list[tuple[Path, str]]]:
         """What was sent, looked into, and what messages should call its files."""
         inbox = self.inbox(project)
         try:
             kind = inbox.settle()
+        except Problem:
+            inbox.clear()
+            raise
         except CamnError as error:
             problem = refused(error, *inbox.known(), (project.folder, "the project"))
             inbox.clear()
             raise problem from None
-        except Problem:
-            inbox.clear()
-            raise
         del self._inboxes[project.id]
         return kind, inbox.known()[: len(inbox.sent)]
 
     def _decode(self, project: Project, known: Sequence[tuple[Path, str]] = ()) -> None:
         folders = (project.source / "images", "frames"), (project.source, "the upload"), (project.folder, "the project")
-        self.jobs.submit(
-            project.id,
+        self._submit(
+            project,
             "decode",
             lambda work: decode(project, work, self.limits, self.store.need_room, self.changed),
             known=(*known, *folders),
@@ -182,9 +181,7 @@ class Studio:
     def give(self, project: Project, index: int, mask: np.ndarray) -> schemas.Mask:
         """mask (H, W) uint8 ids. Raises Problem, OutputError."""
         project.need_frame(index)
-        if mask.shape != project.size:
-            wide, wanted = (f"{size[1]}x{size[0]}" for size in (mask.shape, project.size))
-            raise Problem("other_size", f"The mask has {wide} pixels, the frames have {wanted}.")
+        project.need_size(mask.shape)
         if unknown := sorted({int(id) for id in np.unique(mask)} - {0, *project.ids}):
             raise Problem("invalid", f"The mask holds id {unknown[0]}, which is no object of the project.")
         self.store.need_room()
@@ -224,8 +221,14 @@ class Studio:
         self.store.need_room()
 
         def run(work: Work) -> None:
+            def segmenter() -> api.AnySegmenter:
+                return self._network.segmenter(work)
+
+            def seen(index: int) -> None:
+                self._seen(project, index)
+
             with api.cpu_threads(self.options.threads):
-                propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
+                propagate(project, asked, segmenter, work, seen, self.options.reference_frames)
 
         known = ((project.folder, "the project"),)
         with project.lock:
@@ -234,7 +237,7 @@ class Studio:
             before = project.record.propagation
             project.change(propagation=asdict(asked))  # remembered, should the server be killed while it waits
             try:
-                return self.jobs.submit(project.id, "propagate", run, asked, known, total)
+                return self._submit(project, "propagate", run, asked, known, total)
             except Problem:
                 project.change(propagation=before)
                 raise
@@ -258,7 +261,7 @@ class Studio:
             self.store.need_room()
 
     def export(self, project: Project, asked: schemas.Export) -> schemas.Job:
-        chosen(project, asked)
+        need_masks(project, chosen(project, asked))
         self.store.need_room()
 
         def run(work: Work) -> Path:
@@ -266,7 +269,21 @@ class Studio:
             return export(project, asked, work, self.limits.exports)
 
         known: tuple[tuple[Path, str], ...] = ((project.folder, "the project"),)
-        return self.jobs.submit(project.id, "export", run, asked, known, project.count)
+        return self._submit(project, "export", run, asked, known, project.count)
+
+    def _submit(
+        self,
+        project: Project,
+        kind: Kind,
+        do: Done,
+        asked: Wish | None = None,
+        known: tuple[tuple[Path, str], ...] = (),
+        total: int = 0,
+    ) -> schemas.Job:
+        """See `Jobs.submit`. Raises Problem, also when the project was deleted meanwhile."""
+        with project.lock:
+            self.store.get(project.id)
+            return self.jobs.submit(project.id, kind, do, asked, known, total)
 
 
 Known = dict[int, tuple[dict[int, float], list[int]]]
