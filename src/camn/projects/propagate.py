@@ -54,7 +54,7 @@ def _run(given: list[int], count: int, asked: Propagation, step: int, references
 
 
 def runs_of(project: Project, asked: Propagation, references: int = REFERENCES) -> list[Run]:
-    """The ways of a propagation; from the beginning if the mask of the frame that it had reached is gone. See `plan`."""
+    """The ways of a propagation; from the beginning if the mask of the frame that it had reached is gone. As `plan`."""
     if asked.reached is not None and project.shown_mask(asked.reached) is None:
         asked = replace(asked, reached=None)
     return plan(project.given_frames(), project.count, asked, references)
