@@ -157,13 +157,13 @@ class Inbox:
             raise
 
     def _settle_images(self) -> None:
+        no_two_alike([sent.name for sent in self.sent], "you sent")
         folder, moves = self.folder / "images", []
         for index, sent in enumerate(sorted(self.sent, key=lambda sent: in_order(sent.name))):
             suffix = image_suffix(sent.file)
             if suffix is None:
                 raise Problem("invalid", f"“{sent.name}” is not an image; send one video, one zip, or images alone.")
             moves.append((sent, folder / f"{index:06d}{suffix}"))
-        no_two_alike([sent.name for sent in self.sent], "you sent")
         with writing(folder):
             folder.mkdir()
             for sent, path in moves:
