@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,7 +156,7 @@ def test_what_is_wrong_with_a_video_is_said_when_it_has_been_read(server, make):
     notes = server.ask("GET", f"/api/projects/{project}")["notes"]
     assert len(notes) == 1 and notes[0].startswith("“clip.mkv”")
     with server.listen(f"?run={state['run']}&after={state['seq']}") as tab:
-        heard = {"type": ""}
+        heard: dict[str, Any] = {"type": ""}
         while heard["type"] != "project" or heard["project"]["state"] != "ready":
             heard = json.loads(tab.recv(timeout=120))
         assert heard["project"]["notes"] == notes

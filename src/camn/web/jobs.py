@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,9 +26,10 @@ PATIENCE = 20.0  # seconds that a project's jobs may take to stop before its del
 class Jobs:
     """All jobs of a server, by id, and the lanes they run in: one decodes, one has the network, one exports."""
 
-    def __init__(self, events: Events, most: int):
-        """most: jobs that have not ended; and so many that have ended, and made no file, are known."""
-        self._events, self._most = events, most
+    def __init__(self, events: Events, most: int, need: Callable[[str], object] = lambda project: None):
+        """most: jobs that have not ended; and so many that have ended, and made no file, are known. need: raises
+        Problem for a project that is gone."""
+        self._events, self._most, self._need = events, most, need
         self._leaving: set[str] = set()
         self._works: dict[str, Work] = {}
         self._waiting: dict[str, deque[Work]] = {kind: deque() for kind in ("decode", "propagate", "export")}
@@ -55,6 +56,7 @@ class Jobs:
         with self._change:
             if project in self._leaving:
                 raise Problem("not_found", "The project is being deleted.")
+            self._need(project)  # it may just have been
             # Reading frames is bounded by the number of projects, and must not be refused halfway.
             if kind != "decode" and sum(not other.ended for other in self._works.values()) >= self._most:
                 raise Problem("conflict", f"{self._most} jobs wait already; cancel some, or wait.")

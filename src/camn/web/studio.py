@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,18 +16,15 @@ from camn.projects.propagate import check, propagate, reached, runs_of
 from camn.projects.record import Propagation
 from camn.projects.store import Store, tidy
 from camn.web import schemas
-from camn.web.answers import refused
-from camn.web.decode import decode
 from camn.web.events import Events
 from camn.web.exports import chosen, export, exported, file_name, need_masks
 from camn.web.file_names import ENDS, readable
 from camn.web.jobs import Jobs
 from camn.web.limits import Limits
 from camn.web.network import LazyNetwork
+from camn.web.opening import Opening
 from camn.web.shown import shown, shown_frame
-from camn.web.uploads import Inbox
-from camn.web.uploads import Kind as Sent
-from camn.web.work import Done, Kind, Wish, Work
+from camn.web.work import Work
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
@@ -40,10 +36,9 @@ class Studio:
         self.limits, self.options = limits or Limits(), options
         self.events = Events()
         self.store = Store(folder, self.limits.projects, self.limits.free_bytes)
-        self.jobs = Jobs(self.events, self.limits.jobs)
-        self._inboxes: dict[str, Inbox] = {}
-        self._network = LazyNetwork(options)
-        self._opening, self._copying = threading.Lock(), threading.Lock()
+        self.jobs = Jobs(self.events, self.limits.jobs, self.store.get)
+        self.opening = Opening(self.store, self.jobs, self.limits, self.changed)
+        self._network, self._copying = LazyNetwork(options), threading.Lock()
         for project in self.store.all():
             self._take_up(project)
 
@@ -57,7 +52,7 @@ class Studio:
         for job, path, made in exported(project):
             self.jobs.add_exported(project.id, job, made, path, file_name(project, made))
         if project.record.state == "decoding":
-            self._decode(project)
+            self.opening.go_on(project)
         elif asked := project.record.asked:
             job = str((project.record.propagation or {}).get("job", ""))
             frame = reached(project, asked, job)
@@ -98,11 +93,11 @@ class Studio:
         files = [file for file in inside if file.stem in names and file.suffix.lower() in ENDS] or [path]
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
-        inbox = self.inbox(project)
+        inbox = self.opening.inbox(project)
         try:
             for file in files:
                 inbox.copy(file)
-            self.start_decoding(project)
+            self.opening.begin(project)
             project.change(origin=origin)
         except BaseException:
             self.delete(project.id)
@@ -114,58 +109,12 @@ class Studio:
         self.store.get(id)
         with self.jobs.none_of(id):
             self.store.delete(id)
-        self._inboxes.pop(id, None)
+        self.opening.forget(id)
         self.events.project_deleted(id)
 
     def changed(self, project: Project) -> None:
         with project.lock:  # what is told later is never older
             self.events.project(shown(project))
-
-    def inbox(self, project: Project) -> Inbox:
-        """Where uploads to a new project go. Raises Problem."""
-        if project.record.state != "new":
-            raise Problem("conflict", "The project has its video already; make a new project for another one.")
-        with self._opening:  # two uploads may come at once, and a new inbox is empty
-            if project.id not in self._inboxes:
-                self._inboxes[project.id] = Inbox(project.source, self.limits)
-            return self._inboxes[project.id]
-
-    def start_decoding(self, project: Project) -> None:
-        """Of what was sent; where reading failed, of the same again, from where it stopped.
-
-        Raises Problem, and then the project takes another upload."""
-        with project.lock:
-            kind, known = project.record.kind, []
-            if project.record.state != "failed":
-                kind, known = self._settled(project)
-            project.change(state="decoding", error=None, kind=kind)
-            self._decode(project, known)
-            self.changed(project)
-
-    def _settled(self, project: Project) -> tuple[Sent, list[tuple[Path, str]]]:
-        """What was sent, looked into, and what messages should call its files."""
-        inbox = self.inbox(project)
-        try:
-            kind = inbox.settle()
-        except Problem:
-            inbox.clear()
-            raise
-        except CamnError as error:
-            problem = refused(error, *inbox.known(), (project.folder, "the project"))
-            inbox.clear()
-            raise problem from None
-        del self._inboxes[project.id]
-        return kind, inbox.known()[: len(inbox.sent)]
-
-    def _decode(self, project: Project, known: Sequence[tuple[Path, str]] = ()) -> None:
-        folders = (project.source / "images", "frames"), (project.source, "the upload"), (project.folder, "the project")
-        self._submit(
-            project,
-            "decode",
-            lambda work: decode(project, work, self.limits, self.store.need_room, self.changed),
-            known=(*known, *folders),
-            total=project.record.total or 0,
-        )
 
     def detail(self, project: Project) -> schemas.Detail:
         masks = project.masks if project.record.width else None
@@ -237,7 +186,7 @@ class Studio:
             before = project.record.propagation
             project.change(propagation=asdict(asked))  # remembered, should the server be killed while it waits
             try:
-                return self._submit(project, "propagate", run, asked, known, total)
+                return self.jobs.submit(project.id, "propagate", run, asked, known, total)
             except Problem:
                 project.change(propagation=before)
                 raise
@@ -269,21 +218,7 @@ class Studio:
             return export(project, asked, work, self.limits.exports)
 
         known: tuple[tuple[Path, str], ...] = ((project.folder, "the project"),)
-        return self._submit(project, "export", run, asked, known, project.count)
-
-    def _submit(
-        self,
-        project: Project,
-        kind: Kind,
-        do: Done,
-        asked: Wish | None = None,
-        known: tuple[tuple[Path, str], ...] = (),
-        total: int = 0,
-    ) -> schemas.Job:
-        """See `Jobs.submit`. Raises Problem, also when the project was deleted meanwhile."""
-        with project.lock:
-            self.store.get(project.id)
-            return self.jobs.submit(project.id, kind, do, asked, known, total)
+        return self.jobs.submit(project.id, "export", run, asked, known, project.count)
 
 
 Known = dict[int, tuple[dict[int, float], list[int]]]
