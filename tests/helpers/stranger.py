@@ -102,6 +102,8 @@ class Stranger:
             self._ask_raw()
             return
         method, address, kind = self.rng.choice(ROUTES)
+        if method == "DELETE" and self.rng.random() < 0.5:  # else there would be nothing to ask for
+            return
         path, body = self._filled(address), self._body(kind)
         odd = body is not None and self.rng.random() < 0.05
         type = self.rng.choice(("text/plain", "", "application/json; charset=utf-16")) if odd else "application/json"
@@ -135,7 +137,7 @@ class Stranger:
         return address
 
     def _any(self) -> str:
-        return self.rng.choice((self.project, *self.spare[-4:]))
+        return self.project if self.rng.random() < 0.6 or not self.spare else self.rng.choice(self.spare[-4:])
 
     def _odd(self, values: tuple[str, ...]) -> str:
         rng = self.rng
