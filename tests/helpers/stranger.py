@@ -90,7 +90,7 @@ class Stranger:
         self.answers: Counter = Counter()
         mask, huge = make.square(1), png_that_claims(1 << 30, 1 << 30)
         kinds = (mask, np.stack([mask] * 3, -1), np.stack([mask] * 2, -1), mask[:9], mask * 200, mask.astype(np.uint16))
-        self.masks = [*map(make.png, kinds), huge, png_that_claims(96, 64)]
+        self.masks = [*map(make.png, (mask,) * 6 + kinds), huge, png_that_claims(96, 64)]
         picture, clip = make.png(make.picture(0)), make.clip(4)
         zips: tuple[dict[str, bytes], ...] = ({"1.png": picture, "2.png": picture}, {"9" * 5000 + ".png": picture})
         zips += ({"clip.mkv": clip}, {"1.png": huge})

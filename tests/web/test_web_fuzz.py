@@ -78,6 +78,8 @@ def look_through(server, make, project: str) -> None:
                 image.load()
         if path.name == "project.json":
             json.loads(path.read_bytes())
+    for item in server.ask("GET", f"/api/projects/{project}")["objects"]:
+        server.ask("DELETE", f"/api/projects/{project}/objects/{item['id']}")
     server.ask("PUT", f"/api/projects/{project}/objects/1", {"name": "dog", "colour": "#ff0000"})
     server.ask("PUT", f"/api/projects/{project}/masks/0", make.png(make.square(0)))
     server.ask("DELETE", f"/api/projects/{project}/objects/1")

@@ -78,6 +78,9 @@ class Teller:
         """Since it began."""
         return time.monotonic() - self._started
 
+    def check(self) -> None:
+        """See `Watch.check`."""
+
     def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
         """See `Watch.tell`."""
         self.done = done

@@ -98,7 +98,7 @@ def propagate(
         with api.enough_memory(project.size, len(project.ids)):
             for run in runs:
                 project.masks.settle(made)  # one way is safe before the other begins, see `reached`
-                for index, result in follow(project, run, segmenter()):
+                for index, result in follow(project, run, segmenter(), watch.check):
                     known = Predicted(result.confidence, result.lost, watch.id)
                     project.masks.predict(index, result.ids, known)
                     made.append(index)
@@ -125,12 +125,16 @@ def reached(project: Project, asked: Propagation, job: str) -> int | None:
     return asked.reached if frame == start else frame
 
 
-def follow(project: Project, run: Run, segmenter: api.AnySegmenter) -> Iterator[tuple[int, api.Result]]:
+def follow(
+    project: Project, run: Run, segmenter: api.AnySegmenter, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, api.Result]]:
     """Each frame of a run with what the network says of it, before the user's own mask of it, if any, corrects it.
+    check: called before each frame that it is shown first.
 
     The user goes on meanwhile: a given mask of the plan may be gone when its turn comes, and is passed over then.
     Raises Problem where the start has no mask any more."""
     for index in (*run.seeds, run.start):
+        check()
         began = index in (run.origin, run.start)
         _state(project, segmenter, index, *(_shown(project, index) if began else _given(project, index)))
     if segmenter.index < 0:

@@ -18,5 +18,8 @@ class Watch(Protocol):
     id: str
     server_ends: bool
 
+    def check(self) -> None:
+        """Raises Cancelled when the work is to stop."""
+
     def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
         """So many frames are done, this one last. Raises Cancelled when the work is to stop."""
