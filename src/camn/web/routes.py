@@ -6,7 +6,6 @@ import dataclasses
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 import camn
@@ -17,6 +16,7 @@ from camn.web.exports import offers
 from camn.web.file_names import readable
 from camn.web.parameters import RAW, FileName, Here, Index, Mine, ObjectId
 from camn.web.shown import shown, shown_object
+from camn.web.uploads import aside
 
 router = APIRouter(prefix="/api")
 ERRORS: dict[int | str, dict] = {
@@ -68,7 +68,7 @@ def delete(here: Here, mine: Mine) -> None:
 
 @router.put("/projects/{project}/upload", openapi_extra=RAW)
 async def upload(here: Here, mine: Mine, request: Request, name: FileName) -> schemas.Upload:
-    inbox = await run_in_threadpool(here.opening.inbox, mine)
+    inbox = await aside(here.opening.inbox, mine)
     sent = await inbox.take(readable(name), content_length(request), stream(request), here.store.need_room)
     return schemas.Upload(name=sent.name, bytes=sent.bytes, files=len(inbox.sent))
 
