@@ -144,6 +144,16 @@ def held(path: Path, taken: str) -> Iterator[None]:
         yield
 
 
+def path_of(value: object, error: type[CamnError], remedy: str) -> Path:
+    """What a caller gave as a path; `error` for what is none: nothing, an empty text, bytes, an array. remedy: ends its
+    sentence."""
+    if isinstance(value, (str, os.PathLike)) and not isinstance(name := os.fspath(value), bytes) and name:
+        return Path(name)
+    shape = getattr(value, "shape", "")
+    what = "an empty text" if isinstance(value, str) else f"{type(value).__name__} {shape}".strip()
+    raise error(f"{'None' if value is None else what} is no path; {remedy}")
+
+
 def close_after(close: Callable[[], None], failure: object) -> None:
     """Closes at the end of a `with` block; after a failure in it, that is the error to see, not one of closing."""
     try:

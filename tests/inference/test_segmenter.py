@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import camn
 from camn import weights
 from camn.config import InferenceConfig
-from camn.errors import CamnError, ConfigError, MaskError, VideoError
+from camn.errors import CamnError, ConfigError, MaskError, MaskTurnedError, VideoError
 from camn.inference import Result, Segmenter, resolve_device
 from camn.masks import ObjectIds
 from camn.model.interface import Network
@@ -251,6 +251,26 @@ def test_an_object_that_is_absent_keeps_its_id(network):
     check(back, {1, 250})
     assert np.array_equal(back.ids == 250, mask(250) == 250) and 250 not in back.lost
     assert tuple(segmenter.objects) == (1, 250)
+
+
+def test_a_binary_array_is_object_1_as_in_a_file(network):
+    whole, binary = started(network, 1), Segmenter(network, SMALL)
+    result = binary.start(frame(0), mask(255))
+    assert np.array_equal(result.ids, mask(1)) and tuple(binary.objects) == (1,)
+    assert np.array_equal(binary.step(frame(1)).ids, whole.step(frame(1)).ids)
+    assert np.array_equal(binary.correct(mask(255, top=0.4)).ids, mask(1, top=0.4))
+    named = Segmenter(network, SMALL)
+    assert tuple(named.start(frame(0), mask(255), objects=[255]).confidence) == (255,)
+    assert np.array_equal(named.correct(mask(255, top=0.4)).ids, mask(255, top=0.4))
+    several = started(network, 1, 2)
+    with pytest.raises(MaskError, match="0 and 255 alone"):
+        several.correct(mask(255))
+    check(several.correct(mask(255), objects=[255]), {1, 2, 255})
+
+
+def test_a_mask_of_width_times_height_is_turned(network):
+    with pytest.raises(MaskTurnedError, match=r"50x70, the frame is 70x50\. It fits the frame turned.*mask\.T"):
+        started(network, 1).correct(mask(1).T.copy())
 
 
 def test_an_object_announced_before_it_is_seen(network):

@@ -62,7 +62,7 @@ class Evaluate:
         with progress_bar("evaluate", "frames") as progress:
             given = {key: value for key, value in vars(self).items() if key != "preset"}
             found = api.evaluate(**given, progress=progress)
-        for text in (found.table(), *found.speed.lines(), found.submission, found.report):
+        for text in (found.table(), *found.notes, *found.speed.lines(), found.submission, found.report):
             if text:
                 print(text)
 

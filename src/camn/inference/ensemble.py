@@ -20,7 +20,7 @@ from camn.inference.result import Result
 from camn.inference.segmenter import Prediction, Segmenter, corrected_ids
 from camn.inference.upload import Uploaded, check_frame
 from camn.inference.views import View
-from camn.masks import ObjectIds
+from camn.masks import ObjectIds, ids_in
 
 # (frame (H, W, 3) uint8, maps (M, N+1, h, w): each member's probabilities) -> (N+1, h, w) that sum to 1.
 Join = Callable[[np.ndarray, Tensor], Tensor]
@@ -74,11 +74,13 @@ class Ensemble:
     # --- the user's calls, see `Segmenter` ---------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def start(self, frame: np.ndarray | UploadedViews, mask: np.ndarray) -> Result:
+    def start(self, frame: np.ndarray | UploadedViews, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """See `Segmenter.start`."""
         uploaded, ways, post = self._uploaded(frame), self._copies(), copy(self._post)
+        objects = tuple(objects)
+        mask = ids_in(mask, objects)
         for way, seen in zip(ways, uploaded.seen):
-            way.segmenter.start(seen, way.view.apply(mask))
+            way.segmenter.start(seen, way.view.apply(mask), objects)
         return self._state(uploaded.frame, ways, post, mask, ways[0].segmenter.objects)
 
     @torch.inference_mode()
@@ -103,6 +105,7 @@ class Ensemble:
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """See `Segmenter.correct`."""
         objects, ways, post = tuple(objects), self._copies(), copy(self._post)
+        mask = ids_in(mask, (*self.objects, *objects))
         for way in ways:
             way.segmenter.correct(way.view.apply(mask), objects)
         given = ObjectIds.of(mask).with_ids(objects)

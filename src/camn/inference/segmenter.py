@@ -20,7 +20,8 @@ from camn.inference.backends import Backends
 from camn.inference.bank import Bank
 from camn.inference.result import Result, strongest
 from camn.inference.upload import Uploaded, Uploader, check_frame
-from camn.masks import ObjectIds, check_mask
+from camn.masks import ObjectIds, ids_in
+from camn.masks.sizes import size_error
 from camn.model.interface import Network, select_channels
 from camn.model.layers import area
 from camn.model.network import enlarge
@@ -78,11 +79,12 @@ class Segmenter:
     # --- the user's calls --------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def start(self, frame: np.ndarray | Uploaded, mask: np.ndarray) -> Result:
-        """Begin a video with its first frame and the ids on it; forgets the one before. Raises MaskError if the mask
-        has another size or no object, VideoError if the frame is no (H, W, 3) uint8 picture."""
+    def start(self, frame: np.ndarray | Uploaded, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
+        """Begin a video with its first frame and the ids on it; forgets the one before. A mask of 0 and 255 alone shows
+        object 1, as in a file, unless `objects` names 255. Raises MaskError if the mask has another size or no object,
+        VideoError if the frame is no (H, W, 3) uint8 picture."""
         frame = self._uploaded(frame)
-        mask = check_mask(mask)
+        mask = ids_in(mask, objects)
         objects = ObjectIds.of(mask)
         if not len(objects):
             raise MaskError("the first mask holds no object: every pixel is 0; paint an object with an id of 1..255")
@@ -136,11 +138,14 @@ class Segmenter:
 
         mask (H, W) uint8 ids. The ids in it, and those of `objects`, are just where the mask says, so an id of
         `objects` that is not in the mask is not on this frame; all others stay as they were, less the pixels now taken.
-        Raises MaskError if the mask has another size or there is no object, VideoError before `start`.
+        It may be seen again later; `remove` drops it for good. A mask of 0 and 255 alone is of object 1, where no other
+        is followed and 255 is not named. Raises MaskError if the mask has another size or there is no object,
+        VideoError before `start`.
         """
         if self.index < 0:
             raise VideoError("correct before start: give the first frame and its mask to start(frame, mask)")
-        mask = check_mask(mask)
+        objects = tuple(objects)
+        mask = ids_in(mask, (*self.objects, *objects))
         _check_size(mask, self._ids.shape)
         given = ObjectIds.of(mask).with_ids(objects)
         if not len(given):
@@ -323,4 +328,5 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _check_size(mask: np.ndarray, size: tuple[int, ...]) -> None:
     if mask.shape != tuple(size):
-        raise MaskError(f"the mask is {_by(mask.shape)}, the frame is {_by(size)}; they must be the same size")
+        sizes = f"the mask is {_by(mask.shape)}, the frame is {_by(size)}"
+        raise size_error(sizes, mask.shape, size, "they must be the same size", "; of an array (W, H) give mask.T")

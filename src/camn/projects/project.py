@@ -14,6 +14,7 @@ import numpy as np
 
 from camn.files import sync, write_whole
 from camn.masks import PALETTE
+from camn.masks.sizes import turned
 from camn.projects.maskfiles import MaskFiles
 from camn.projects.problem import Problem
 from camn.projects.record import LAST_ID, NAME, RECORD, Object, Record
@@ -111,7 +112,8 @@ class Project:
         """Of a mask (H, W). Raises Problem."""
         if size != self.size:
             mask, frames = (f"{width}x{height}" for height, width in (size, self.size))
-            raise Problem("other_size", f"The mask has {mask} pixels, the frames have {frames}.")
+            said = f"The mask has {mask} pixels, the frames have {frames}{turned(size, self.size)}."
+            raise Problem("other_size", said)
 
     def need_ready(self) -> None:
         if self.record.state != "ready":

@@ -54,6 +54,11 @@ class Evaluation:
         """In the network, of one worker."""
         return self.speed.frames_per_second
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on predictions whose ids seem to be others than the annotations', or were told by colours."""
+        return self.scores.notes if self.scores else ()
+
     def table(self) -> str:
         """Plain text: objects, sequences, totals; empty where nothing could be measured."""
         return table(self.scores) if self.scores else ""

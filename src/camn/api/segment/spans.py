@@ -68,4 +68,5 @@ def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, M
             f"are there for {have}: give it one, or leave keyframe {keyframe} out"
         )
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
-    return SpanSource(source, span), replace(given, masks=masks, ids=ids)
+    absent = {index: gone for index, gone in given.absent.items() if span.holds(index)}
+    return SpanSource(source, span), replace(given, masks=masks, ids=ids, absent=absent)
