@@ -33,7 +33,10 @@ def test_commands_say_so(tmp_path, monkeypatch, capsys):
     (tmp_path / "-clip.mp4").touch()
     for arguments, said in (
         ("segment v.mp4 --masks a.png --out o --out p", "--out is given twice"),
-        ("segment -clip.mp4 --masks a.png --out o", "-clip.mp4: begins as an option does; write ./-clip.mp4"),
+        ("segment -clip.mp4 --masks a.png --out o", "reads like an option; give it as ./-clip.mp4"),
+            "segment -clip.mp4 --masks a.png --out o",
+            "-clip.mp4: a file here that reads like an option; give it as ./-clip.mp4",
+        ),
         ("segment --masks a.png --out o -- -clip.mp4", "-clip.mp4: the file is empty"),
     ):
         assert cli.main(arguments.split()) == 2

@@ -8,7 +8,6 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from websockets.sync.client import connect
 
 from camn import api
 from camn.masks import PALETTE, encode_palette_png, read_masks
@@ -275,8 +274,7 @@ def decoded(path) -> list[np.ndarray]:
 
 
 def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, marked, make):
-    address = f"ws://{server.host}:{server.port}/api/events"
-    with connect(address, open_timeout=120) as one, connect(address, open_timeout=120) as two:
+    with server.listen() as one, server.listen() as two:
         hello = json.loads(one.recv(timeout=120))
         assert (
             hello["type"] == "hello"
@@ -292,7 +290,7 @@ def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, 
     states = [event["job"]["state"] for event in heard[0] if event["type"] == "job"]
     assert masks == list(range(3, FRAMES)) and states[0] == "queued" and states[-1] == "done"
     middle = heard[0][len(heard[0]) // 2]["seq"]
-    with connect(f"{address}?run={hello['run']}&after={middle}", open_timeout=120) as back:
+    with server.listen(f"?run={hello['run']}&after={middle}") as back:
         assert json.loads(back.recv(timeout=120)) == {
             "type": "hello",
             "run": hello["run"],
@@ -301,7 +299,7 @@ def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, 
         }
         assert until_renamed(back) == [event for event in heard[0] if event["seq"] > middle]
     for lost in ("run=0123&after=1", f"run={hello['run']}&after=99999999"):
-        with connect(f"{address}?{lost}", open_timeout=120) as late:
+        with server.listen(f"?{lost}") as late:
             assert json.loads(late.recv(timeout=120))["reload"] is True
 
 

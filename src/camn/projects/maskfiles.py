@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import MaskError
-from camn.files import write_whole
+from camn.files import sync, write_whole, writing
 from camn.masks import encode_palette_png
 from camn.masks.palette import NOTE, note_of, stated_in
 from camn.masks.paletted import ids_alone
@@ -89,25 +89,35 @@ class MaskFiles:
             if index in self.given:
                 stated |= self.given[index].stated
             given = Given(frozenset(int(id) for id in stated - {0}))
-            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}))
+            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}), lasting=True)
             self.given[index] = given
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
-        """The network's mask of a frame. Raises OutputError."""
+        """The network's mask of a frame, not yet safe from a loss of power: see `settle`. Raises OutputError."""
         confidence = {id: round(value, 4) for id, value in known.confidence.items()}
         note = {"confidence": confidence, "lost": sorted(known.lost), "job": known.job}
         with self._lock:
             write_whole(self._path("masks", index), encode(ids, note))
             self.predicted[index] = Predicted(confidence, known.lost, known.job)
 
+    def settle(self, indices: Iterable[int]) -> None:
+        """Bring the network's masks of frames, where they are not cleared meanwhile, to the disk itself."""
+        folder = self._folder / "masks"
+        with writing(folder):
+            for index in indices:
+                with suppress(FileNotFoundError):
+                    sync(self._path("masks", index))
+            sync(folder)
+
     def clear(self, indices: Iterable[int], kind: str) -> None:
-        """kind: given, predicted or both. Frames without such a mask are passed over."""
-        with self._lock:
+        """kind: given, predicted or both. Frames without such a mask are passed over. Raises OutputError."""
+        with self._lock, writing(self._folder):
             for index in indices:
                 if kind != "predicted" and self.given.pop(index, None):
                     self._path("given", index).unlink(missing_ok=True)
                 if kind != "given" and self.predicted.pop(index, None):
                     self._path("masks", index).unlink(missing_ok=True)
+            sync(self._folder / "given", self._folder / "masks")
 
     def known(self, index: int, objects: Iterable[int]) -> tuple[dict[int, float], list[int]]:
         """Confidence of each object on a frame, 1 where the user gave its mask, and the ids lost there."""
@@ -145,7 +155,9 @@ class MaskFiles:
 
     def _notes(self, kind: str) -> Iterable[tuple[int, dict[str, Any]]]:
         folder = self._folder / kind
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            sync(self._folder)
         for path in sorted(folder.glob("[0-9]*.png")):
             try:
                 with Image.open(path) as image:  # the header alone

@@ -18,7 +18,6 @@ from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.masks.paletted import ids_alone
 from camn.masks.readers import READERS
-from camn.masks.sizes import turned
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import LAST_ID
@@ -60,20 +59,17 @@ async def read_body(request: Request, most: int, what: str) -> bytes:
     return b"".join(parts)
 
 
-def mask_of_png(data: bytes, wanted: tuple[int, int]) -> np.ndarray:
+def mask_of_png(data: bytes, project: Project) -> np.ndarray:
     """A PNG of ids -> (H, W) uint8: indices, or colours where the order of a palette says nothing, grey values, or of a
     colour PNG the red channel. Raises Problem.
 
-    The size is looked at before the picture is unpacked: it must be that of the frames (H, W)."""
+    The size is looked at before the picture is unpacked: it must be that of the frames."""
     if not data.startswith(PNG):
         raise Problem("invalid", "A mask is sent as a PNG.")
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if (image.height, image.width) != wanted:
-                found = f"{image.width}x{image.height}"
-                said = f"The mask has {found} pixels, the frames have {wanted[1]}x{wanted[0]}"
-                raise Problem("other_size", f"{said}{turned((image.height, image.width), wanted)}.")
+            project.need_size((image.height, image.width))
             if image.mode not in ("L", "P", "RGB", "RGBA", "1"):
                 raise Problem("invalid", "The mask's PNG must have 8 bits: grey, palette or colour.")
             pixels = np.array(image)
