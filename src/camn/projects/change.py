@@ -1,0 +1,37 @@
+"""A change of some pixels of a frame's mask: made on top of what is there, and taken back so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEAVE = 255  # no object's id: as a pixel's new id, it stays; as what it must show, whatever it shows
+
+
+@dataclass(frozen=True)
+class Change:
+    """New ids of some pixels. ids (h, w) uint8: LEAVE where a pixel stays. over (h, w) uint8: a pixel changes only
+    where this id is shown, LEAVE: whatever is. top, left: where in the frame it lies."""
+
+    ids: np.ndarray
+    over: np.ndarray
+    top: int = 0
+    left: int = 0
+
+    def made(self, shown: np.ndarray) -> np.ndarray:
+        """What it makes of the shown ids (H, W)."""
+        ids = shown.copy()
+        part = ids[self.top : self.top + self.ids.shape[0], self.left : self.left + self.ids.shape[1]]
+        where = (self.ids != LEAVE) & ((self.over == LEAVE) | (self.over == part))
+        part[where] = self.ids[where]
+        return ids
+
+
+@dataclass(frozen=True)
+class Before:
+    """Of a frame before a change, to go back to. given: it had a mask from the user. absent: ids that this mask said
+    are not on the frame."""
+
+    given: bool = False
+    absent: frozenset[int] = frozenset()
