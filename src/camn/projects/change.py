@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,11 @@ class Change:
     over: np.ndarray
     top: int = 0
     left: int = 0
+
+    def back_to(self, ids: np.ndarray) -> Change:
+        """The same pixels, to what they are in ids (H, W)."""
+        part = ids[self.top : self.top + self.ids.shape[0], self.left : self.left + self.ids.shape[1]]
+        return replace(self, ids=np.where(self.ids == LEAVE, LEAVE, part).astype(np.uint8))
 
     def made(self, shown: np.ndarray) -> np.ndarray:
         """What it makes of the shown ids (H, W)."""

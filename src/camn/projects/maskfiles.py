@@ -95,16 +95,18 @@ class MaskFiles:
         """Some pixels of the user's mask of a frame, over what is shown; all others stay, whoever painted them.
 
         undo: this takes a change back, before which the frame was so. An object whose last pixels go is not spoken of
-        any more, unless it was said to be absent; where nothing is left of the user's, the mask goes. Returns what the
-        frame was before. Raises OutputError."""
+        any more, unless it was said to be absent; of a first mask, pixels are again what the network says, and where
+        that is all of them, the mask goes. Returns what the frame was before. Raises OutputError."""
         with self._lock:
             before, shown = self.before(index), self.read_shown(index)
             shown = np.zeros(self._size, np.uint8) if shown is None else shown
+            if undo and not undo.given:
+                change = change.back_to(self._predicted(index))
             ids = change.made(shown)
             present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
             if undo:
                 stated = stated - (_ids(shown) - present) | undo.absent
-            if undo and stated <= present and (not stated or not undo.given and self._is_predicted(index, ids)):
+            if undo and stated <= present and (not stated or not undo.given and np.array_equal(ids, self._predicted(index))):
                 self.clear([index], "given")
             else:
                 self._write_given(index, ids, stated)
@@ -124,10 +126,10 @@ class MaskFiles:
         write_whole(self._path("given", index), encode(ids, {"stated": sorted(stated)}))
         self.given[index] = given
 
-    def _is_predicted(self, index: int, ids: np.ndarray) -> bool:
-        """Whether these are what the network says, or nothing where it says nothing."""
+    def _predicted(self, index: int) -> np.ndarray:
+        """What the network says, nothing where it says nothing."""
         predicted = self.read_predicted(index)
-        return np.array_equal(ids, np.zeros_like(ids) if predicted is None else predicted)
+        return np.zeros(self._size, np.uint8) if predicted is None else predicted
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
         """The network's mask of a frame. Raises OutputError."""

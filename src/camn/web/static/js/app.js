@@ -153,8 +153,10 @@ export class App {
   rewind(way, word) {
     return attempt(async () => {
       const { session } = this;
-      if (!session || session.edits.busy) return;
+      if (!session || this.stage.drawing) return;
+      this.stage.tool?.rewound();
       await session.act(async () => {
+        await session.settled; // what was done last may still be waiting for something
         const action = await session.history[way]();
         if (action) say(find("#spoken", HTMLElement), `${word}: ${action.label}`);
       });

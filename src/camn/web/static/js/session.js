@@ -1,16 +1,21 @@
 /** The open project: its frames, masks, track, and what was done to it. */
 
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 import { Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { History } from "./history.js";
+import { paintTable } from "./ids.js";
 import { Masks } from "./masks.js";
+import { note } from "./messages.js";
 import { Signal } from "./signal.js";
 import { Track } from "./track.js";
 
 /** @import {Rect} from "./ids.js" */
 /** @import {Store} from "./store.js" */
 /** @import {Obj, Project, ServerEvent} from "./types.js" */
+/** @typedef {{beside: number | null, made: Promise<Obj>}} Adding beside: the object that was selected meanwhile */
+
+const RETRY = 1000; // milliseconds
 
 export class Session {
   /** @param {Store} store @param {string} id of the project, which the store knows */
@@ -30,13 +35,18 @@ export class Session {
     /** @type {ServerEvent[]} heard since what is known was asked for: they are newer than the answer */
     this.late = [];
     this.reloading = false;
-    /** @type {Promise<Obj> | null} the first object, while it is being made */
-    this.first = null;
+    /** @type {Adding | null} the newest object, while it is being made */
+    this.adding = null;
     /** @type {number | null} the frame that a propagation came to last, and that is to be shown */
     this.ahead = null;
     this.following = false;
     this.frames = new Frames(id);
-    this.masks = new Masks(id, this.track, (frame) => this.maskChanged.tell(frame));
+    this.masks = new Masks(
+      id,
+      this.track,
+      (frame) => this.maskChanged.tell(frame),
+      (request) => this.insist(request),
+    );
     this.history = new History();
     this.edits = new Edits(this);
     this.maskChanged.watch(() => {
@@ -58,6 +68,11 @@ export class Session {
 
   get saved() {
     return this.pending === 0 && this.edits.open === null;
+  }
+
+  /** The end of all that was begun so far. */
+  get settled() {
+    return Promise.allSettled([this.adding?.made, this.edits.turn]);
   }
 
   /** Does what ends with a change on the server. @param {() => Promise<unknown>} action */
@@ -141,26 +156,75 @@ export class Session {
     this.following = false;
   }
 
-  /** The selected object, or a new one if there is none. @returns {Promise<Obj>} */
+  /** The mask of a frame, to begin a change from. @param {number} frame */
+  load(frame) {
+    return this.masks.load(frame, this.project.width, this.project.height);
+  }
+
+  /**
+   * Asks again, as often as it takes, where the server does not answer: what the user made is not lost.
+   * @template T @param {() => Promise<T>} request that may be made twice @returns {Promise<T>}
+   */
+  async insist(request) {
+    for (let told = false; ; told = true) {
+      try {
+        return await request();
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status) throw error;
+      }
+      if (!told) note("The server does not answer. What you drew is kept here and sent when it is back.");
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+    }
+  }
+
+  /** What painting with an id makes of each id. @param {number} id 0 erases @param {number} object the selected one */
+  table(id, object) {
+    const objects = this.project.objects.map((one) => one.id);
+    return paintTable(id, object, this.store.state.protect, objects);
+  }
+
+  /**
+   * The selected object: of one that is being made, that; a new one if there is none.
+   * @returns {Promise<Obj>}
+   */
   async needObject() {
+    const { object } = this.store.state;
+    if (this.adding && this.adding.beside === object) return this.adding.made;
     const known = this.object ?? this.project.objects[0];
-    if (known) return known;
-    this.first ??= this.addObject().finally(() => (this.first = null)); // two strokes may ask at once
-    return this.first;
+    if (!known) return this.addObject();
+    if (object !== null && known.id !== object) note(`The object that was selected is gone: this is ${known.name} now.`);
+    this.store.set({ object: known.id });
+    return known;
   }
 
   /** @returns {Promise<Obj>} */
-  async addObject() {
+  addObject() {
+    const adding = { beside: this.store.state.object, made: this.makeObject() };
+    this.adding = adding;
+    adding.made
+      .then(({ id }) => this.select(id, adding))
+      .catch(() => {})
+      .finally(() => {
+        if (this.adding === adding) this.adding = null;
+      });
+    return adding.made;
+  }
+
+  /** A new object, unless the user has chosen another one meanwhile. @param {number} id @param {Adding} adding */
+  select(id, adding) {
+    if (this.store.state.object !== adding.beside) return;
+    if (this.adding && this.adding !== adding && this.adding.beside === adding.beside) this.adding.beside = id;
+    this.store.set({ object: id });
+  }
+
+  /** @returns {Promise<Obj>} */
+  async makeObject() {
     const object = await api.addObject(this.id, {});
-    this.store.putProject({
-      ...this.project,
-      objects: [...this.project.objects.filter((o) => o.id !== object.id), object],
-    });
-    this.store.set({ object: object.id });
+    this.known(object.id, object);
     this.history.push({
       label: `Add ${object.name}`,
-      undo: () => api.removeObject(this.id, object.id),
-      redo: () => api.putObject(this.id, object),
+      undo: () => this.dropObject(object),
+      redo: () => this.restoreObject(object),
     });
     return object;
   }
@@ -177,12 +241,35 @@ export class Session {
 
   /** @param {Obj} object */
   async removeObject(object) {
-    await api.removeObject(this.id, object.id);
+    await this.dropObject(object);
     this.history.push({
       label: `Delete ${object.name}`,
-      undo: () => api.putObject(this.id, object),
-      redo: () => api.removeObject(this.id, object.id),
+      undo: () => this.restoreObject(object),
+      redo: () => this.dropObject(object),
     });
+  }
+
+  /** Its neighbour is selected. @param {Obj} object */
+  async dropObject(object) {
+    const at = this.project.objects.findIndex((one) => one.id === object.id);
+    await api.removeObject(this.id, object.id);
+    this.known(object.id, null);
+    const { objects } = this.project;
+    if (this.store.state.object === object.id) this.store.set({ object: (objects[at] ?? objects.at(-1))?.id ?? null });
+  }
+
+  /** @param {Obj} object */
+  async restoreObject(object) {
+    await api.putObject(this.id, object);
+    this.known(object.id, object);
+    this.store.set({ object: object.id });
+  }
+
+  /** What the event will tell, too: an object that there is, or is no more. @param {number} id @param {Obj | null} now */
+  known(id, now) {
+    const objects = this.project.objects.filter((one) => one.id !== id);
+    if (now) objects.push(now);
+    this.store.putProject({ ...this.project, objects: objects.sort((a, b) => a.id - b.id) });
   }
 
   close() {

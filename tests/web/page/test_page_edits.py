@@ -1,0 +1,393 @@
+"""Marks that come in each other's way: in one tab faster than the server, in two tabs at once, without a connection."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+HEIGHT, WIDTH = 180, 320
+
+
+def objects(editor, project: str) -> list[int]:
+    return [one["id"] for one in editor.server.ask("GET", f"/api/projects/{project}")["objects"]]
+
+
+def rows(editor, project: str, *at: int, frame: int = 0) -> list[int]:
+    """Ids in the middle of the strokes along these rows."""
+    ids = editor.ids(project, frame)
+    return [int(ids[y, 120]) for y in at]
+
+
+def stroke(editor, y: int) -> None:
+    editor.drag((100, y), (140, y))
+
+
+def spoken(editor, text: str) -> None:
+    expect(editor.page.locator("#spoken")).to_have_text(text)
+
+
+class Held:
+    """Answers to some requests of a tab that come when a test lets them; the server has done what was asked before."""
+
+    def __init__(self, editor, method: str, path: str):
+        self.page, self.waiting, self.open = editor.page, [], False
+
+        def hold(route):
+            if route.request.method != method or self.open:
+                return route.fallback()
+            self.waiting.append((route, route.fetch()))
+
+        self.page.route(re.compile(path), hold)
+
+    def wait(self, count: int = 1) -> None:
+        for _ in range(4000):
+            if len(self.waiting) >= count:
+                return
+            self.page.wait_for_timeout(30)
+        raise AssertionError("nothing was asked for")
+
+    def release(self) -> None:
+        self.open = True
+        for route, answer in self.waiting:
+            route.fulfill(response=answer)
+        self.waiting = []
+
+
+def test_strokes_keep_their_order_where_the_object_is_told_of_before_it_is_answered(editor, project):
+    """The server's event of the first object comes first: a stroke that begins then comes after the first one."""
+    editor.open(project)
+    held = Held(editor, "POST", r"/objects$")
+    stroke(editor, 60)
+    held.wait()
+    expect(editor.button("Object 1")).to_be_visible()
+    stroke(editor, 90)
+    stroke(editor, 120)
+    held.release()
+    assert rows(editor, project, 60, 90, 120) == [1, 1, 1]
+    for left in ([1, 1, 0], [1, 0, 0]):
+        editor.press("z")
+        spoken(editor, "Undone: Brush")
+        assert rows(editor, project, 60, 90, 120) == left
+    editor.press("z")
+    expect(editor.button("Undo")).to_have_attribute("title", "Undo: Add Object 1")
+    assert editor.given(project) == []
+    editor.press("z")
+    spoken(editor, "Undone: Add Object 1")
+    assert objects(editor, project) == []
+    editor.press(*["Shift+Z"] * 4)
+    expect(editor.button("Redo")).to_be_disabled()
+    assert rows(editor, project, 60, 90, 120) == [1, 1, 1]
+    expect(editor.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_undo_waits_for_what_it_takes_back(editor, project):
+    editor.open(project)
+    held = Held(editor, "POST", r"/objects$")
+    stroke(editor, 60)
+    held.wait()
+    editor.press("z")
+    held.release()
+    spoken(editor, "Undone: Brush")
+    assert editor.given(project) == [] and objects(editor, project) == [1]
+
+
+def test_a_new_object_is_painted_with_before_it_is_answered(editor, project):
+    editor.open(project)
+    stroke(editor, 60)
+    editor.saved()
+    held = Held(editor, "POST", r"/objects$")
+    editor.press("n")
+    held.wait()
+    stroke(editor, 90)
+    held.release()
+    assert rows(editor, project, 60, 90) == [1, 2]
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    held.open = False
+    editor.press("n", "1")  # another one is chosen while it is made
+    held.wait()
+    stroke(editor, 120)
+    held.release()
+    assert rows(editor, project, 60, 90, 120) == [1, 2, 1]
+    expect(editor.button("Object 1")).to_have_attribute("aria-pressed", "true")
+    assert objects(editor, project) == [1, 2, 3]
+
+
+def test_painting_beside_a_deleted_object(editor, project):
+    """What it had on the frame comes back with it, and it comes back to its place."""
+    editor.open(project)
+    stroke(editor, 60)
+    editor.saved()
+    editor.press("n")
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    stroke(editor, 90)
+    before = editor.ids(project, 0)
+    editor.button("Delete Object 1").click()
+    expect(editor.button("Object 1")).to_be_hidden()
+    editor.drag((120, 50), (120, 130))  # over the deleted one's pixels
+    assert rows(editor, project, 60, 90, 120) == [2, 2, 2]
+    expect(editor.page.get_by_role("alert")).to_have_count(0)
+    editor.press("z")
+    spoken(editor, "Undone: Brush")
+    editor.press("z")
+    spoken(editor, "Undone: Delete Object 1")
+    assert (editor.ids(project, 0) == before).all() and objects(editor, project) == [1, 2]
+    editor.press("2")
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    editor.press("Shift+Z", "Shift+Z")
+    expect(editor.button("Redo")).to_be_disabled()
+    assert rows(editor, project, 60, 90, 120) == [2, 2, 2]
+
+
+def test_an_object_that_another_tab_deleted(tab, project):
+    one, two = tab(), tab()
+    one.open(project)
+    stroke(one, 60)
+    one.saved()
+    one.press("n")
+    expect(one.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    two.open(project)
+    two.button("Delete Object 2").click()
+    expect(one.button("Object 2")).to_be_hidden()
+    stroke(one, 90)
+    expect(one.page.get_by_role("status").filter(has_text="this is Object 1 now")).to_be_visible()
+    assert rows(one, project, 60, 90) == [1, 1]
+    one.page.get_by_label("Keep other objects").check()
+    two.button("Delete Object 1").click()
+    expect(one.button("Object 1")).to_be_hidden()
+    stroke(one, 60)  # where the deleted one was there is nothing to keep
+    assert rows(one, project, 60) == [3]
+
+
+def test_two_tabs_undo_their_own(tab, project):
+    one, two = tab(), tab()
+    one.open(project)
+    stroke(one, 60)
+    one.saved()
+    two.open(project)
+    expect(two.page.locator("#stage[data-masked='true']")).to_be_visible()
+    stroke(two, 120)
+    assert rows(two, project, 60, 120) == [1, 1]
+    one.press("z")  # the stroke that made the frame's first mask
+    spoken(one, "Undone: Brush")
+    assert rows(one, project, 60, 120) == [0, 1]
+    one.press("Shift+Z")
+    spoken(one, "Redone: Brush")
+    assert rows(one, project, 60, 120) == [1, 1]
+    one.press("Shift+Delete")
+    expect(one.button("Undo")).to_have_attribute("title", "Undo: Clear the mask")
+    expect(two.page.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuetext", re.compile("no mask"))
+    stroke(two, 90)
+    two.saved()
+    one.press("z")
+    spoken(one, "Undone: Clear the mask")
+    assert rows(one, project, 60, 90, 120) == [1, 1, 1]
+
+
+def test_two_tabs_draw_at_once(tab, project):
+    one, two = tab(), tab()
+    one.open(project)
+    stroke(one, 60)
+    one.saved()
+    two.open(project)
+    expect(two.page.locator("#stage[data-masked='true']")).to_be_visible()
+    mouse = one.page.mouse
+    mouse.move(*one.point(100, 90))
+    mouse.down()
+    mouse.move(*one.point(140, 90), steps=3)
+    stroke(two, 120)
+    two.saved()
+    mouse.up()
+    assert rows(one, project, 60, 90, 120) == [1, 1, 1]
+    one.press("z")
+    spoken(one, "Undone: Brush")
+    assert rows(one, project, 60, 90, 120) == [1, 0, 1]
+
+
+def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, project, make):
+    """And a stroke that another tab made on it stays."""
+    editor.open(project)
+    stroke(editor, 90)
+    editor.saved()
+    job = server.ask("POST", f"/api/projects/{project}/propagate", {"frame": 0})
+    server.job(job["id"])
+    predicted = editor.ids(project, 2)
+    assert predicted.any()
+    editor.press("ArrowRight", "ArrowRight")
+    editor.at(2)
+    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ids[20:40, 60:130] = 1
+    file = {"name": "mask.png", "mimeType": "image/png", "buffer": make.png(ids)}
+    editor.page.get_by_label("Mask file", exact=True).set_input_files(file)
+    expect(editor.button("Undo")).to_have_attribute("title", "Undo: Load a mask")
+    assert (editor.ids(project, 2) == ids).all()
+    editor.press("z")
+    spoken(editor, "Undone: Load a mask")
+    assert (editor.ids(project, 2) == predicted).all() and editor.given(project) == [0]
+    editor.press("Shift+Z")
+    spoken(editor, "Redone: Load a mask")
+    server.ask("PATCH", f"/api/projects/{project}/masks/2?x=300&y=170", make.png(np.full((4, 4), 1, np.uint8)))
+    editor.press("z")
+    spoken(editor, "Undone: Load a mask")
+    ids = editor.ids(project, 2)
+    assert (ids[170:174, 300:304] == 1).all()
+    ids[170:174, 300:304] = predicted[170:174, 300:304]
+    assert (ids == predicted).all()
+
+
+def test_a_stroke_without_a_connection_is_sent_when_it_is_back(editor, project):
+    editor.open(project)
+    stroke(editor, 60)
+    editor.saved()
+    away = True
+    editor.page.route(re.compile(r"/masks/"), lambda route: route.abort() if away else route.fallback())
+    stroke(editor, 90)
+    expect(editor.page.get_by_role("status").filter(has_text="What you drew is kept here")).to_be_visible()
+    expect(editor.page.locator("#saved")).to_have_text("Saving…")
+    stroke(editor, 120)
+    away = False
+    assert rows(editor, project, 60, 90, 120) == [1, 1, 1]
+    editor.press("z", "z")
+    expect(editor.button("Undo")).to_have_attribute("title", "Undo: Brush")
+    assert rows(editor, project, 60, 90, 120) == [1, 0, 0]
+
+
+def test_a_stroke_that_is_refused_is_not_undone(editor, project):
+    editor.open(project)
+    stroke(editor, 60)
+    editor.saved()
+    no = {"status": 507, "json": {"error": {"code": "no_room", "message": "There is no room on the disk."}}}
+    editor.page.route(re.compile(r"/masks/\d+\?x="), lambda route: route.fulfill(**no))
+    stroke(editor, 90)
+    expect(editor.page.get_by_role("alert")).to_contain_text("There is no room on the disk.")
+    editor.page.unroute(re.compile(r"/masks/\d+\?x="))
+    editor.saved()
+    editor.press("z")
+    spoken(editor, "Undone: Brush")
+    assert editor.given(project) == []
+
+
+def test_escape_stops_a_stroke(editor, project):
+    editor.open(project)
+    mouse = editor.page.mouse
+    mouse.move(*editor.point(100, 90))
+    mouse.down()
+    mouse.move(*editor.point(140, 90), steps=3)
+    editor.press("Escape")
+    mouse.move(*editor.point(180, 90), steps=3)
+    mouse.up()
+    assert editor.given(project) == []
+    stroke(editor, 60)
+    assert rows(editor, project, 60, 90) == [1, 0]
+
+
+def test_polygons_with_corners_close_together(editor, project):
+    """They close by the first corner, a double click, or Enter alone; Z takes the last corner back."""
+    editor.open(project)
+    editor.press("p")
+    angles = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    for x, y in zip(160 + 50 * np.cos(angles), 90 + 50 * np.sin(angles)):
+        editor.click((x, y))
+    editor.press("Enter")
+    inside = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] + 0.5 - np.array([90, 160])[:, None, None])) < 50
+    found = editor.ids(project, 0) == 1
+    assert (found & inside).sum() / (found | inside).sum() > 0.97
+    editor.click((20, 20), (60, 20), (300, 170))
+    editor.press("z")
+    editor.click((60, 60), (20, 60), (20, 20))
+    ids = editor.ids(project, 0)
+    assert (ids[22:58, 22:58] == 1).all() and ids[90, 160] == 1 and ids[160, 290] == 0
+    editor.click((240, 20), (300, 20), (300, 60))
+    editor.page.mouse.dblclick(*editor.point(240, 60))
+    assert (editor.ids(project, 0)[22:58, 242:298] == 1).all()
+    expect(editor.button("Undo")).to_have_attribute("title", "Undo: Polygon")
+
+
+def cut_out(editor, found: np.ndarray | None, png) -> list[dict]:
+    """What GrabCut answers from now on, and what it is asked; None: the real one."""
+    asked: list[dict] = []
+
+    def answer(route):
+        asked.append(json.loads(route.request.post_data))
+        if found is None:
+            return route.fallback()
+        route.fulfill(status=200, content_type="image/png", body=png(found))
+
+    editor.page.unroute_all()
+    editor.page.route(re.compile("grabcut$"), answer)
+    return asked
+
+
+def test_a_box_takes_nothing_away_outside_of_it_and_says_what_it_did_not_find(editor, project, make):
+    editor.open(project)
+    editor.press("x")
+    found = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cut_out(editor, found, make.png)
+    editor.drag((20, 20), (80, 80))
+    expect(editor.page.get_by_role("alert")).to_contain_text("No object was found there")
+    assert editor.given(project) == []
+    found[30:60, 30:60] = 255
+    cut_out(editor, found, make.png)
+    editor.drag((20, 20), (80, 80))
+    assert (editor.ids(project, 0)[30:60, 30:60] == 1).all()
+    found[:] = 0
+    found[100:150, 200:260] = 255
+    cut_out(editor, found, make.png)
+    editor.drag((190, 90), (280, 160))
+    ids = editor.ids(project, 0)
+    assert (ids[30:60, 30:60] == 1).all() and (ids[100:150, 200:260] == 1).all()
+    found[:] = 0
+    found[100:102, 200:202] = 255
+    cut_out(editor, found, make.png)
+    editor.drag((190, 90), (280, 160))
+    expect(editor.page.get_by_role("status").filter(has_text="Only a sliver")).to_be_visible()
+    ids = editor.ids(project, 0)
+    assert (ids[30:60, 30:60] == 1).all() and ids[90:160].sum() == 4
+    editor.press("z")
+    editor.press("Delete")
+    expect(editor.button("Forward")).to_be_disabled()  # nothing is marked there
+
+
+def test_what_is_done_while_an_object_is_cut_out(editor, project, make):
+    """An arrow key loses nothing, a stroke comes after it, a second scribble is asked for, too."""
+    editor.open(project)
+    found = np.zeros((HEIGHT, WIDTH), np.uint8)
+    found[100:150, 200:260] = 255
+    asked = cut_out(editor, found, make.png)
+    held = Held(editor, "POST", r"/objects$")
+    editor.press("x")
+    editor.drag((190, 90), (280, 160))
+    held.wait()
+    editor.press("b")
+    stroke(editor, 60)
+    editor.press("ArrowRight")
+    editor.at(1)
+    held.release()
+    ids = editor.ids(project, 0)
+    assert (ids[100:150, 200:260] == 1).all() and ids[60, 120] == 1 and editor.given(project) == [0]
+    editor.press("s")
+    editor.drag((210, 110), (250, 110))
+    editor.drag((210, 140), (250, 140))
+    editor.saved()
+    assert [len(one.get("strokes") or []) for one in asked] == [0, 1, 2]
+    clean = editor.stage.screenshot()
+    editor.press("z")
+    spoken(editor, "Undone: Scribble")
+    editor.page.mouse.move(1, 1)
+    assert editor.stage.screenshot() != clean
+    editor.drag((210, 120), (250, 120))
+    editor.saved()
+    assert len(asked[-1]["strokes"]) == 1  # those before it are no longer in force
+
+
+@pytest.mark.parametrize("key", ["Shift+Delete", "Delete"])
+def test_what_says_that_nothing_is_there_is_undone(editor, project, key):
+    editor.open(project)
+    stroke(editor, 60)
+    editor.saved()
+    editor.press(key)
+    expect(editor.button("Forward")).to_be_disabled()
+    editor.press("z")
+    expect(editor.button("Forward")).to_be_enabled()
+    assert rows(editor, project, 60) == [1] and editor.given(project) == [0]
