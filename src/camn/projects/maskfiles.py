@@ -106,7 +106,8 @@ class MaskFiles:
             present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
             if undo:
                 stated = stated - (_ids(shown) - present) | undo.absent
-            if undo and stated <= present and (not stated or not undo.given and np.array_equal(ids, self._predicted(index))):
+            nothing = not stated or undo and not undo.given and np.array_equal(ids, self._predicted(index))
+            if undo and nothing and stated <= present:
                 self.clear([index], "given")
             else:
                 self._write_given(index, ids, stated)

@@ -208,7 +208,7 @@ def test_two_tabs_draw_at_once(tab, project):
 def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, project, make):
     """And a stroke that another tab made on it stays."""
     editor.open(project)
-    stroke(editor, 90)
+    editor.mark()
     editor.saved()
     job = server.ask("POST", f"/api/projects/{project}/propagate", {"frame": 0})
     server.job(job["id"])

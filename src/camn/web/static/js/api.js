@@ -79,6 +79,8 @@ export const api = {
 
   /** @param {string} name @returns {Promise<Project>} */
   create: (name) => ask("POST", "/api/projects", { json: { name } }),
+  /** A project of the clip that comes with the package. @returns {Promise<Project>} */
+  sample: () => ask("POST", "/api/sample"),
   /**
    * @param {string} id @param {string} name @param {Blob} file @param {(b: number) => void} progress
    * @param {AbortSignal} signal

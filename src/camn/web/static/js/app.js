@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { find, say } from "./dom.js";
 import { Exports } from "./exports.js";
-import { attempt, note } from "./messages.js";
+import { attempt, note, warn } from "./messages.js";
 import { loadMask, maskChooser, maskKind } from "./maskfile.js";
 import { showObjects } from "./objects.js";
 import { Player } from "./player.js";
@@ -15,6 +15,7 @@ import { Timeline } from "./timeline.js";
 import { showToolbar, TOOLS } from "./toolbar.js";
 import { showTransport } from "./transport.js";
 import { showViews } from "./views.js";
+import { remember, remembered } from "./visit.js";
 
 /** @import {Store} from "./store.js" */
 /** @import {ServerEvent} from "./types.js" */
@@ -43,6 +44,7 @@ export class App {
     });
     listenToPointer(this.stage);
     store.watch(["tool"], () => this.takeTool());
+    store.watch(["projects"], () => this.tellNotes());
     store.watch(["frame", "projectId"], () => this.moved());
   }
 
@@ -63,6 +65,7 @@ export class App {
     });
     session.show(frame);
     session.history.changed.watch(this.historyChanged);
+    session.history.changed.watch(() => remember(id, session.history.done.length));
     session.trackChanged.watch(() => this.trackChanged());
     session.savedChanged.watch((saved) => this.showSaved(saved));
     await session.reload();
@@ -72,7 +75,24 @@ export class App {
     this.stage.open(session);
     this.timeline.lay();
     this.propagation.show();
-    session.project.notes.forEach(note);
+    this.tellNotes();
+    this.tellLost(id);
+  }
+
+  /** What is to be known of the video, once, and as soon as it is: reading may take a while. */
+  tellNotes() {
+    const { session } = this;
+    for (const text of session?.project?.notes ?? []) {
+      if (session?.told.has(text)) continue;
+      session?.told.add(text);
+      warn(text);
+    }
+  }
+
+  /** Undo is of a visit: after a reload it is said that it is gone. @param {string} id */
+  tellLost(id) {
+    if (remembered(id)) note("All that you did is kept. What was done before the page was opened anew, Z cannot undo.");
+    remember(id, 0);
   }
 
   close() {
@@ -106,7 +126,9 @@ export class App {
 
   /** @param {import("./types.js").Job} job */
   heardJob(job) {
+    const before = this.store.state.jobs.find((other) => other.id === job.id);
     this.store.putJob(job);
+    if (before && ["queued", "running"].includes(before.state)) this.propagation.ended(job);
     const { follow, playing, projectId } = this.store.state;
     const shown =
       job.kind === "propagate" && job.project === projectId && job.state === "running" && job.frame !== null;

@@ -151,3 +151,14 @@ export function shrink(map, width, height) {
 
 /** @param {IdMap} map @param {number} id */
 export const has = (map, id) => map.ids.includes(id);
+
+/** @type {WeakMap<IdMap, Uint8Array>} */
+const counted = new WeakMap();
+
+/** Is one of these objects in it? Of a map that is not painted on any more. @param {IdMap} map @param {number[]} objects */
+export function hasAny(map, objects) {
+  const there = counted.get(map) ?? new Uint8Array(256);
+  if (!counted.has(map)) map.ids.forEach((id) => (there[id] = 1));
+  counted.set(map, there);
+  return objects.some((id) => there[id]);
+}

@@ -4,7 +4,7 @@ import { api, ApiError } from "./api.js";
 import { Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { History } from "./history.js";
-import { paintTable } from "./ids.js";
+import { hasAny, paintTable } from "./ids.js";
 import { Masks } from "./masks.js";
 import { note } from "./messages.js";
 import { Signal } from "./signal.js";
@@ -32,6 +32,8 @@ export class Session {
     /** @type {Signal<boolean>} is all that was done with the server? */
     this.savedChanged = new Signal();
     this.pending = 0; // actions that are not
+    /** @type {Set<string>} notes of the project that were told */
+    this.told = new Set();
     /** @type {ServerEvent[]} heard since what is known was asked for: they are newer than the answer */
     this.late = [];
     this.reloading = false;
@@ -175,6 +177,13 @@ export class Session {
       if (!told) note("The server does not answer. What you drew is kept here and sent when it is back.");
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
+  }
+
+  /** Is an object on the frame, as far as is known here? @param {number} frame */
+  marked(frame) {
+    const map = this.masks.get(frame);
+    const objects = this.project.objects.map((one) => one.id);
+    return this.track.has(frame) && (map === undefined || hasAny(map, objects));
   }
 
   /** What painting with an id makes of each id. @param {number} id 0 erases @param {number} object the selected one */
