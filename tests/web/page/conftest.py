@@ -140,11 +140,37 @@ def project(server, clip) -> str:
 
 
 @pytest.fixture
+def marked(server, project, make) -> str:
+    """Two objects on frame 0: a square each."""
+    ids = np.zeros(SIZE, np.uint8)
+    ids[20:60, 20:60], ids[100:140, 200:240] = 1, 2
+    for _ in range(2):
+        server.ask("POST", f"/api/projects/{project}/objects", {})
+    server.ask("PUT", f"/api/projects/{project}/masks/0", make.png(ids))
+    return project
+
+
+@pytest.fixture
 def context(browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()
+
+
+@pytest.fixture
+def screen(browser, server) -> Iterator[Callable[..., Editor]]:
+    """Opens tabs on screens of other kinds: options of a browser's context."""
+    contexts: list[BrowserContext] = []
+
+    def open(**options: Any) -> Editor:
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(PATIENCE)
+        return Editor(contexts[-1].new_page(), server)
+
+    yield open
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture

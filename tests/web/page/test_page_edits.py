@@ -210,7 +210,8 @@ def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, projec
     editor.open(project)
     editor.mark()
     editor.saved()
-    job = server.ask("POST", f"/api/projects/{project}/propagate", {"frame": 0})
+    server.ask("PUT", f"/api/projects/{project}/masks/3", make.png(np.zeros((HEIGHT, WIDTH), np.uint8)))
+    job = server.ask("POST", f"/api/projects/{project}/propagate", {"frame": 0, "until": "given"})
     server.job(job["id"])
     predicted = editor.ids(project, 2)
     assert predicted.any()
@@ -224,7 +225,7 @@ def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, projec
     assert (editor.ids(project, 2) == ids).all()
     editor.press("z")
     spoken(editor, "Undone: Load a mask")
-    assert (editor.ids(project, 2) == predicted).all() and editor.given(project) == [0]
+    assert (editor.ids(project, 2) == predicted).all() and editor.given(project) == [0, 3]
     editor.press("Shift+Z")
     spoken(editor, "Redone: Load a mask")
     server.ask("PATCH", f"/api/projects/{project}/masks/2?x=300&y=170", make.png(np.full((4, 4), 1, np.uint8)))

@@ -8,6 +8,8 @@ import { Wheel } from "./wheel.js";
 /** @import {Point} from "./ids.js" */
 /** @import {Stage} from "./stage.js" */
 
+const STILL = 10; // CSS pixels
+
 /** @param {Stage} stage */
 export function listenToPointer(stage) {
   const { canvas } = stage;
@@ -38,6 +40,8 @@ class Hand {
     this.points = new Map();
     /** @type {"draw" | "pan" | "pinch" | null} */
     this.does = null;
+    /** @type {PointerEvent | null} a finger's, which may be the first one of two: it draws when it has moved, or is up */
+    this.finger = null;
   }
 
   /** @param {PointerEvent} event */
@@ -52,12 +56,14 @@ class Hand {
     this.points.set(event.pointerId, at(stage.canvas, event));
     if (another) this.pinch();
     else if (event.button === 1 || event.altKey || stage.grabbing) this.does = "pan";
+    else if (event.pointerType === "touch") this.finger = event;
     else this.draw(event);
   }
 
   /** @param {PointerEvent} event */
   draw(event) {
     const { stage } = this;
+    this.finger = null;
     this.does = "draw";
     stage.drawing = true;
     stage.store.set({ playing: false, follow: false }); // the frame must not go away
@@ -68,6 +74,7 @@ class Hand {
   /** A second finger: what the first one has drawn was no stroke. */
   pinch() {
     if (this.does === "draw") this.stage.tool?.takeBack();
+    this.finger = null;
     this.stage.drawing = false;
     this.does = "pinch";
     this.stage.redraw();
@@ -83,6 +90,8 @@ class Hand {
       return;
     }
     const now = at(canvas, event);
+    if (this.finger && Math.hypot(now[0] - before[0], now[1] - before[1]) < STILL) return;
+    if (this.finger) this.draw(this.finger);
     if (this.does === "draw") {
       const all = event.getCoalescedEvents?.() ?? [];
       stage.tool?.move((all.length ? all : [event]).map((one) => viewport.toImage(at(canvas, one))));
@@ -107,6 +116,8 @@ class Hand {
   up(event, cancelled) {
     if (!this.points.delete(event.pointerId)) return;
     const { stage } = this;
+    if (this.finger && !cancelled) this.draw(this.finger);
+    this.finger = null;
     if (this.does === "draw") {
       stage.drawing = false;
       if (cancelled) stage.tool?.cancel();
