@@ -123,6 +123,21 @@ def test_an_undo_takes_back_its_own_pixels_alone_and_what_they_said(tmp_path):
     assert 0 not in files.given
 
 
+def test_an_undo_of_what_others_took_away_changes_nothing(tmp_path):
+    files = MaskFiles(tmp_path, (1, 2))
+    files.predict(0, np.array([[1, 0]], np.uint8), Predicted({1: 0.5}))
+    new, anything = np.array([[LEAVE, 2]], np.uint8), np.full((1, 2), LEAVE, np.uint8)
+    files.give(0, np.array([[1, 1]], np.uint8))
+    before = files.change(0, Change(new, anything))
+    files.clear([0], "given")
+    files.change(0, Change(np.array([[LEAVE, 1]], np.uint8), new), before)
+    assert 0 not in files.given  # what the network says is nobody's word
+    files.change(0, Change(new, np.array([[LEAVE, 7]], np.uint8)))
+    assert 0 not in files.given
+    files.change(0, Change(anything, anything), Before(True, frozenset({3})))  # "clear", taken back
+    assert files.given[0].stated == {1, 3}
+
+
 def test_pixels_of_deleted_objects_stay(tmp_path):
     files = MaskFiles(tmp_path, (1, 4))
     files.give(0, np.array([[1, 1, 2, 0]], np.uint8))

@@ -21,16 +21,25 @@ class Change:
 
     def back_to(self, ids: np.ndarray) -> Change:
         """The same pixels, to what they are in ids (H, W)."""
-        part = ids[self.top : self.top + self.ids.shape[0], self.left : self.left + self.ids.shape[1]]
-        return replace(self, ids=np.where(self.ids == LEAVE, LEAVE, part).astype(np.uint8))
+        return replace(self, ids=np.where(self.ids == LEAVE, LEAVE, self._part(ids)).astype(np.uint8))
+
+    @property
+    def empty(self) -> bool:
+        return bool((self.ids == LEAVE).all())
+
+    def on(self, shown: np.ndarray) -> Change:
+        """Without the pixels where something else is shown by now; shown (H, W)."""
+        there = (self.over == LEAVE) | (self.over == self._part(shown))
+        return replace(self, ids=np.where(there, self.ids, LEAVE).astype(np.uint8))
 
     def made(self, shown: np.ndarray) -> np.ndarray:
         """What it makes of the shown ids (H, W)."""
         ids = shown.copy()
-        part = ids[self.top : self.top + self.ids.shape[0], self.left : self.left + self.ids.shape[1]]
-        where = (self.ids != LEAVE) & ((self.over == LEAVE) | (self.over == part))
-        part[where] = self.ids[where]
+        np.copyto(self._part(ids), self.ids, where=self.ids != LEAVE)
         return ids
+
+    def _part(self, ids: np.ndarray) -> np.ndarray:
+        return ids[self.top : self.top + self.ids.shape[0], self.left : self.left + self.ids.shape[1]]
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,10 @@ class MaskFiles:
         with self._lock:
             before, shown = self.before(index), self.read_shown(index)
             shown = np.zeros(self._size, np.uint8) if shown is None else shown
-            if undo and not undo.given:
-                change = change.back_to(self._predicted(index))
-            ids = change.made(shown)
+            here = change.on(shown)
+            if here.empty and not change.empty:
+                return before  # others have painted over all of it
+            ids = (here.back_to(self._predicted(index)) if undo and not undo.given else here).made(shown)
             present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
             if undo:
                 stated = stated - (_ids(shown) - present) | undo.absent

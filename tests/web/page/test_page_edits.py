@@ -114,6 +114,32 @@ def test_a_new_object_is_painted_with_before_it_is_answered(editor, project):
     assert objects(editor, project) == [1, 2, 3]
 
 
+def test_what_was_painted_last_is_there_before_it_is_deleted_or_propagated(editor, project):
+    editor.open(project)
+    stroke(editor, 60)
+    editor.saved()
+    editor.press("n")
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    held = Held(editor, "PATCH", r"/masks/")
+    given = []
+
+    def propagate(route):
+        given.append(editor.server.call("GET", f"/api/projects/{project}/masks/0").ids[90, 120])
+        route.abort()
+
+    editor.page.route(re.compile("/propagate$"), propagate)
+    stroke(editor, 90)
+    held.wait()
+    editor.press("f")
+    editor.button("Delete Object 2").click()
+    held.release()
+    expect(editor.button("Object 2")).to_be_hidden()
+    assert given == [2] and rows(editor, project, 60, 90) == [1, 0]
+    editor.press("z")
+    expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
+    assert rows(editor, project, 60, 90) == [1, 2]
+
+
 def test_painting_beside_a_deleted_object(editor, project):
     """What it had on the frame comes back with it, and it comes back to its place."""
     editor.open(project)

@@ -91,11 +91,11 @@ export class Exports {
     return attempt(async () => {
       const session = this.session();
       if (!session || this.active(kind)) return;
+      await session.sent;
       const { given, predicted } = session.track;
       if (!given.size && !predicted.size) throw new Error(NO_MASK);
       const objects = await this.which(session);
       if (!objects) return;
-      await session.masks.queue;
       const { opacity } = this.store.state;
       const wish = { kind, ...(wishes.includes("opacity") && { opacity }), ...objects };
       const job = await api.export(session.id, wish);

@@ -30,8 +30,8 @@ export function paintTable(id, object, protect, objects) {
 export const whole = ({ width, height }) => ({ x: 0, y: 0, width, height });
 
 /**
- * @param {{width: number, height: number}} map @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1
- * @returns {Rect} clipped
+ * @param {{width: number, height: number}} map @param {number} x0 @param {number} y0
+ * @param {number} x1 @param {number} y1 @returns {Rect} clipped
  */
 export function clip(map, x0, y0, x1, y1) {
   const [left, top] = [Math.max(0, Math.floor(x0)), Math.max(0, Math.floor(y0))];
@@ -155,7 +155,7 @@ export const has = (map, id) => map.ids.includes(id);
 /** @type {WeakMap<IdMap, Uint8Array>} */
 const counted = new WeakMap();
 
-/** Is one of these objects in it? Of a map that is not painted on any more. @param {IdMap} map @param {number[]} objects */
+/** Is one of these objects in it? Not of a map that is painted on. @param {IdMap} map @param {number[]} objects */
 export function hasAny(map, objects) {
   const there = counted.get(map) ?? new Uint8Array(256);
   if (!counted.has(map)) map.ids.forEach((id) => (there[id] = 1));

@@ -35,7 +35,7 @@ function bindings(app) {
     "shift+d": () => jump(app.session, -1),
     "[": resize(1 / 1.2),
     "]": resize(1.2),
-    n: () => attempt(() => app.session?.addObject()),
+    n: () => attempt(() => app.session?.objects.add()),
     delete: () => app.eraseObject(),
     "shift+delete": () => app.clearFrame(),
     l: () => app.chooseMask(),

@@ -47,7 +47,7 @@ const fits = (file, one) =>
 /** @param {Session} session @param {File} file */
 export async function loadMask(session, file) {
   const { frame } = session.store.state;
-  await session.masks.queue;
+  await session.sent;
   const before = await givenMasks(session, frame, maskKind(session.store, file)?.several ?? true);
   const loaded = await send(session, frame, file);
   if (!loaded) return;

@@ -15,6 +15,7 @@ import { decode, encode } from "./png.js";
 /** @import {Before, Changed} from "./types.js" */
 
 const MOST_BYTES = 192 << 20;
+const NOT_HERE = "The mask of this frame could not be fetched, so nothing was changed. Try again.";
 
 export class Masks {
   /**
@@ -92,8 +93,13 @@ export class Masks {
    * @param {number} frame @param {number} width @param {number} height @returns {Promise<IdMap>}
    */
   async load(frame, width, height) {
-    await this.want(frame);
-    return this.get(frame) ?? blank(width, height);
+    for (let tries = 0; tries < 3; tries++) {
+      await this.want(frame);
+      const map = this.get(frame);
+      if (map) return map;
+      if (!this.track.has(frame)) return blank(width, height);
+    }
+    throw new Error(NOT_HERE); // to begin from nothing would be wrong
   }
 
   /** Somebody changed this frame's mask; an echo of ours tells nothing new. @param {number} frame */

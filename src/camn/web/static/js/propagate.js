@@ -115,7 +115,7 @@ export class Propagation {
       const session = this.session();
       if (!session) return;
       this.store.set({ follow: true, playing: false });
-      await session.masks.queue; // what was painted is there before
+      await session.sent; // what was painted is there before
       this.store.addJob(await api.propagate(session.id, wish));
     });
   }

@@ -1,6 +1,7 @@
 /** The open project: its frames, masks, track, and what was done to it. */
 
 import { api, ApiError } from "./api.js";
+import { Objects } from "./cast.js";
 import { Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { History } from "./history.js";
@@ -13,7 +14,6 @@ import { Track } from "./track.js";
 /** @import {Rect} from "./ids.js" */
 /** @import {Store} from "./store.js" */
 /** @import {Obj, Project, ServerEvent} from "./types.js" */
-/** @typedef {{beside: number | null, made: Promise<Obj>}} Adding beside: the object that was selected meanwhile */
 
 const RETRY = 1000; // milliseconds
 
@@ -37,8 +37,6 @@ export class Session {
     /** @type {ServerEvent[]} heard since what is known was asked for: they are newer than the answer */
     this.late = [];
     this.reloading = false;
-    /** @type {Adding | null} the newest object, while it is being made */
-    this.adding = null;
     /** @type {number | null} the frame that a propagation came to last, and that is to be shown */
     this.ahead = null;
     this.following = false;
@@ -51,6 +49,7 @@ export class Session {
     );
     this.history = new History();
     this.edits = new Edits(this);
+    this.objects = new Objects(this);
     this.maskChanged.watch(() => {
       this.trackChanged.tell();
       this.savedChanged.tell(this.saved);
@@ -74,7 +73,12 @@ export class Session {
 
   /** The end of all that was begun so far. */
   get settled() {
-    return Promise.allSettled([this.adding?.made, this.edits.turn]);
+    return Promise.allSettled([this.objects.adding?.made, this.edits.turn]);
+  }
+
+  /** The same, and all of it has come to the server. */
+  get sent() {
+    return this.settled.then(() => this.masks.queue);
   }
 
   /** Does what ends with a change on the server. @param {() => Promise<unknown>} action */
@@ -190,95 +194,6 @@ export class Session {
   table(id, object) {
     const objects = this.project.objects.map((one) => one.id);
     return paintTable(id, object, this.store.state.protect, objects);
-  }
-
-  /**
-   * The selected object: of one that is being made, that; a new one if there is none.
-   * @returns {Promise<Obj>}
-   */
-  async needObject() {
-    const { object } = this.store.state;
-    if (this.adding && this.adding.beside === object) return this.adding.made;
-    const known = this.object ?? this.project.objects[0];
-    if (!known) return this.addObject();
-    if (object !== null && known.id !== object) note(`The object that was selected is gone: this is ${known.name} now.`);
-    this.store.set({ object: known.id });
-    return known;
-  }
-
-  /** @returns {Promise<Obj>} */
-  addObject() {
-    const adding = { beside: this.store.state.object, made: this.makeObject() };
-    this.adding = adding;
-    adding.made
-      .then(({ id }) => this.select(id, adding))
-      .catch(() => {})
-      .finally(() => {
-        if (this.adding === adding) this.adding = null;
-      });
-    return adding.made;
-  }
-
-  /** A new object, unless the user has chosen another one meanwhile. @param {number} id @param {Adding} adding */
-  select(id, adding) {
-    if (this.store.state.object !== adding.beside) return;
-    if (this.adding && this.adding !== adding && this.adding.beside === adding.beside) this.adding.beside = id;
-    this.store.set({ object: id });
-  }
-
-  /** @returns {Promise<Obj>} */
-  async makeObject() {
-    const object = await api.addObject(this.id, {});
-    this.known(object.id, object);
-    this.history.push({
-      label: `Add ${object.name}`,
-      undo: () => this.dropObject(object),
-      redo: () => this.restoreObject(object),
-    });
-    return object;
-  }
-
-  /** @param {Obj} from @param {Obj} to */
-  async changeObject(from, to) {
-    await api.putObject(this.id, to);
-    this.history.push({
-      label: `Change ${from.name}`,
-      undo: () => api.putObject(this.id, from),
-      redo: () => api.putObject(this.id, to),
-    });
-  }
-
-  /** @param {Obj} object */
-  async removeObject(object) {
-    await this.dropObject(object);
-    this.history.push({
-      label: `Delete ${object.name}`,
-      undo: () => this.restoreObject(object),
-      redo: () => this.dropObject(object),
-    });
-  }
-
-  /** Its neighbour is selected. @param {Obj} object */
-  async dropObject(object) {
-    const at = this.project.objects.findIndex((one) => one.id === object.id);
-    await api.removeObject(this.id, object.id);
-    this.known(object.id, null);
-    const { objects } = this.project;
-    if (this.store.state.object === object.id) this.store.set({ object: (objects[at] ?? objects.at(-1))?.id ?? null });
-  }
-
-  /** @param {Obj} object */
-  async restoreObject(object) {
-    await api.putObject(this.id, object);
-    this.known(object.id, object);
-    this.store.set({ object: object.id });
-  }
-
-  /** What the event will tell, too: an object that there is, or is no more. @param {number} id @param {Obj | null} now */
-  known(id, now) {
-    const objects = this.project.objects.filter((one) => one.id !== id);
-    if (now) objects.push(now);
-    this.store.putProject({ ...this.project, objects: objects.sort((a, b) => a.id - b.id) });
   }
 
   close() {

@@ -75,7 +75,7 @@ export class Box extends Tool {
     this.asked = corners;
     const rect = clip(this.session.project, ...corners);
     const how = { label: "Box", within: box.keep ? null : rect, least: SLIVER * rect.width * rect.height };
-    const work = () => grab(this, () => ({ box: corners }), this.session.needObject(), how);
+    const work = () => grab(this, () => ({ box: corners }), this.session.objects.need(), how);
     this.attempt("Cutting the object out…", work).finally(() => {
       this.asked = null;
       this.context.redraw();

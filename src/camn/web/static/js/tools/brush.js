@@ -35,7 +35,7 @@ export class Brush extends Tool {
 
   /** Points that come before the mask is here wait for it. @param {Stroke} begun @param {number} frame */
   async begin(begun, frame) {
-    const needed = begun.erases ? Promise.resolve(this.session.object) : this.session.needObject();
+    const needed = begun.erases ? Promise.resolve(this.session.object) : this.session.objects.need();
     const edit = await this.session.edits.begin(frame, needed); // its turn is taken now, before it has an object
     const object = await needed;
     begun.table = this.session.table(begun.erases ? 0 : (object?.id ?? 0), object?.id ?? 0);

@@ -58,7 +58,7 @@ export class Polygon extends Tool {
   /** @param {Point[]} points @param {boolean} erases */
   async fill(points, erases) {
     const { frame } = this.store.state; // the user may go on before the object is made
-    const needed = this.session.needObject();
+    const needed = this.session.objects.need();
     const edit = await this.session.edits.begin(frame, needed);
     const { id } = await needed;
     const table = this.session.table(erases ? 0 : id, id);

@@ -54,7 +54,7 @@ export class Scribble extends Tool {
   /** @param {Stroke} last @param {Stroke[]} strokes all of them */
   async ask(last, strokes) {
     const { frame } = this.store.state;
-    const needed = this.session.needObject();
+    const needed = this.session.objects.need();
     const within = whole(this.session.project);
     needed.then(
       ({ id }) => this.strokes.includes(last) && (this.of = `${frame}/${id}`),
