@@ -19,6 +19,7 @@ PATIENCE = 120_000  # milliseconds: a busy machine is no failure
 expect.set_options(timeout=PATIENCE)
 DEMO = Path(camn.__file__).parent / "assets" / "demo" / "bigbuckbunny.mp4"
 FIRST, FRAMES, SIZE = 100, 20, (180, 320)
+VIEWPORT = {"width": 1280, "height": 800}
 MARGIN = 12  # around the frame that is fitted into the stage, in CSS pixels
 NETWORK = ("--model", "camn-mobile", "--short-side", "96", "--threads", "1")
 
@@ -108,6 +109,21 @@ class Editor:
         self.saved()
         return self.server.call("GET", f"/api/projects/{project}/masks/{frame}?kind={kind}").ids
 
+    def stroke(self, y: int) -> None:
+        """With the tool in hand, from left to right."""
+        self.drag((100, y), (140, y))
+
+    def rows(self, project: str, *at: int) -> list[int]:
+        """Of frame 0, ids in the middle of strokes along these rows."""
+        ids = self.ids(project, 0)
+        return [int(ids[y, 120]) for y in at]
+
+    def spoken(self, text: str) -> None:
+        expect(self.page.locator("#spoken")).to_have_text(text)
+
+    def objects(self, project: str) -> list[int]:
+        return [one["id"] for one in self.server.ask("GET", f"/api/projects/{project}")["objects"]]
+
     def given(self, project: str) -> list[int]:
         self.saved()
         return self.server.ask("GET", f"/api/projects/{project}")["given"]
@@ -152,7 +168,7 @@ def marked(server, project, make) -> str:
 
 @pytest.fixture
 def context(browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context = browser.new_context(viewport=VIEWPORT, accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()
@@ -160,11 +176,12 @@ def context(browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def screen(browser, server) -> Iterator[Callable[..., Editor]]:
-    """Opens tabs on screens of other kinds: options of a browser's context."""
+    """Opens tabs in windows of their own, also on screens of other kinds: options of a browser's context. (Of two tabs
+    in one window that behind is slow to take input.)"""
     contexts: list[BrowserContext] = []
 
     def open(**options: Any) -> Editor:
-        contexts.append(browser.new_context(**options))
+        contexts.append(browser.new_context(**{"viewport": VIEWPORT, **options}))
         contexts[-1].set_default_timeout(PATIENCE)
         return Editor(contexts[-1].new_page(), server)
 

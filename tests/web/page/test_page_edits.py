@@ -1,4 +1,4 @@
-"""Marks that come in each other's way: in one tab faster than the server, in two tabs at once, without a connection."""
+"""Marks that come in each other's way: faster than the server, beside deleted objects, without a connection."""
 
 import json
 import re
@@ -10,34 +10,17 @@ from playwright.sync_api import expect
 HEIGHT, WIDTH = 180, 320
 
 
-def objects(editor, project: str) -> list[int]:
-    return [one["id"] for one in editor.server.ask("GET", f"/api/projects/{project}")["objects"]]
-
-
-def rows(editor, project: str, *at: int, frame: int = 0) -> list[int]:
-    """Ids in the middle of the strokes along these rows."""
-    ids = editor.ids(project, frame)
-    return [int(ids[y, 120]) for y in at]
-
-
-def stroke(editor, y: int) -> None:
-    editor.drag((100, y), (140, y))
-
-
-def spoken(editor, text: str) -> None:
-    expect(editor.page.locator("#spoken")).to_have_text(text)
-
-
 class Held:
-    """Answers to some requests of a tab that come when a test lets them; the server has done what was asked before."""
+    """Answers to some requests of a tab that come when a test lets them; the server has done what was asked before.
+    late: the requests themselves."""
 
-    def __init__(self, editor, method: str, path: str):
+    def __init__(self, editor, method: str, path: str, late: bool = False):
         self.page, self.waiting, self.open = editor.page, [], False
 
         def hold(route):
             if route.request.method != method or self.open:
                 return route.fallback()
-            self.waiting.append((route, route.fetch()))
+            self.waiting.append((route, None if late else route.fetch()))
 
         self.page.route(re.compile(path), hold)
 
@@ -51,7 +34,7 @@ class Held:
     def release(self) -> None:
         self.open = True
         for route, answer in self.waiting:
-            route.fulfill(response=answer)
+            route.fulfill(response=answer) if answer else route.continue_()
         self.waiting = []
 
 
@@ -59,68 +42,68 @@ def test_strokes_keep_their_order_where_the_object_is_told_of_before_it_is_answe
     """The server's event of the first object comes first: a stroke that begins then comes after the first one."""
     editor.open(project)
     held = Held(editor, "POST", r"/objects$")
-    stroke(editor, 60)
+    editor.stroke(60)
     held.wait()
     expect(editor.button("Object 1")).to_be_visible()
-    stroke(editor, 90)
-    stroke(editor, 120)
+    editor.stroke(90)
+    editor.stroke(120)
     held.release()
-    assert rows(editor, project, 60, 90, 120) == [1, 1, 1]
+    assert editor.rows(project, 60, 90, 120) == [1, 1, 1]
     for left in ([1, 1, 0], [1, 0, 0]):
         editor.press("z")
-        spoken(editor, "Undone: Brush")
-        assert rows(editor, project, 60, 90, 120) == left
+        editor.spoken("Undone: Brush")
+        assert editor.rows(project, 60, 90, 120) == left
     editor.press("z")
     expect(editor.button("Undo")).to_have_attribute("title", "Undo: Add Object 1")
     assert editor.given(project) == []
     editor.press("z")
-    spoken(editor, "Undone: Add Object 1")
-    assert objects(editor, project) == []
+    editor.spoken("Undone: Add Object 1")
+    assert editor.objects(project) == []
     editor.press(*["Shift+Z"] * 4)
     expect(editor.button("Redo")).to_be_disabled()
-    assert rows(editor, project, 60, 90, 120) == [1, 1, 1]
+    assert editor.rows(project, 60, 90, 120) == [1, 1, 1]
     expect(editor.page.get_by_role("alert")).to_have_count(0)
 
 
 def test_an_undo_waits_for_what_it_takes_back(editor, project):
     editor.open(project)
     held = Held(editor, "POST", r"/objects$")
-    stroke(editor, 60)
+    editor.stroke(60)
     held.wait()
     editor.press("z")
     held.release()
-    spoken(editor, "Undone: Brush")
-    assert editor.given(project) == [] and objects(editor, project) == [1]
+    editor.spoken("Undone: Brush")
+    assert editor.given(project) == [] and editor.objects(project) == [1]
 
 
 def test_a_new_object_is_painted_with_before_it_is_answered(editor, project):
     editor.open(project)
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     held = Held(editor, "POST", r"/objects$")
     editor.press("n")
     held.wait()
-    stroke(editor, 90)
+    editor.stroke(90)
     held.release()
-    assert rows(editor, project, 60, 90) == [1, 2]
+    assert editor.rows(project, 60, 90) == [1, 2]
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
     held.open = False
     editor.press("n", "1")  # another one is chosen while it is made
     held.wait()
-    stroke(editor, 120)
+    editor.stroke(120)
     held.release()
-    assert rows(editor, project, 60, 90, 120) == [1, 2, 1]
+    assert editor.rows(project, 60, 90, 120) == [1, 2, 1]
     expect(editor.button("Object 1")).to_have_attribute("aria-pressed", "true")
-    assert objects(editor, project) == [1, 2, 3]
+    assert editor.objects(project) == [1, 2, 3]
 
 
 def test_what_was_painted_last_is_there_before_it_is_deleted_or_propagated(editor, project):
     editor.open(project)
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     editor.press("n")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
-    held = Held(editor, "PATCH", r"/masks/")
+    held = Held(editor, "PATCH", r"/masks/", late=True)
     given = []
 
     def propagate(route):
@@ -128,107 +111,42 @@ def test_what_was_painted_last_is_there_before_it_is_deleted_or_propagated(edito
         route.abort()
 
     editor.page.route(re.compile("/propagate$"), propagate)
-    stroke(editor, 90)
+    editor.stroke(90)
     held.wait()
     editor.press("f")
     editor.button("Delete Object 2").click()
     held.release()
     expect(editor.button("Object 2")).to_be_hidden()
-    assert given == [2] and rows(editor, project, 60, 90) == [1, 0]
+    assert given == [2] and editor.rows(project, 60, 90) == [1, 0]
     editor.press("z")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
-    assert rows(editor, project, 60, 90) == [1, 2]
+    assert editor.rows(project, 60, 90) == [1, 2]
 
 
 def test_painting_beside_a_deleted_object(editor, project):
     """What it had on the frame comes back with it, and it comes back to its place."""
     editor.open(project)
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     editor.press("n")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
-    stroke(editor, 90)
+    editor.stroke(90)
     before = editor.ids(project, 0)
     editor.button("Delete Object 1").click()
     expect(editor.button("Object 1")).to_be_hidden()
     editor.drag((120, 50), (120, 130))  # over the deleted one's pixels
-    assert rows(editor, project, 60, 90, 120) == [2, 2, 2]
+    assert editor.rows(project, 60, 90, 120) == [2, 2, 2]
     expect(editor.page.get_by_role("alert")).to_have_count(0)
     editor.press("z")
-    spoken(editor, "Undone: Brush")
+    editor.spoken("Undone: Brush")
     editor.press("z")
-    spoken(editor, "Undone: Delete Object 1")
-    assert (editor.ids(project, 0) == before).all() and objects(editor, project) == [1, 2]
+    editor.spoken("Undone: Delete Object 1")
+    assert (editor.ids(project, 0) == before).all() and editor.objects(project) == [1, 2]
     editor.press("2")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
     editor.press("Shift+Z", "Shift+Z")
     expect(editor.button("Redo")).to_be_disabled()
-    assert rows(editor, project, 60, 90, 120) == [2, 2, 2]
-
-
-def test_an_object_that_another_tab_deleted(tab, project):
-    one, two = tab(), tab()
-    one.open(project)
-    stroke(one, 60)
-    one.saved()
-    one.press("n")
-    expect(one.button("Object 2")).to_have_attribute("aria-pressed", "true")
-    two.open(project)
-    two.button("Delete Object 2").click()
-    expect(one.button("Object 2")).to_be_hidden()
-    stroke(one, 90)
-    expect(one.page.get_by_role("status").filter(has_text="this is Object 1 now")).to_be_visible()
-    assert rows(one, project, 60, 90) == [1, 1]
-    one.page.get_by_label("Keep other objects").check()
-    two.button("Delete Object 1").click()
-    expect(one.button("Object 1")).to_be_hidden()
-    stroke(one, 60)  # where the deleted one was there is nothing to keep
-    assert rows(one, project, 60) == [3]
-
-
-def test_two_tabs_undo_their_own(tab, project):
-    one, two = tab(), tab()
-    one.open(project)
-    stroke(one, 60)
-    one.saved()
-    two.open(project)
-    expect(two.page.locator("#stage[data-masked='true']")).to_be_visible()
-    stroke(two, 120)
-    assert rows(two, project, 60, 120) == [1, 1]
-    one.press("z")  # the stroke that made the frame's first mask
-    spoken(one, "Undone: Brush")
-    assert rows(one, project, 60, 120) == [0, 1]
-    one.press("Shift+Z")
-    spoken(one, "Redone: Brush")
-    assert rows(one, project, 60, 120) == [1, 1]
-    one.press("Shift+Delete")
-    expect(one.button("Undo")).to_have_attribute("title", "Undo: Clear the mask")
-    expect(two.page.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuetext", re.compile("no mask"))
-    stroke(two, 90)
-    two.saved()
-    one.press("z")
-    spoken(one, "Undone: Clear the mask")
-    assert rows(one, project, 60, 90, 120) == [1, 1, 1]
-
-
-def test_two_tabs_draw_at_once(tab, project):
-    one, two = tab(), tab()
-    one.open(project)
-    stroke(one, 60)
-    one.saved()
-    two.open(project)
-    expect(two.page.locator("#stage[data-masked='true']")).to_be_visible()
-    mouse = one.page.mouse
-    mouse.move(*one.point(100, 90))
-    mouse.down()
-    mouse.move(*one.point(140, 90), steps=3)
-    stroke(two, 120)
-    two.saved()
-    mouse.up()
-    assert rows(one, project, 60, 90, 120) == [1, 1, 1]
-    one.press("z")
-    spoken(one, "Undone: Brush")
-    assert rows(one, project, 60, 90, 120) == [1, 0, 1]
+    assert editor.rows(project, 60, 90, 120) == [2, 2, 2]
 
 
 def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, project, make):
@@ -250,13 +168,13 @@ def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, projec
     expect(editor.button("Undo")).to_have_attribute("title", "Undo: Load a mask")
     assert (editor.ids(project, 2) == ids).all()
     editor.press("z")
-    spoken(editor, "Undone: Load a mask")
+    editor.spoken("Undone: Load a mask")
     assert (editor.ids(project, 2) == predicted).all() and editor.given(project) == [0, 3]
     editor.press("Shift+Z")
-    spoken(editor, "Redone: Load a mask")
+    editor.spoken("Redone: Load a mask")
     server.ask("PATCH", f"/api/projects/{project}/masks/2?x=300&y=170", make.png(np.full((4, 4), 1, np.uint8)))
     editor.press("z")
-    spoken(editor, "Undone: Load a mask")
+    editor.spoken("Undone: Load a mask")
     ids = editor.ids(project, 2)
     assert (ids[170:174, 300:304] == 1).all()
     ids[170:174, 300:304] = predicted[170:174, 300:304]
@@ -265,33 +183,33 @@ def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, projec
 
 def test_a_stroke_without_a_connection_is_sent_when_it_is_back(editor, project):
     editor.open(project)
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     away = True
     editor.page.route(re.compile(r"/masks/"), lambda route: route.abort() if away else route.fallback())
-    stroke(editor, 90)
+    editor.stroke(90)
     expect(editor.page.get_by_role("status").filter(has_text="What you drew is kept here")).to_be_visible()
     expect(editor.page.locator("#saved")).to_have_text("Saving…")
-    stroke(editor, 120)
+    editor.stroke(120)
     away = False
-    assert rows(editor, project, 60, 90, 120) == [1, 1, 1]
+    assert editor.rows(project, 60, 90, 120) == [1, 1, 1]
     editor.press("z", "z")
     expect(editor.button("Undo")).to_have_attribute("title", "Undo: Brush")
-    assert rows(editor, project, 60, 90, 120) == [1, 0, 0]
+    assert editor.rows(project, 60, 90, 120) == [1, 0, 0]
 
 
 def test_a_stroke_that_is_refused_is_not_undone(editor, project):
     editor.open(project)
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     no = {"status": 507, "json": {"error": {"code": "no_room", "message": "There is no room on the disk."}}}
     editor.page.route(re.compile(r"/masks/\d+\?x="), lambda route: route.fulfill(**no))
-    stroke(editor, 90)
+    editor.stroke(90)
     expect(editor.page.get_by_role("alert")).to_contain_text("There is no room on the disk.")
     editor.page.unroute(re.compile(r"/masks/\d+\?x="))
     editor.saved()
     editor.press("z")
-    spoken(editor, "Undone: Brush")
+    editor.spoken("Undone: Brush")
     assert editor.given(project) == []
 
 
@@ -305,21 +223,21 @@ def test_escape_stops_a_stroke(editor, project):
     mouse.move(*editor.point(180, 90), steps=3)
     mouse.up()
     assert editor.given(project) == []
-    stroke(editor, 60)
-    assert rows(editor, project, 60, 90) == [1, 0]
+    editor.stroke(60)
+    assert editor.rows(project, 60, 90) == [1, 0]
 
 
 def test_polygons_with_corners_close_together(editor, project):
     """They close by the first corner, a double click, or Enter alone; Z takes the last corner back."""
     editor.open(project)
     editor.press("p")
-    angles = np.linspace(0, 2 * np.pi, 90, endpoint=False)
-    for x, y in zip(160 + 50 * np.cos(angles), 90 + 50 * np.sin(angles)):
+    angles = np.linspace(0, 2 * np.pi, 50, endpoint=False)
+    for x, y in zip(160 + 20 * np.cos(angles), 90 + 20 * np.sin(angles)):
         editor.click((x, y))
     editor.press("Enter")
-    inside = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] + 0.5 - np.array([90, 160])[:, None, None])) < 50
+    inside = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] + 0.5 - np.array([90, 160])[:, None, None])) < 20
     found = editor.ids(project, 0) == 1
-    assert (found & inside).sum() / (found | inside).sum() > 0.97
+    assert (found & inside).sum() / (found | inside).sum() > 0.95
     editor.click((20, 20), (60, 20), (300, 170))
     editor.press("z")
     editor.click((60, 60), (20, 60), (20, 20))
@@ -387,7 +305,7 @@ def test_what_is_done_while_an_object_is_cut_out(editor, project, make):
     editor.drag((190, 90), (280, 160))
     held.wait()
     editor.press("b")
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.press("ArrowRight")
     editor.at(1)
     held.release()
@@ -400,7 +318,7 @@ def test_what_is_done_while_an_object_is_cut_out(editor, project, make):
     assert [len(one.get("strokes") or []) for one in asked] == [0, 1, 2]
     clean = editor.stage.screenshot()
     editor.press("z")
-    spoken(editor, "Undone: Scribble")
+    editor.spoken("Undone: Scribble")
     editor.page.mouse.move(1, 1)
     assert editor.stage.screenshot() != clean
     editor.drag((210, 120), (250, 120))
@@ -411,10 +329,10 @@ def test_what_is_done_while_an_object_is_cut_out(editor, project, make):
 @pytest.mark.parametrize("key", ["Shift+Delete", "Delete"])
 def test_what_says_that_nothing_is_there_is_undone(editor, project, key):
     editor.open(project)
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     editor.press(key)
     expect(editor.button("Forward")).to_be_disabled()
     editor.press("z")
     expect(editor.button("Forward")).to_be_enabled()
-    assert rows(editor, project, 60) == [1] and editor.given(project) == [0]
+    assert editor.rows(project, 60) == [1] and editor.given(project) == [0]

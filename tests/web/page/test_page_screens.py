@@ -13,10 +13,6 @@ PICTURE = """async () => {
 }"""
 
 
-def stroke(editor, y: int) -> None:
-    editor.drag((100, y), (140, y))
-
-
 @pytest.fixture
 def phone(screen, project):
     editor = screen(viewport={"width": 390, "height": 844}, has_touch=True, device_scale_factor=2)
@@ -62,7 +58,7 @@ def test_space_drags_the_frame_and_plays_where_it_is_tapped(editor, project):
     editor.open(project)
     before = editor.page.evaluate(PICTURE)
     editor.page.keyboard.down("Space")
-    stroke(editor, 90)
+    editor.stroke(90)
     editor.page.keyboard.up("Space")
     assert editor.page.evaluate(PICTURE) != before and editor.given(project) == []
     expect(editor.button("Play")).to_be_visible()
@@ -110,7 +106,7 @@ def test_a_wheel_zooms_and_a_trackpad_moves(editor, marked):
 def test_the_size_of_the_brush_is_how_wide_it_paints(editor, project):
     editor.open(project)
     expect(editor.page.locator("#options output")).to_have_text("24 px")
-    stroke(editor, 90)
+    editor.stroke(90)
     column = editor.ids(project, 0)[:, 120]
     assert abs(int(column.sum()) - 24) <= 1
 
@@ -118,7 +114,7 @@ def test_the_size_of_the_brush_is_how_wide_it_paints(editor, project):
 def test_strips_have_no_seams_on_fine_screens(screen, marked):
     """A hatch means doubtful."""
     for ratio in (1, 1.5, 2.25):
-        editor = screen(viewport={"width": 1280, "height": 800}, device_scale_factor=ratio)
+        editor = screen(device_scale_factor=ratio)
         editor.open(marked)
         editor.press("ArrowRight", "ArrowLeft")
         expect(editor.page.locator("#stage[data-masked='true']")).to_be_visible()

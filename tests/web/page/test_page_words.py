@@ -16,10 +16,6 @@ def note(editor, text: str):
     return expect(editor.page.locator(".message").filter(has_text=text))
 
 
-def stroke(editor, y: int) -> None:
-    editor.drag((100, y), (140, y))
-
-
 def test_labels_hints_and_where_messages_are(editor, project):
     editor.open(project)
     tools = editor.page.locator("#tools")
@@ -60,7 +56,7 @@ def test_notes_of_a_video_come_as_soon_as_they_are_known(editor, project, server
 
 def test_a_reload_tells_that_undo_is_gone(editor, project):
     editor.open(project)
-    stroke(editor, 90)
+    editor.stroke(90)
     editor.saved()
     editor.page.reload()
     note(editor, "Z cannot undo").to_be_visible()
@@ -86,11 +82,11 @@ def test_exports_without_a_mask_and_of_hidden_objects(editor, project, make, tmp
     editor.open(project)
     editor.page.locator("#export-masks").click()
     expect(editor.page.get_by_role("alert")).to_contain_text("There is no mask to export yet.")
-    stroke(editor, 60)
+    editor.stroke(60)
     editor.saved()
     editor.press("n")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
-    stroke(editor, 120)
+    editor.stroke(120)
     editor.saved()
     editor.button("Hide Object 1").click()
     for also, expected in ((False, {0, 2}), (True, {0, 1, 2})):

@@ -1,10 +1,11 @@
 /** The objects of the open project: which one is painted with; made, changed, deleted, and all that undone. */
 
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 import { note } from "./messages.js";
 
 /** @import {Session} from "./session.js" */
 /** @import {Obj} from "./types.js" */
+/** @typedef {{name?: string, colour?: string}} Wish one of them */
 /** @typedef {{beside: number | null, made: Promise<Obj>}} Adding beside: the object that was selected meanwhile */
 
 export class Objects {
@@ -62,14 +63,24 @@ export class Objects {
     return object;
   }
 
-  /** @param {Obj} from @param {Obj} to */
-  async change(from, to) {
-    await api.putObject(this.session.id, to);
+  /** Its name or its colour. @param {Obj} object @param {Wish} to */
+  async change(object, to) {
+    /** @type {Wish} */
+    const from = to.name === undefined ? { colour: object.colour } : { name: object.name };
+    await this.put(object.id, to);
     this.session.history.push({
-      label: `Change ${from.name}`,
-      undo: () => api.putObject(this.session.id, from),
-      redo: () => api.putObject(this.session.id, to),
+      label: `Change ${object.name}`,
+      undo: () => this.put(object.id, from, to),
+      redo: () => this.put(object.id, to, from),
     });
+  }
+
+  /** What another tab has changed or deleted since stays so. @param {number} id @param {Wish} to @param {Wish} [over] */
+  async put(id, to, over) {
+    const now = this.session.project.objects.find((one) => one.id === id);
+    if (!now) return;
+    const { name = now.name, colour = now.colour } = over ?? {};
+    if (now.name === name && now.colour === colour) await api.putObject(this.session.id, { ...now, ...to });
   }
 
   /** @param {Obj} object */
@@ -87,7 +98,9 @@ export class Objects {
     const { session } = this;
     await session.sent; // what was painted with it
     const at = session.project.objects.findIndex((one) => one.id === object.id);
-    await api.removeObject(session.id, object.id);
+    await api.removeObject(session.id, object.id).catch((error) => {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error; // it is gone already
+    });
     this.known(object.id, null);
     const left = session.project.objects;
     if (session.store.state.object === object.id) session.store.set({ object: (left[at] ?? left.at(-1))?.id ?? null });
@@ -95,8 +108,9 @@ export class Objects {
 
   /** @param {Obj} object */
   async restore(object) {
-    await api.putObject(this.session.id, object);
-    this.known(object.id, object);
+    const there = this.session.project.objects.find((one) => one.id === object.id); // another tab was first
+    const { id, name, colour } = there ?? (await api.putObject(this.session.id, object));
+    this.known(id, { id, name, colour });
     this.session.store.set({ object: object.id });
   }
 

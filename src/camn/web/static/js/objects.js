@@ -46,7 +46,7 @@ function row(object, index, store, session) {
     title: "Change the colour",
   });
   colour.addEventListener("change", () =>
-    attempt(() => session()?.objects.change(object, { ...object, colour: colour.value })),
+    attempt(() => session()?.objects.change(object, { colour: colour.value })),
   );
   const item = el("li", { class: selected ? "selected" : "" });
   const rename = () => edit(item, select, object, store, session);
@@ -110,7 +110,7 @@ function edit(item, label, object, store, session) {
     input.replaceWith(label);
     label.focus();
     const name = input.value.trim();
-    if (keep && name && name !== object.name) attempt(() => session()?.objects.change(object, { ...object, name }));
+    if (keep && name && name !== object.name) attempt(() => session()?.objects.change(object, { name }));
   };
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();

@@ -46,7 +46,7 @@ export const TOOLS = [
     name: "Polygon",
     key: "P",
     sized: false,
-    hint: "Click corners; Enter or the first corner closes. Shift cuts out.",
+    hint: "Click corners; Enter, a double click or the first corner closes. Shift cuts out.",
     make: (context) => new Polygon(context),
   },
   {
