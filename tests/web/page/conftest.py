@@ -1,6 +1,7 @@
 """The page in a real Chromium, before real servers with the shipped network, on the demo clip made small."""
 
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -37,6 +38,34 @@ def small() -> bytes:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))  # its time begins at 0
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+class Held:
+    """Answers to some requests of a tab that come when a test lets them; the server has done what was asked before.
+    late: the requests themselves."""
+
+    def __init__(self, page: Page, method: str, path: str, late: bool = False):
+        self.page, self.waiting, self.open = page, [], False
+
+        def hold(route):
+            if route.request.method != method or self.open:
+                return route.fallback()
+            self.waiting.append((route, None if late else route.fetch()))
+
+        self.page.route(re.compile(path), hold)
+
+    def wait(self, count: int = 1) -> None:
+        for _ in range(4000):
+            if len(self.waiting) >= count:
+                return
+            self.page.wait_for_timeout(30)
+        raise AssertionError("nothing was asked for")
+
+    def release(self) -> None:
+        self.open = True
+        for route, answer in self.waiting:
+            route.fulfill(response=answer) if answer else route.continue_()
+        self.waiting = []
 
 
 class Editor:
@@ -108,6 +137,9 @@ class Editor:
     def ids(self, project: str, frame: int, kind: str = "shown") -> np.ndarray:
         self.saved()
         return self.server.call("GET", f"/api/projects/{project}/masks/{frame}?kind={kind}").ids
+
+    def hold(self, method: str, path: str, late: bool = False) -> Held:
+        return Held(self.page, method, path, late)
 
     def stroke(self, y: int) -> None:
         """With the tool in hand, from left to right."""

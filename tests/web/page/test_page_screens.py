@@ -113,7 +113,7 @@ def test_the_size_of_the_brush_is_how_wide_it_paints(editor, project):
 
 def test_strips_have_no_seams_on_fine_screens(screen, marked):
     """A hatch means doubtful."""
-    for ratio in (1, 1.5, 2.25):
+    for ratio in (1.5, 2.25):
         editor = screen(device_scale_factor=ratio)
         editor.open(marked)
         editor.press("ArrowRight", "ArrowLeft")

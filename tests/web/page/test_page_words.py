@@ -1,6 +1,5 @@
 """What a first-time user stumbles over: what is said and where, exports of hidden objects, the first page."""
 
-import io
 import json
 import re
 import zipfile
@@ -65,19 +64,6 @@ def test_a_reload_tells_that_undo_is_gone(editor, project):
     note(editor, "Z cannot undo").to_have_count(0)
 
 
-def test_an_ended_propagation_is_told(editor, marked, server):
-    editor.open(marked, FRAMES - 2)
-    server.ask("PATCH", f"/api/projects/{marked}/masks/{FRAMES - 2}", png(np.full((60, 60), 1, np.uint8)))
-    editor.button("Forward").click()
-    note(editor, "Propagated: 1 frame.").to_be_visible()
-
-
-def png(ids: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(ids).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def test_exports_without_a_mask_and_of_hidden_objects(editor, project, make, tmp_path):
     editor.open(project)
     editor.page.locator("#export-masks").click()
@@ -105,17 +91,13 @@ def test_exports_without_a_mask_and_of_hidden_objects(editor, project, make, tmp
                 assert set(np.unique(np.array(image))) == expected
 
 
-def test_a_sample_clip(serve, tab):
-    editor = tab(serve("--model", "camn-mobile"))
-    editor.home()
-    editor.button("Try a sample clip").click()
-    editor.at(0)
-    [project] = editor.server.ask("GET", "/api/projects")
-    assert (project["width"], project["height"]) == (1280, 720)
-    editor.home()
-    editor.button("Try a sample clip").click()
-    editor.at(0)
-    assert len(editor.server.ask("GET", "/api/projects")) == 1
+def test_a_sample_clip(editor):
+    for _ in range(2):
+        editor.home()
+        editor.button("Try a sample clip").click()
+        editor.at(0)
+    found = [project["width"] for project in editor.server.ask("GET", "/api/projects")]
+    assert found.count(1280) == 1  # the one there is, is taken
 
 
 def test_cards_tell_when_and_that_they_are_sent(editor, project, server):
