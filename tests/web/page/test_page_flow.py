@@ -232,7 +232,7 @@ def test_the_player(editor, project):
 # All messages that come, as they go by themselves.
 TOLD = """() => {
   window.told = [];
-  const add = (changes) => changes.forEach((one) => one.addedNodes.forEach((node) => window.told.push(node.textContent)));
+  const add = (changes) => changes.forEach(({ addedNodes }) => addedNodes.forEach((one) => told.push(one.textContent)));
   new MutationObserver(add).observe(document.querySelector("#messages"), { childList: true });
 }"""
 
