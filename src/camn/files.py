@@ -1,7 +1,9 @@
-"""Writing so that nothing is ever half-written: a temporary name in the same folder, then moved into place."""
+"""Writing so that nothing is ever half-written: a temporary name in the same folder, then moved into place. And text as
+others wrote it."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import threading
@@ -14,6 +16,28 @@ from camn.errors import CamnError, NoRoomError, OutputError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file that people or other programs wrote: UTF-8 with or without a byte order mark, as Windows puts
+    one, or UTF-16 or 32 with one. Raises ValueError."""
+    kind = next((kind for mark, kind in _MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(kind)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no text in UTF-8 ({error}); save it as UTF-8") from error
+    if "\0" in text:
+        raise ValueError("it is no text in UTF-8 (it holds zero bytes); save it as UTF-8")
+    return text
 
 
 def output_error(path: str | Path, error: BaseException) -> OutputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,8 @@ from PIL import Image
 
 from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
+from camn.masks.frame_names import FrameNames, is_image_name
 from camn.media import image_folder
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".webp", ".png")
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -50,26 +50,57 @@ def read_pair(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[tuple[Path, Path | None]], list[str]]:
-    """(pairs in order of name, problems): pictures and masks with the same stem, and what keeps others from it.
+    """(pairs in order of name, problems): pictures and masks with the same stem, or the same number in it, and what
+    keeps others from it.
 
     sparse: pictures without a mask are no problem and are listed too, with None.
     """
     absent = [f"{top}: no such folder" for top in (images, masks) if not top.is_dir()]
     if absent:
         return [], absent
-    (pictures, twice), (labels, _) = _by_stem(images, IMAGE_SUFFIXES), _by_stem(masks, (".png",))
+    (pictures, twice), (named, _) = _by_stem(images, tuple(image_folder.EXTENSIONS)), _by_stem(masks, (".png",))
     problems = [f"{images}: {name} is there twice, with two suffixes; remove one" for name in twice]
-    both = pictures.keys() & labels.keys()
-    if not both:
-        return [], [*problems, f"{images}: no picture that has a mask of its name in {masks}"]
-    alone = sorted(labels.keys() - pictures.keys() if sparse else pictures.keys() ^ labels.keys())
+    labels, strange = by_frame(list(pictures), named)
+    alone: list[str] = sorted({*strange, *(() if sparse else pictures.keys() - labels.keys())})
+    why = "; ".join(_reasons(images, masks, pictures, strange)) if alone or not labels else ""
+    if not labels:
+        problems.append(f"{images}: no picture that has a mask of its name in {masks}{f': {why}' if why else ''}")
+        return [], problems
     if alone:
         problems.append(
-            f"{images} has {len(pictures)} pictures and {masks} has {len(labels)} masks; "
-            f"without a partner: {', '.join(alone[:5])}{' ...' if len(alone) > 5 else ''}"
+            f"{images} has {len(pictures)} pictures and {masks} has {len(named)} masks; "
+            f"without a partner: {', '.join(alone[:5])}{' ...' if len(alone) > 5 else ''}{f' ({why})' if why else ''}"
         )
-    names = sorted(pictures if sparse else both)
+    names = sorted(pictures if sparse else labels)
     return [(pictures[name], labels.get(name)) for name in names], problems
+
+
+def by_frame(frames: Sequence[str], masks: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:
+    """(the mask of each frame that has one; the stems of masks of no frame), by the stems of both, or by the number in
+    them; see `camn.masks.frame_names`."""
+    if masks.keys() <= set(frames):  # nearly always, and there can be thousands of folders
+        return dict(masks), []
+    found = FrameNames(frames).same(list(masks))
+    both = {frames[index]: name for name, index in reversed(list(zip(masks, found))) if index is not None}
+    return {frame: masks[name] for frame, name in both.items()}, sorted(masks.keys() - set(both.values()))
+
+
+def _reasons(images: Path, masks: Path, pictures: Mapping[str, Path], strange: Sequence[str]) -> Iterator[str]:
+    """By example, why frames and masks do not pair."""
+    others = [_pictures_but(top, wanted) for top, wanted in ((images, image_folder.EXTENSIONS), (masks, {".png"}))]
+    if others[0]:
+        yield f"{others[0][0]}: {others[0][0].suffix} is not read here; save frames as PNG or JPEG"
+    if others[1]:
+        yield f"{others[1][0]}: masks must be PNG"
+    if strange:
+        such = f" (such as {min(pictures)})" if pictures else ""
+        yield f"{masks / strange[0]}.png is named like no frame{such}"
+
+
+def _pictures_but(top: Path, suffixes: Collection[str]) -> list[Path]:
+    """The pictures in a folder of other kinds than these."""
+    found = (p for p in sorted(top.iterdir()) if p.suffix.lower() not in suffixes and not p.name.startswith("."))
+    return [path for path in found if is_image_name(path.name)]
 
 
 def _by_stem(top: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[str]]:
