@@ -176,6 +176,10 @@ def test_help_and_usage(place):
     assert "--memory-every" in camn(place, "segment", "--help").stdout
     wrong = camn(place, "segment", "clip.mp4", "--mask", "first.png")
     assert wrong.returncode == 2 and "Traceback" not in wrong.stderr and "--masks" in wrong.stdout + wrong.stderr
+    (place / "clip.mp4").rename(place / "-clip.mp4")
+    wrong = camn(place, "segment", "-clip.mp4", "--masks", "first.png")
+    assert wrong.returncode == 2 and "give it as ./-clip.mp4" in wrong.stderr
+    assert "camn: -x" not in camn(place, "segment", "-x", "--masks", "first.png").stderr
 
 
 # --- in this process: the same code, without the wait for a new one --------------------------------------------------
@@ -209,6 +213,11 @@ def bad(make=None, video="clip.mp4", masks="first.png", out="out", more=()):
 
 BAD = {
     "missing video": (bad(video="none.mp4"), r"none\.mp4: no such file.*check the path"),
+    "a camera's address": (bad(video="rtsp://camera/1"), r"rtsp:/+camera/1: an address.*save the video to a file"),
+    "a pattern": (bad(video="frames/shot*.jpg"), r"frames/shot\*\.jpg: .*give the folder, frames"),
+    "a playlist": (
+        bad(lambda p: (p / "x.mp4").write_text("#EXTM3U\nclip.mp4\n"), "x.mp4"), r"x\.mp4: a playlist.*give an intact",
+    ),
     "empty video": (bad(lambda p: (p / "x.mp4").touch(), "x.mp4"), r"x\.mp4: the file is empty; give an intact"),
     "video truncated before its index": (
         bad(lambda p: (p / "x.mp4").write_bytes((p / "clip.mp4").read_bytes()[:900]), "x.mp4"),

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
+from camn.api.own_process import keep_freed_memory
 from camn.arguments import check_paths, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
@@ -42,6 +43,17 @@ Command = OmitArgPrefixes[
 ]
 
 
+def _read(given: Sequence[str]) -> Command:
+    """The command; leaves where the arguments make none. A file whose name begins with a dash is no option."""
+    try:
+        return tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
+    except SystemExit as error:
+        for name in given if error.code else ():
+            if name.startswith("-") and os.path.exists(name):
+                print(f"camn: {name} is a file here, but reads like an option; give it as ./{name}", file=sys.stderr)
+        raise
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 143 and 129 after SIGTERM and SIGHUP, 141 when
     the reader of stdout or stderr has gone."""
@@ -68,8 +80,8 @@ def _run(arguments: Sequence[str]) -> None:
             given = gathered(given, flag)
         check_paths(given, paths)
     choose_preset(said_preset(given))
-    command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
-    command.run()
+    keep_freed_memory()
+    _read(given).run()
     sys.stdout.flush()
 
 

@@ -57,6 +57,15 @@ def output_error(path: str | Path, error: BaseException) -> OutputError:
     return OutputError(f"{path}: cannot be written ({reason}); check the disk and its room, or choose another folder")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file to read: no folder, no pipe or device, which may never end. False, too, where that cannot
+    be found out, as for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def writing(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
     """Turns the system's errors within, and those of `kinds`, into OutputErrors that name `path`."""
@@ -192,6 +201,16 @@ def _is_at(file: IO[Any], path: Path) -> bool:
     with suppress(OSError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False
+
+
+def path_of(value: object, error: type[CamnError], remedy: str) -> Path:
+    """What a caller gave as a path; `error` for what is none: nothing, an empty text, bytes, an array. remedy: ends its
+    sentence."""
+    if isinstance(value, (str, os.PathLike)) and not isinstance(name := os.fspath(value), bytes) and name:
+        return Path(name)
+    shape = getattr(value, "shape", "")
+    what = "an empty text" if isinstance(value, str) else f"{type(value).__name__} {shape}".strip()
+    raise error(f"{'None' if value is None else what} is no path; {remedy}")
 
 
 def close_after(close: Callable[[], None], failure: object) -> None:

@@ -47,6 +47,12 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
     assert read_jobs(f"file://{tmp_path}/jobs.jsonl")[0].video == f"file://{tmp_path}/clips/a b.mp4"
 
 
+def test_whole_masks_are_an_option_of_a_video(tmp_path):
+    (tmp_path / "jobs.csv").write_text("video,masks,masks_are_whole\na.mp4,m,true\nb.mp4,m,\n")
+    first, second = read_jobs(str(tmp_path / "jobs.csv"))
+    assert first.options == {"masks_are_whole": True} and not second.options
+
+
 def test_parquet_says_the_same(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     from pyarrow import parquet

@@ -150,6 +150,18 @@ def test_mask_files_of_other_programs(server, project, make, tmp_path):
     assert refused.code == "other_size"
     assert server.call("POST", f"{path}/4/load", b"size 3x4 pixels").code == "invalid"
     assert server.ask("POST", f"{path}/4/load?resize=true", small)["frames"] == [4]
+    turned = make.png(make.square(0).T * 255)
+    for target in (f"{path}/4/load", f"{path}/4/load?resize=true"):  # nothing to scale
+        refused = server.call("POST", target, turned)
+        assert refused.code == "invalid" and "turned by 90 degrees" in refused.message
+    drawn = Image.fromarray(np.where(make.square(4) > 0, 0, 1).astype(np.uint8))
+    drawn.putpalette([255, 0, 0, 0, 0, 0])  # as programs order it that make files smaller
+    drawn.save(tmp_path / "small.png")
+    found = server.ask("POST", f"{path}/4/load?name=small.png", (tmp_path / "small.png").read_bytes())
+    assert any("told by colour" in note for note in found["notes"])
+    assert np.array_equal(server.call("GET", f"{path}/4").ids, make.square(4))
+    server.ask("PUT", f"{path}/4", (tmp_path / "small.png").read_bytes())  # without the page, too
+    assert np.array_equal(server.call("GET", f"{path}/4").ids, make.square(4))
     server.ask("DELETE", f"{path}?first=0&last={FRAMES - 1}&kind=both")
     for index in (1, 3):
         server.ask("PUT", f"{path}/{index}", make.png(make.square(index)))

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from camn.errors import MaskError
 from camn.files import write_whole
 from camn.masks import encode_palette_png
+from camn.masks.palette import NOTE, note_of, stated_in
+from camn.masks.paletted import ids_alone
 
-NOTE = "camn"  # the PNG's text chunk, JSON
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
 
@@ -53,9 +55,9 @@ class MaskFiles:
         self.given: dict[int, Given] = {}
         self.predicted: dict[int, Predicted] = {}
         for index, note in self._notes("given"):
-            stated = note["stated"] if "stated" in note else self._ids("given", index)
-            with suppress(*_NO_NOTE):
-                self.given[index] = Given(frozenset(int(id) for id in stated))
+            stated = stated_in(note) if "stated" in note else self._ids("given", index)
+            if stated is not None:
+                self.given[index] = Given(stated)
         for index, note in self._notes("masks"):
             with suppress(*_NO_NOTE):
                 confidence = {int(id): float(value) for id, value in note.get("confidence", {}).items()}
@@ -148,20 +150,21 @@ class MaskFiles:
             try:
                 with Image.open(path) as image:  # the header alone
                     fits = image.mode == "P" and (image.height, image.width) == self._size
-                    note = json.loads(str(image.info.get(NOTE, "{}")))
+                    note = note_of(image)
                 index = int(path.stem)
             except (OSError, ValueError, SyntaxError):
                 continue
-            if fits and isinstance(note, dict) and path.stem == f"{index:06d}":
+            if fits and note is not None and path.stem == f"{index:06d}":
                 yield index, note
 
-    def _ids(self, kind: str, index: int) -> list[int]:
+    def _ids(self, kind: str, index: int) -> frozenset[int]:
         mask = self._read(kind, index)
-        return [] if mask is None else [int(id) for id in np.unique(mask) if id]
+        return frozenset() if mask is None else frozenset(int(id) for id in np.unique(mask) if id)
 
     def _read(self, kind: str, index: int) -> np.ndarray | None:
         try:
             with Image.open(self._path(kind, index)) as image:
-                return np.array(image)
-        except (OSError, SyntaxError):  # somebody took it away
+                ids = np.array(image)
+                return ids_alone(image, ids) if image.mode == "P" else ids  # a program may have made the file smaller
+        except (OSError, SyntaxError, MaskError):  # somebody took it away
             return None

@@ -25,6 +25,7 @@ from camn.evaluation.sets import NOTHING, EvaluationSet, open_set
 from camn.evaluation.submission import check_submission, write_submission
 from camn.files import alone, writing
 from camn.inference import resolve_device
+from camn.inference.calls import own_settings
 from camn.media.outputs import prepare_output, write_json
 from camn.speed.process import Speed, describe_machine
 
@@ -58,11 +59,17 @@ class Evaluation:
         """In the network, of one worker."""
         return self.speed.frames_per_second
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on predictions whose ids seem to be others than the annotations', or were told by colours."""
+        return self.scores.notes if self.scores else ()
+
     def table(self) -> str:
         """Plain text: objects, sequences, totals; empty where nothing could be measured."""
         return table(self.scores) if self.scores else ""
 
 
+@own_settings(inference=False)
 def evaluate(
     dataset: str | Path,
     *,
@@ -89,12 +96,13 @@ def evaluate(
     YouTube-VOS are scored.
     out: keeps the masks, OUT/SEQ/NAME.png, and OUT/scores.json. submission: a zip file for the public server. report:
     an HTML file. workers: processes that share the sequences and the threads; as with every spawned process, a script
-    that asks for several needs `if __name__ == "__main__":`. changes: fields of `InferenceOptions`, in place of those
-    of `options`. The protocols are told in docs/evaluation.md.
+    that asks for several needs `if __name__ == "__main__":`. options: `InferenceOptions(backend="eager")` if None, so
+    that no race of timings decides which of two nearly equal answers is scored. changes: fields of `InferenceOptions`,
+    in place of those of `options`. The protocols are told in docs/evaluation.md.
     Raises DataError for a data set or predictions that do not fit together, CheckpointError, ConfigError, OutputError,
     CamnError where memory does not suffice or a worker dies.
     """
-    options = dataclasses.replace(options or InferenceOptions(), **changes)
+    options = dataclasses.replace(options or InferenceOptions(backend="eager"), **changes)
     found = open_set(dataset, year, split, holdout, resolution)
     labelled = found.labelled
     _check(found, labelled, workers, submission, report)

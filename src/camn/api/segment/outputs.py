@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from camn.api.options import SegmentOptions
+from camn.api.options import Notice, SegmentOptions
+from camn.api.segment.export import about_video
 from camn.api.segment.exporters import exporters
-from camn.api.segment.exporters.exporter import About, Shown
+from camn.api.segment.exporters.exporter import Shown
 from camn.errors import OutputError
 from camn.files import LOCK, leftovers, writing
 from camn.inference import Result
@@ -27,9 +28,16 @@ HIDDEN = ".camn-"  # how the names of folders begin in which a run keeps what is
 class Outputs:
     """All outputs of a run that come frame by frame. Leaving the `with` block ends every file, also after an error."""
 
-    def __init__(self, folder: Path, source: FrameSource, options: SegmentOptions, names: Mapping[int, str] | None):
+    def __init__(
+        self,
+        folder: Path,
+        source: FrameSource,
+        options: SegmentOptions,
+        names: Mapping[int, str] | None,
+        notice: Notice = lambda note: None,
+    ):
         self._stack = ExitStack()
-        about = About(source.size, source.fps or options.rate(), source.time_base, names or {})
+        about = about_video(source.size, source, options.rate(), names=names or {}, notice=notice)
         with ExitStack() as undo:  # an error while opening ends those opened so far
             undo.push(self._stack)
             chosen = exporters(options.outputs()).values()

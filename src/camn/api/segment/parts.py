@@ -126,7 +126,9 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
         nonlocal seen
         seen = done
 
-    write_exports(outputs, about_video(size, source, options.rate(), names=names), frames, count)
+    write_exports(
+        outputs, about_video(size, source, options.rate(), names=names, notice=record["notes"].append), frames, count
+    )
     if seen != len(files):
         raise DataError(
             f"{video}: {seen} frames were read now, {len(files)} when its parts were segmented, so that its outputs do "

@@ -23,6 +23,7 @@ from camn.errors import ConfigError
 from camn.evaluation.differences import draw_differences
 from camn.evaluation.sets import open_set
 from camn.files import alone, write_whole
+from camn.inference.calls import own_settings
 from camn.media.outputs import prepare_output, write_json
 from camn.speed.process import describe_machine
 from camn.training.recipe import load_stages
@@ -37,6 +38,7 @@ class Ablation:
     files: tuple[Path, ...]
 
 
+@own_settings(inference=False)
 def ablate(
     recipe: str | Path,
     out: str | Path,

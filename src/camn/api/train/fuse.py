@@ -25,6 +25,7 @@ from camn.datasets.stills import StillsFolder
 from camn.errors import ConfigError, OutputError
 from camn.files import alone, writing
 from camn.inference import Ensemble, resolve_device
+from camn.inference.calls import own_settings
 from camn.media.outputs import write_json
 from camn.training.fusing import FusionTraining, Sample, train_fusion
 
@@ -40,6 +41,7 @@ class Fused:
     mean: float
 
 
+@own_settings(inference=False)
 def fuse(
     model: Sequence[str | Path],
     out: str | Path,

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from camn import weights
-from camn.api.models.assemble import keep_freed_memory, segmenter_of
+from camn.api.models.assemble import segmenter_of
 from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report
 from camn.api.train.validation import Validation
@@ -25,6 +25,7 @@ from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, ne
 from camn.errors import CheckpointError
 from camn.files import LOCK, held
 from camn.inference import resolve_device
+from camn.inference.calls import own_settings
 from camn.model.build import expected_shapes
 from camn.training.distributed import Team, joined
 from camn.training.engine import Trainer
@@ -53,6 +54,7 @@ class TrainSummary:
         return self.step >= self.steps
 
 
+@own_settings(inference=False)
 def train(
     recipe: str | Path,
     out: str | Path,
@@ -78,7 +80,6 @@ def train(
     """
     plans, folder = load_stages(recipe, **overrides), Path(out)
     backbone, whole, origin = _start(plans[0])
-    keep_freed_memory()
     with joined(resolve_device(device)) as team, cpu_threads(threads):
         checks = [_validation(plan, team) for plan in plans]  # those of later stages, too: better now than in a day
         with _alone(folder, team):
