@@ -1,4 +1,4 @@
-"""The command line before it is parsed: options given twice, what stands behind --."""
+"""The command line before it is parsed: options given twice, names that look like options."""
 
 import pytest
 
@@ -33,6 +33,7 @@ def test_commands_say_so(tmp_path, monkeypatch, capsys):
     (tmp_path / "-clip.mp4").touch()
     for arguments, said in (
         ("segment v.mp4 --masks a.png --out o --out p", "--out is given twice"),
+        ("segment -clip.mp4 --masks a.png --out o", "-clip.mp4: a file here that reads like an option; give it as ./"),
         ("segment --masks a.png --out o -- -clip.mp4", "-clip.mp4: the file is empty"),
     ):
         assert cli.main(arguments.split()) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ def gathered(arguments: Sequence[str], flag: str) -> list[str]:
 
 
 def check_paths(arguments: Sequence[str], paths: Collection[str]) -> None:
-    """Raises ConfigError where one of these options is given two values: which is meant nobody knows."""
+    """Raises ConfigError where one of these options is given two values: which is meant nobody knows; and for a file
+    whose name would be taken for an option."""
     seen: dict[str, str] = {}
     for argument, following in zip(arguments, [*arguments[1:], ""]):
         name, equals, value = argument.partition("=")
@@ -59,6 +61,8 @@ def check_paths(arguments: Sequence[str], paths: Collection[str]) -> None:
             return
         if name in paths and seen.setdefault(name, value) != value:
             raise ConfigError(f"{name} is given twice, {seen[name]} and {value}: give it once")
+        if argument.startswith("-") and not argument.startswith("--") and os.path.exists(argument):
+            raise ConfigError(f"{argument}: a file here that reads like an option; give it as ./{argument}")
 
 
 def said_preset(arguments: Sequence[str]) -> Preset:

@@ -43,20 +43,10 @@ Command = OmitArgPrefixes[
 ]
 
 
-def _read(given: Sequence[str]) -> Command:
-    """The command; leaves where the arguments make none. A file whose name begins with a dash is no option."""
-    try:
-        return tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
-    except SystemExit as error:
-        for name in given if error.code else ():
-            if name.startswith("-") and os.path.exists(name):
-                print(f"camn: {name} is a file here, but reads like an option; give it as ./{name}", file=sys.stderr)
-        raise
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 143 and 129 after SIGTERM and SIGHUP, 141 when
     the reader of stdout or stderr has gone."""
+    keep_freed_memory()
     with stopped_by_signals():
         try:
             _run(sys.argv[1:] if arguments is None else arguments)
@@ -80,8 +70,8 @@ def _run(arguments: Sequence[str]) -> None:
             given = gathered(given, flag)
         check_paths(given, paths)
     choose_preset(said_preset(given))
-    keep_freed_memory()
-    _read(given).run()
+    command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
+    command.run()
     sys.stdout.flush()
 
 

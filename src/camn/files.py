@@ -88,26 +88,50 @@ def leftovers(pattern: str) -> str:
     return str(path.with_name(f".{path.stem}.*.part{path.suffix}"))
 
 
+def sync(*paths: Path) -> None:
+    """Bring files, and of folders the names in them, from the system's memory to the disk itself, one after the other:
+    from then on a loss of power takes nothing of them. Raises OSError."""
+    for path in paths:
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except PermissionError:
+            if path.is_dir():  # Windows opens no folders, and needs no such thing
+                continue
+            raise
+        try:
+            os.fsync(file)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing for it
+                raise
+        finally:
+            os.close(file)
+
+
 @contextmanager
-def replacing(path: Path, *kinds: type[Exception]) -> Iterator[Path]:
+def replacing(path: Path, *kinds: type[Exception], lasting: bool = False) -> Iterator[Path]:
     """A temporary name that becomes `path` at the end, or is removed if anything fails. Raises OutputError.
 
-    kinds: errors, beside the system's, by which what writes within tells of a full or broken disk.
+    kinds: errors, beside the system's, by which what writes within tells of a full or broken disk. lasting: it is on
+    the disk itself when this returns, see `sync`; a few milliseconds on an SSD.
     """
     part = temporary(path)
     with writing(path, *kinds):
         try:
             yield part
+            if lasting:
+                sync(part)
             os.replace(part, path)
+            if lasting:
+                sync(path.parent)
         except BaseException:
             with suppress(OSError):  # the first error is the one to tell
                 part.unlink(missing_ok=True)
             raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises OutputError."""
-    with replacing(path) as part:
+def write_whole(path: Path, data: bytes, lasting: bool = False) -> None:
+    """Write a file whole or not at all. lasting: see `replacing`. Raises OutputError."""
+    with replacing(path, lasting=lasting) as part:
         part.write_bytes(data)
 
 

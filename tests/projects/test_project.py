@@ -1,6 +1,8 @@
 """What a project keeps on the disk: its record, its masks, and what a kill leaves."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camn.errors import DataError
+from camn.projects.change import LEAVE, Before, Change
 from camn.projects.maskfiles import MaskFiles, Predicted, encode
 from camn.projects.problem import Problem
 from camn.projects.project import Project, stretches
 from camn.projects.record import Record
-from camn.projects.store import tidy
+from camn.projects.store import Store, tidy
 
 
 def test_what_a_killed_server_left_half_is_taken_away(tmp_path):
@@ -40,6 +43,57 @@ def test_stretches_hold_each_number_once(numbers):
     found = list(stretches(sorted(numbers)))
     assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
     assert all(b[0] - a[1] > 1 for a, b in zip(found, found[1:]))
+
+
+def test_what_a_user_did_is_on_the_disk_itself(tmp_path, synced):
+    """Before the page hears of it: the file before it has its name, and then the name."""
+
+    def now() -> list[str]:
+        done = [name if not name.startswith(".") else "part" for name in synced]
+        synced.clear()
+        return done
+
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=3, height=2, total=4))
+    assert now() == ["part", "p", tmp_path.name]
+    project.add_object(None, None, 5)
+    assert now() == ["part", "p"]
+    assert project.masks.given == {} and now() == ["p", "p"]  # given/ and masks/ are new
+    project.masks.give(0, np.ones((2, 3), np.uint8))
+    assert now() == ["part", "given"]
+    project.masks.clear([0], "both")
+    assert {"given", "masks"} >= {*now()} > set()
+    project.masks.predict(1, np.ones((2, 3), np.uint8), Predicted({1: 0.5}))
+    assert now() == []  # the network's can be made again
+    project.masks.settle([1, 2])  # the second was cleared meanwhile
+    assert now() == ["000001.png", "masks"]
+
+
+def test_a_new_project_is_its_owners_alone(tmp_path):
+    os.umask(old := os.umask(0o022))
+    assert old is not None
+    store = Store(tmp_path / "projects", 10, 0)
+    project = store.create("name")
+    assert [path.stat().st_mode & 0o777 for path in (store.folder, project.folder)] == [0o700, 0o700]
+    store.close()
+
+
+def test_projects_made_at_once_are_counted_together(tmp_path):
+    store = Store(tmp_path, 3, 0)
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(store.create, f"{n}") for n in range(8)]
+    assert sum(one.exception() is None for one in made) == 3 and len(store.all()) == 3
+    assert len(list(tmp_path.glob("*/project.json"))) == 3
+    store.close()
+
+
+def test_of_a_project_that_cannot_be_written_nothing_is_left(tmp_path, monkeypatch):
+    store = Store(tmp_path, 3, 0)
+    (tmp_path / "aaaaaaaaaaaa").mkdir()  # in the way
+    monkeypatch.setattr("secrets.token_hex", lambda count: "a" * 2 * count)
+    with pytest.raises(OSError, match="exists"):
+        store.create("name")
+    assert store.all() == []
+    store.close()
 
 
 masks = st.lists(st.integers(0, 3), min_size=6, max_size=6).map(lambda ids: np.array(ids, np.uint8).reshape(2, 3))
@@ -80,6 +134,71 @@ def shown(mine, theirs, stated) -> np.ndarray:
         elif theirs is not None and not (mine is not None and theirs[at] in stated):
             ids[at] = theirs[at]
     return ids
+
+
+def test_an_undo_takes_back_its_own_pixels_alone_and_what_they_said(tmp_path):
+    files = MaskFiles(tmp_path, (2, 3))
+
+    def paint(id: int, *at: int) -> tuple[Change, Before]:
+        """A change and what it takes to undo it, as the page makes them."""
+        shown = files.read_shown(0)
+        old = np.zeros(6, np.uint8) if shown is None else shown.ravel()
+        new, over = np.full(6, LEAVE, np.uint8), np.full(6, LEAVE, np.uint8)
+        new[list(at)], over[list(at)] = id, old[list(at)]
+        before = files.change(0, Change(new.reshape(2, 3), np.full((2, 3), LEAVE, np.uint8)))
+        return Change(over.reshape(2, 3), new.reshape(2, 3)), before
+
+    def now() -> list[int] | None:
+        shown = files.read_shown(0)
+        return None if shown is None else shown.ravel().tolist()
+
+    mine, theirs = paint(1, 0, 1), paint(2, 1, 2)  # a first mask, and another tab's stroke across it
+    files.change(0, *mine)
+    assert now() == [0, 2, 2, 0, 0, 0] and files.given[0].stated == {2}  # of 1 nobody speaks any more
+    files.change(0, *theirs)
+    assert now() == [0, 1, 0, 0, 0, 0] and files.given[0].stated == {1, 2} - {2}
+    files.clear([0], "both")
+
+    files.predict(0, np.array([[1, 1, 0], [0, 0, 0]], np.uint8), Predicted({1: 0.5}))
+    one, two = paint(2, 3), paint(0, 0, 1)  # object 1 is not here
+    assert files.given[0].stated == {1, 2} and now() == [0, 0, 0, 2, 0, 0]
+    back = paint(1, 5)
+    files.change(0, *back)
+    assert files.given[0].stated == {1, 2}  # it was said before that 1 is absent: so it is again
+    files.change(0, *two)
+    files.change(0, *one)
+    assert now() == [1, 1, 0, 0, 0, 0] and 0 not in files.given  # the network's shows again
+    gone = paint(0, 0, 1)
+    others = paint(0, 4)  # nothing of it changes
+    files.change(0, *others)
+    assert files.given[0].stated == {1}
+    files.change(0, *gone)
+    assert 0 not in files.given
+
+
+def test_an_undo_of_what_others_took_away_changes_nothing(tmp_path):
+    files = MaskFiles(tmp_path, (1, 2))
+    files.predict(0, np.array([[1, 0]], np.uint8), Predicted({1: 0.5}))
+    new, anything = np.array([[LEAVE, 2]], np.uint8), np.full((1, 2), LEAVE, np.uint8)
+    files.give(0, np.array([[1, 1]], np.uint8))
+    before = files.change(0, Change(new, anything))
+    files.clear([0], "given")
+    files.change(0, Change(np.array([[LEAVE, 1]], np.uint8), new), before)
+    assert 0 not in files.given  # what the network says is nobody's word
+    files.change(0, Change(new, np.array([[LEAVE, 7]], np.uint8)))
+    assert 0 not in files.given
+    files.change(0, Change(anything, anything), Before(True, frozenset({3})))  # "clear", taken back
+    assert files.given[0].stated == {1, 3}
+
+
+def test_pixels_of_deleted_objects_stay(tmp_path):
+    files = MaskFiles(tmp_path, (1, 4))
+    files.give(0, np.array([[1, 1, 2, 0]], np.uint8))
+    files.give(0, np.array([[0, 3, 0, 3]], np.uint8), objects=(2, 3))
+    assert files.read_shown(0).tolist() == [[1, 3, 0, 3]]  # type: ignore[union-attr]
+    files.change(0, Change(np.array([[3]], np.uint8), np.array([[1]], np.uint8)))
+    files.change(0, Change(np.array([[2, 2]], np.uint8), np.array([[1, 0]], np.uint8), left=1))
+    assert files.read_shown(0).tolist() == [[3, 3, 2, 3]]  # type: ignore[union-attr]
 
 
 def test_files_that_do_not_belong_are_passed_over(tmp_path):

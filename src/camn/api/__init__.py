@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Report,
         SegmentOptions,
         Setup,
+        demo_files,
         demo_options,
         preset_options,
     )
@@ -84,6 +85,7 @@ _HOME = {
         "Report",
         "SegmentOptions",
         "Setup",
+        "demo_files",
         "demo_options",
         "preset_options",
     ),
@@ -134,6 +136,7 @@ __all__ = [
     "cpu_threads",
     "dataset_videos",
     "demo",
+    "demo_files",
     "demo_options",
     "enough_memory",
     "evaluate",

@@ -104,8 +104,8 @@ class Serve:
     projects: Path = Path("camn-projects")  # folder of the projects
     host: str = "127.0.0.1"  # address to serve at
     port: int = 0  # 0 is any free one
-    public: bool = False  # let other machines in; a token is asked for then
-    token: str | None = None  # of 16 or more letters and digits; made up if not given
+    public: bool = False  # let other machines in
+    token: str | None = None  # of 16 or more letters and digits; CAMN_TOKEN, or made up; none: other users may come in
     names: tuple[str, ...] = ()  # names that other machines call this one by
     browser: bool = True  # open the page
     model: tuple[str, ...] = field(default_factory=lambda: segment_options().model)  # shipped, or .safetensors files

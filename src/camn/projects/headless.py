@@ -66,7 +66,7 @@ def _in_project(project: Project, first: int, options: api.SegmentOptions, progr
     check(project, asked)
     model = api.open_model(options)
     with api.cpu_threads(options.threads):
-        propagate(project, asked, model.segmenter, watch)
+        propagate(project, asked, model.segmenter, watch, references=options.reference_frames)
     folder = project.folder
     return api.Summary(folder, watch.done, tuple(project.ids), watch.seconds, {}, (folder / "masks",))
 
@@ -84,6 +84,9 @@ class Teller:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self._started
+
+    def check(self) -> None:
+        """See `Watch.check`."""
 
     def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
         """See `Watch.tell`."""

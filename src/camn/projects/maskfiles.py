@@ -14,10 +14,11 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import MaskError
-from camn.files import write_whole
+from camn.files import sync, write_whole, writing
 from camn.masks import encode_palette_png
 from camn.masks.palette import NOTE, note_of, stated_in
 from camn.masks.paletted import ids_alone
+from camn.projects.change import Before, Change
 
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
@@ -81,33 +82,85 @@ class MaskFiles:
             others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
             return np.where(given > 0, given, others).astype(np.uint8)
 
-    def give(self, index: int, ids: np.ndarray) -> None:
-        """The user's mask of a frame; it states what is in it and what was shown there before. Raises OutputError."""
+    def give(self, index: int, ids: np.ndarray, objects: Iterable[int] | None = None) -> None:
+        """The user's mask of a frame; it states what is in it and what was shown there before. objects: those that it
+        speaks of (all if None); pixels of others, which were deleted, stay where it has background. Raises OutputError.
+        """
         with self._lock:
             before = self.read_shown(index)
-            stated = set(np.unique(ids)) | set(() if before is None else np.unique(before))
-            if index in self.given:
-                stated |= self.given[index].stated
-            given = Given(frozenset(int(id) for id in stated - {0}))
-            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}))
-            self.given[index] = given
+            if before is not None and objects is not None:
+                ids = np.where((ids == 0) & ~np.isin(before, list(objects)), before, ids).astype(np.uint8)
+            stated = self._stated(index) | _ids(ids) | (_ids(before) if before is not None else set())
+            self._write_given(index, ids, stated)
+
+    def change(self, index: int, change: Change, undo: Before | None = None) -> Before:
+        """Some pixels of the user's mask of a frame, over what is shown; all others stay, whoever painted them.
+
+        undo: this takes a change back, before which the frame was so. An object whose last pixels go is not spoken of
+        any more, unless it was said to be absent; of a first mask, pixels are again what the network says, and where
+        that is all of them, the mask goes. Returns what the frame was before. Raises OutputError."""
+        with self._lock:
+            before, shown = self.before(index), self.read_shown(index)
+            shown = np.zeros(self._size, np.uint8) if shown is None else shown
+            here = change.on(shown)
+            if here.empty and not change.empty:
+                return before  # others have painted over all of it
+            ids = (here.back_to(self._predicted(index)) if undo and not undo.given else here).made(shown)
+            present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
+            if undo:
+                stated = stated - (_ids(shown) - present) | undo.absent
+            nothing = not stated or undo and not undo.given and np.array_equal(ids, self._predicted(index))
+            if undo and nothing and stated <= present:
+                self.clear([index], "given")
+            else:
+                self._write_given(index, ids, stated)
+            return before
+
+    def before(self, index: int) -> Before:
+        """What an undo of the next change of a frame goes back to."""
+        with self._lock:
+            given = self.read_given(index)
+            return Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+
+    def _stated(self, index: int) -> set[int]:
+        return set(self.given[index].stated) if index in self.given else set()
+
+    def _write_given(self, index: int, ids: np.ndarray, stated: set[int]) -> None:
+        given = Given(frozenset(stated))
+        write_whole(self._path("given", index), encode(ids, {"stated": sorted(stated)}), lasting=True)
+        self.given[index] = given
+
+    def _predicted(self, index: int) -> np.ndarray:
+        """What the network says, nothing where it says nothing."""
+        predicted = self.read_predicted(index)
+        return np.zeros(self._size, np.uint8) if predicted is None else predicted
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
-        """The network's mask of a frame. Raises OutputError."""
+        """The network's mask of a frame, not yet safe from a loss of power: see `settle`. Raises OutputError."""
         confidence = {id: round(value, 4) for id, value in known.confidence.items()}
         note = {"confidence": confidence, "lost": sorted(known.lost), "job": known.job}
         with self._lock:
             write_whole(self._path("masks", index), encode(ids, note))
             self.predicted[index] = Predicted(confidence, known.lost, known.job)
 
+    def settle(self, indices: Iterable[int]) -> None:
+        """Bring the network's masks of frames, where they are not cleared meanwhile, to the disk itself."""
+        folder = self._folder / "masks"
+        with writing(folder):
+            for index in indices:
+                with suppress(FileNotFoundError):
+                    sync(self._path("masks", index))
+            sync(folder)
+
     def clear(self, indices: Iterable[int], kind: str) -> None:
-        """kind: given, predicted or both. Frames without such a mask are passed over."""
-        with self._lock:
+        """kind: given, predicted or both. Frames without such a mask are passed over. Raises OutputError."""
+        with self._lock, writing(self._folder):
             for index in indices:
                 if kind != "predicted" and self.given.pop(index, None):
                     self._path("given", index).unlink(missing_ok=True)
                 if kind != "given" and self.predicted.pop(index, None):
                     self._path("masks", index).unlink(missing_ok=True)
+            sync(self._folder / "given", self._folder / "masks")
 
     def known(self, index: int, objects: Iterable[int]) -> tuple[dict[int, float], list[int]]:
         """Confidence of each object on a frame, 1 where the user gave its mask, and the ids lost there."""
@@ -145,7 +198,9 @@ class MaskFiles:
 
     def _notes(self, kind: str) -> Iterable[tuple[int, dict[str, Any]]]:
         folder = self._folder / kind
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            sync(self._folder)
         for path in sorted(folder.glob("[0-9]*.png")):
             try:
                 with Image.open(path) as image:  # the header alone
@@ -159,7 +214,7 @@ class MaskFiles:
 
     def _ids(self, kind: str, index: int) -> frozenset[int]:
         mask = self._read(kind, index)
-        return frozenset() if mask is None else frozenset(int(id) for id in np.unique(mask) if id)
+        return frozenset() if mask is None else frozenset(_ids(mask))
 
     def _read(self, kind: str, index: int) -> np.ndarray | None:
         try:
@@ -168,3 +223,8 @@ class MaskFiles:
                 return ids_alone(image, ids) if image.mode == "P" else ids  # a program may have made the file smaller
         except (OSError, SyntaxError, MaskError):  # somebody took it away
             return None
+
+
+def _ids(mask: np.ndarray) -> set[int]:
+    """Those of the objects in it."""
+    return {int(id) for id in np.unique(mask) if id}

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from camn.files import write_whole
+from camn.files import sync, write_whole
 from camn.masks import PALETTE
+from camn.masks.sizes import turned
 from camn.projects.maskfiles import MaskFiles
 from camn.projects.problem import Problem
 from camn.projects.record import LAST_ID, NAME, RECORD, Object, Record
@@ -24,7 +25,8 @@ COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f
 
 
 class Project:
-    """One project, held by one server. Every change is on the disk when its method returns; any thread may call."""
+    """One project, held by one server. Every change is on the disk itself, safe from a loss of power, when its method
+    returns; any thread may call."""
 
     def __init__(self, folder: Path, record: Record | None = None):
         self.folder, self.id = folder, folder.name
@@ -34,8 +36,9 @@ class Project:
             self.record = Record.read(folder / RECORD)
         else:
             self.record = record
-            folder.mkdir(parents=True)
+            folder.mkdir(0o700, parents=True)  # other users of the machine need not see the video
             self._save(record)
+            sync(folder.parent)
         self.count = self._count()
 
     # --- what there is -----------------------------------------------------------------------------------------------
@@ -86,11 +89,12 @@ class Project:
         return [item.id for item in self.record.objects]
 
     def shown_mask(self, index: int, kind: str = "shown") -> np.ndarray | None:
-        """(H, W) uint8 ids of the objects there are. kind: shown, given, predicted."""
+        """(H, W) uint8 ids of the objects there are. kind: shown, given, predicted; all: shown, and with the pixels of
+        deleted objects."""
         masks = self.masks
-        read = {"shown": masks.read_shown, "given": masks.read_given, "predicted": masks.read_predicted}[kind]
+        read = {"given": masks.read_given, "predicted": masks.read_predicted}.get(kind, masks.read_shown)
         mask = read(index)
-        return None if mask is None else self._lut()[mask]
+        return mask if mask is None or kind == "all" else self._lut()[mask]
 
     def _lut(self) -> np.ndarray:
         table = np.zeros(256, np.uint8)
@@ -104,6 +108,13 @@ class Project:
         if not 0 <= index < self.count:
             there = f"the frames are 0..{self.count - 1}" if self.count else "the project has none yet"
             raise Problem("not_found", f"There is no frame {index}; {there}.")
+
+    def need_size(self, size: tuple[int, int]) -> None:
+        """Of a mask (H, W). Raises Problem."""
+        if size != self.size:
+            mask, frames = (f"{width}x{height}" for height, width in (size, self.size))
+            said = f"The mask has {mask} pixels, the frames have {frames}{turned(size, self.size)}."
+            raise Problem("other_size", said)
 
     def need_ready(self) -> None:
         if self.record.state != "ready":
@@ -133,7 +144,8 @@ class Project:
             if len(others) >= most:
                 raise Problem("too_large", f"A project has at most {most} objects; delete one first.")
             item = Object(id, name, colour.lower())
-            at = self.ids.index(id) if id in self.ids else len(others)
+            # By ids, as they were made: a deleted one comes back to its place.
+            at = self.ids.index(id) if id in self.ids else sum(other.id < id for other in others)
             objects = (*others[:at], item, *others[at:])
             self.change(objects=objects, last_id=max(id, self.record.last_id))
             return item
@@ -154,7 +166,7 @@ class Project:
 
     def _save(self, record: Record) -> None:
         text = json.dumps(dataclasses.asdict(record), indent=2, ensure_ascii=False)
-        write_whole(self.folder / RECORD, (text + "\n").encode())
+        write_whole(self.folder / RECORD, (text + "\n").encode(), lasting=True)
 
     def _count(self) -> int:
         """Frames that are there; while decoding was cut short, those before the first gap."""

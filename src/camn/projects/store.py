@@ -7,12 +7,13 @@ import re
 import secrets
 import shutil
 import sys
+import threading
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from camn.errors import CamnError, DataError
-from camn.files import LOCK, held, leftovers, writing
+from camn.files import LOCK, held, leftovers, sync, writing
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import RECORD, Record
@@ -28,8 +29,11 @@ class Store:
     def __init__(self, folder: Path, most: int, free_bytes: int):
         self.folder = folder.resolve()  # whole, so that messages can be cleared of it
         self._most, self._free_bytes = most, free_bytes
+        with writing(folder):
+            folder.mkdir(0o700, parents=True, exist_ok=True)  # one that is there keeps what its owner set
         self._holding = _hold(folder)
         self._projects: dict[str, Project] = {}
+        self._creating = threading.Lock()
         for path in sorted(self.folder.glob(f"*/{RECORD}")):
             if _ID.fullmatch(path.parent.name):
                 try:
@@ -52,12 +56,17 @@ class Store:
 
     def create(self, name: str) -> Project:
         """Raises Problem, OutputError."""
-        if len(self._projects) >= self._most:
-            raise Problem("too_large", f"There are {self._most} projects, the most that fit; delete some.")
         self.need_room()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        project = Project(self.folder / secrets.token_hex(6), Record(name, created))
-        self._projects[project.id] = project
+        folder = self.folder / secrets.token_hex(6)
+        with self._creating:  # else several at once would be counted as one
+            if len(self._projects) >= self._most:
+                raise Problem("too_large", f"There are {self._most} projects, the most that fit; delete some.")
+            try:
+                project = self._projects[folder.name] = Project(folder, Record(name, created))
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return project
 
     def delete(self, id: str) -> None:
@@ -67,15 +76,20 @@ class Store:
         with writing(project.folder), project.lock:
             os.replace(project.folder, hidden)
             del self._projects[id]
+            sync(self.folder)
         shutil.rmtree(hidden, ignore_errors=True)
 
     def need_room(self, count: int = 0) -> None:
         """Raises Problem when fewer than `count` bytes and the reserve are free."""
         if shutil.disk_usage(self.folder).free < self._free_bytes + count:
-            raise Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
+            raise full()
 
     def close(self) -> None:
         self._holding.close()
+
+
+def full() -> Problem:
+    return Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
 
 
 def tidy(project: Project) -> None:

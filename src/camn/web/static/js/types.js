@@ -59,6 +59,7 @@
  * @property {number | null} frame of a propagation: the one done last
  * @property {number} rate frames/s
  * @property {number | null} left seconds
+ * @property {"loading" | "measuring" | null} stage
  * @property {string | null} error
  * @property {Propagate | Export | null} asked
  * @property {string | null} file
@@ -70,6 +71,10 @@
  * @property {boolean} predicted
  * @property {{[id: string]: number}} confidence
  * @property {number[]} lost
+ *
+ * @typedef {{given: boolean, absent: number[]}} Before a change: was there a mask of the user's, without which objects
+ * @typedef {Mask & {before: Before}} Changed
+ * @typedef {{frames: number[], before: {[frame: string]: Before}, objects: Obj[], notes: string[]}} Loaded
  *
  * @typedef {{confidence: (number | null)[], lost: [number, number][], doubtful: [number, number][]}} Strip
  * @typedef {{objects: {[id: string]: Strip}}} Confidence

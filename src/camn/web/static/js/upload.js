@@ -2,10 +2,12 @@
 
 import { api } from "./api.js";
 import { size } from "./format.js";
+import { note } from "./messages.js";
 
 /** @import {Limits, Project} from "./types.js" */
 /** @typedef {{name: string, files: File[]}} Source */
 
+const FILM = /\.(mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|m?ts|m2ts|mts|mxf|ogv|3gp|gif|zip)$/i;
 const IMAGE = /\.(jpe?g|png|bmp|webp|tiff?|avif|jp2|p[gp]m)$/i;
 const AT_ONCE = 3;
 
@@ -14,7 +16,14 @@ export function sourceOf(files, name) {
   const seen = files.filter((file) => !file.name.startsWith("."));
   const images = seen.filter((file) => IMAGE.test(file.name));
   if (!seen.length) throw new Error("There are no files in it. Drop a video, a zip of images, or a folder of images.");
-  if (images.length) return { name: name || stem(images[0].name), files: images };
+  const film = seen.find((file) => FILM.test(file.name));
+  if (images.length && film)
+    throw new Error(`These are images and “${film.name}” together. Drop one video, one zip, or images alone.`);
+  if (images.length) {
+    const others = seen.filter((file) => !images.includes(file)).map((file) => `“${file.name}”`);
+    if (others.length) note(`Left out, as no images: ${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""}.`);
+    return { name: name || stem(images[0].name), files: images };
+  }
   if (seen.length > 1)
     throw new Error("These are several files that are no images. Drop one video or one zip at a time.");
   return { name: stem(seen[0].name), files: seen };
@@ -94,10 +103,11 @@ export class Upload {
 
   /**
    * A project that came to nothing is taken away again.
-   * @param {() => void} progress @returns {Promise<Project>} state decoding
+   * @param {() => void} progress @param {(id: string) => void} begun @returns {Promise<Project>} state decoding
    */
-  async run(progress) {
+  async run(progress, begun) {
     const project = await api.create(this.name);
+    begun(project.id);
     try {
       const left = [...this.files];
       const workers = Array.from({ length: AT_ONCE }, async () => {
