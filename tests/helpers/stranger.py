@@ -59,7 +59,8 @@ ROUTES = (
     ("GET", "/api/projects/{p}/confidence", None), ("POST", "/api/projects/{p}/propagate", "propagate"),
     ("POST", "/api/projects/{p}/exports", "export"), ("GET", "/api/jobs/{j}", None), ("DELETE", "/api/jobs/{j}", None),
     ("GET", "/api/jobs/{j}/file", None), ("GET", "/{name}", None), ("GET", "/static/{name}", None),
-    ("OPTIONS", "/api/projects/{p}", None), ("HEAD", "/", None), ("DELETE", "/api/projects/{s}", None),
+    ("POST", "/api/sample", None), ("OPTIONS", "/api/projects/{p}", None), ("HEAD", "/", None),
+    ("DELETE", "/api/projects/{s}", None),
 )  # fmt: skip
 HEADS = (
     "Content-Length: 1000", "Content-Length: 5", "Content-Length: 5\r\nContent-Length: 6", "Content-Length: -1",
