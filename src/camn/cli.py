@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
 from camn.commands.segmenting import Batch, Demo, Segment, Serve
 from camn.commands.training import Convert, Data, Fuse, Train
 from camn.errors import CamnError
+from camn.files import ODD
 
 ABOUT = "Masks of some objects on one frame of a video in, masks of them on every frame out."
 
@@ -38,6 +40,9 @@ Command = OmitArgPrefixes[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 141 when the reader of stdout has gone."""
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ODD)
     given = gathered(sys.argv[1:] if arguments is None else arguments, "--model")
     choose_preset(said_preset(given))
     try:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from camn.errors import CamnError, NoRoomError, OutputError
 
+ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files that are written as text
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+
+def encoded(text: str) -> bytes:
+    """As UTF-8. Bytes of a file's name that are none, which Python keeps as lone surrogates, are escaped as JSON has
+    them, \\udce9, so that a name in JSON is the same when it is read."""
+    return text.encode(errors=ODD)
+
+
+def to_json(content: Any) -> bytes:
+    """A JSON file's content, indented. Raises TypeError, ValueError for what JSON cannot hold."""
+    return encoded(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def output_error(path: str | Path, error: BaseException) -> OutputError:

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from camn.api.train.options import AblateOptions, FuseOptions
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
-    from camn.media.image_folder import natural_key
+    from camn.media.folder_files import list_frames, list_images
+    from camn.media.name_order import natural_key
     from camn.media.opening import open_source
+    from camn.media.picture import read_header
     from camn.media.source import Frame, FrameSource, prefetch
 
 _HOME = {
@@ -91,8 +93,10 @@ _HOME = {
     "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
-    "camn.media.image_folder": ("natural_key",),
+    "camn.media.folder_files": ("list_frames", "list_images"),
+    "camn.media.name_order": ("natural_key",),
     "camn.media.opening": ("open_source",),
+    "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
 }
@@ -144,6 +148,8 @@ __all__ = [
     "hold_out",
     "join_parts",
     "join_reads_video",
+    "list_frames",
+    "list_images",
     "load",
     "model_sha256",
     "models",
@@ -154,6 +160,7 @@ __all__ = [
     "part_options",
     "prefetch",
     "preset_options",
+    "read_header",
     "segment_video",
     "train",
     "write_movie",

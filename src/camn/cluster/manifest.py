@@ -55,7 +55,7 @@ def _read(path: str) -> list[Mapping[str, Any]]:
 
 def _read_csv(data: bytes) -> list[Mapping[str, Any]]:
     """Spaces around cells do not count, nor do empty cells and lines."""
-    table = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+    table = csv.reader(io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline=""), strict=True)
     names = [name.strip() for name in next(table, [])]
     rows = []
     for row in table:
@@ -75,7 +75,7 @@ def _cell(name: str, cell: str) -> Any:
 
 def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
     rows = []
-    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), 1):
+    for number, line in enumerate(data.decode("utf-8-sig", "surrogateescape").split("\n"), 1):
         if not line.strip():
             continue
         try:

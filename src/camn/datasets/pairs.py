@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -10,15 +11,14 @@ from PIL import Image
 
 from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
-from camn.media import image_folder
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".webp", ".png")
+from camn.media.folder_files import list_folder
+from camn.media.picture import read_image as read_rgb
 
 
 def read_image(path: Path) -> np.ndarray:
     """The picture, upright, as (H, W, 3) uint8 RGB. Raises DataError if it is missing, cut short or no picture."""
     try:
-        return image_folder.read_image(path)
+        return read_rgb(path)
     except VideoError as error:
         raise DataError(str(error)) from error
 
@@ -57,8 +57,14 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     absent = [f"{top}: no such folder" for top in (images, masks) if not top.is_dir()]
     if absent:
         return [], absent
-    (pictures, twice), (labels, _) = _by_stem(images, IMAGE_SUFFIXES), _by_stem(masks, (".png",))
+    listing = list_folder(images)
+    pictures, twice = _by_stem([images / name for name in listing.frames])
+    labels, _ = _by_stem([p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png" and p.name[:1] != "."])
     problems = [f"{images}: {name} is there twice, with two suffixes; remove one" for name in twice]
+    try:
+        listing.refuse(images)
+    except VideoError as error:
+        problems.append(str(error))
     both = pictures.keys() & labels.keys()
     if not both:
         return [], [*problems, f"{images}: no picture that has a mask of its name in {masks}"]
@@ -72,11 +78,11 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     return [(pictures[name], labels.get(name)) for name in names], problems
 
 
-def _by_stem(top: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[str]]:
-    """(files by stem, the stems that are there twice); hidden files, which archives from a Mac bring, are left out."""
-    files = [p for p in sorted(top.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".")]
-    counts = Counter(p.stem for p in files)
-    return {p.stem: p for p in files}, [stem for stem, count in counts.items() if count > 1]
+def _by_stem(files: list[Path]) -> tuple[dict[str, Path], list[str]]:
+    """(files by stem, of which a Mac writes accents in a way of its own; the stems that are there twice)."""
+    by_stem = [(unicodedata.normalize("NFC", path.stem), path) for path in files]
+    counts = Counter(stem for stem, _ in by_stem)
+    return dict(by_stem), [stem for stem, count in counts.items() if count > 1]
 
 
 def list_folders(top: Path) -> list[str]:

@@ -39,8 +39,8 @@ class FrameSource(ABC):
     path: the file or folder. kind: "video" or "folder". size: (H, W) as displayed. count: number of frames; exact
     where the file states it, an estimate where it states a duration only, None where it states neither.
     fps: mean frames per second; None for a folder. time_base: the unit of the frames' times in seconds, or None.
-    names: the frames' names for a folder; None for a video. warnings: what the last iteration met that the user should
-    know, filled when it ends.
+    names: the frames' names for a folder; None for a video. notes: what the user should know before the first frame.
+    warnings: these, and what the last iteration met that the user should know, filled when it ends.
 
     A source holds no file open: every iteration opens its own and closes it when it ends, is closed or is dropped.
     """
@@ -52,6 +52,7 @@ class FrameSource(ABC):
     fps: Fraction | None
     time_base: Fraction | None
     names: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
     warnings: list[str]
 
     @abstractmethod

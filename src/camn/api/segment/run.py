@@ -121,7 +121,7 @@ def segment_video(
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = Path(out)
-    source = open_source(video)
+    source = open_source(video, picture_range=options.picture_range)
     given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
     files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
     check_output(folder, source.path, files, options.overwrite)
@@ -130,7 +130,7 @@ def segment_video(
     model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
     prepare_folder(folder)
-    for note in given.notes:
+    for note in (*source.notes, *given.notes):
         notice(note)
     with cpu_threads(options.threads) as threads:
         run = _Run()
