@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 _DIGITS = re.compile(r"([0-9]+)")
-# A number as programs print seconds, 0.25, -1.5, 1e-05, or else digits. No decimal number: 2024.01.15, a version 1.2.3.
+# A number as programs print seconds, 0.25, -1.5, 1e-05, 0,25, or else digits. No decimal number: 2024.01.15, 1.2.3.
 # A minus is none between numbers, as in dates.
 _NUMBER = re.compile(
     r"(?P<minus>(?<![0-9])-)?"
-    r"(?P<number>(?<![0-9.])[0-9]+(?:\.(?P<fraction>[0-9]+))?(?P<power>e[-+][0-9]+)?(?!\.?[0-9])|[0-9]+)"
+    r"(?P<number>(?<![0-9.,])[0-9]+(?:[.,](?P<fraction>[0-9]+))?(?P<power>e[-+][0-9]+)?(?![.,]?[0-9])|[0-9]+)"
 )
 Key = Callable[[str], Any]
 
@@ -40,7 +40,7 @@ def frame_order(names: Sequence[str]) -> tuple[Key, str]:
         natural, other = sorted(names, key=natural_key), sorted(names, key=decimals)
         if natural != other:
             key, doubt = _decided(names, natural, other, decimals)
-    return key, doubt or _several(names)
+    return key, doubt or (_several(names) if key is natural_key else "")
 
 
 def _as_decimals(names: Sequence[str]) -> Key | None:
@@ -58,7 +58,7 @@ def _as_decimals(names: Sequence[str]) -> Key | None:
         for match in _NUMBER.finditer(name):
             minus = match["minus"] and name[: match.start()] in signed
             hyphen = "-" if match["minus"] and not minus else ""
-            number = Decimal(match["number"])
+            number = Decimal(match["number"].replace(",", "."))
             parts += [name[at : match.start()] + hyphen, -number if minus else number]
             at = match.end()
         return (*parts, name[at:]), natural_key(name)
@@ -73,11 +73,13 @@ def _decided(names: Sequence[str], natural: list[str], other: list[str], decimal
     numbers = [match for name in names for match in _NUMBER.finditer(name)]
     fractions = [match["fraction"] for match in numbers if match["fraction"]]
     where = next(i for i, pair in enumerate(zip(natural, other, strict=True)) if pair[0] != pair[1])
-    if any(len(digits) > 1 and digits.endswith("0") for digits in fractions):  # no program prints 0.5 so beside 0.25
+    even = _even(other, decimals)
+    padded = any(len(digits) > 1 and digits.endswith("0") for digits in fractions)  # as no program prints 0.5 by 0.25
+    if padded or (not even and _even(natural, natural_key)):
         first, then = natural[where], other[where]
         how = "of the numbers between their dots"
     else:
-        if any(len(digits) > 1 and digits.startswith("0") for digits in fractions) or _even(other, decimals):
+        if any(len(digits) > 1 and digits.startswith("0") for digits in fractions) or even:
             return decimals, ""
         negative = any(isinstance(part, Decimal) and part < 0 for name in names for part in decimals(name)[0])
         if negative or any(match["power"] for match in numbers):
@@ -90,13 +92,13 @@ def _decided(names: Sequence[str], natural: list[str], other: list[str], decimal
     )
 
 
-def _even(ordered: list[str], decimals: Key) -> bool:
+def _even(ordered: list[str], key: Key) -> bool:
     """Whether the names are alike but for one number, whose steps are equal."""
-    rows = [decimals(name)[0] for name in ordered]
+    rows = [key(name)[0] for name in ordered]
     if len({len(row) for row in rows}) > 1:
         return False
     varied = [column for column in zip(*rows, strict=True) if len(set(column)) > 1]
-    if len(varied) != 1 or not isinstance(varied[0][0], Decimal):
+    if len(varied) != 1 or isinstance(varied[0][0], str):
         return False
     return len({b - a for a, b in zip(varied[0], varied[0][1:])}) == 1
 

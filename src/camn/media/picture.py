@@ -10,12 +10,15 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from camn.errors import VideoError
 
 Read = TypeVar("Read")
 _ORIENTATION = 0x0112  # the EXIF tag; values 5 to 8 swap height and width
 _WIDE = re.compile(r";16|\b65535\b")  # in how Pillow decodes colours of 16 bits, of which it keeps the upper 8
+_DESCRIPTION = 270  # TIFF's tag for words
 _SUBFILE, _OLD_SUBFILE = 254, 255  # TIFF's tags for previews (1) and transparency masks (4); for previews (2)
 _IMAGEJ = re.compile(r"ImageJ=.*\bimages=([0-9]+)", re.DOTALL)
 
@@ -91,9 +94,9 @@ def _pages(image: Image.Image, path: str | Path) -> tuple[int, ...]:
     if image.format == "MPO":
         return (0,)
     count = getattr(image, "n_frames", 1)
-    if image.format != "TIFF":
+    if not isinstance(image, TiffImageFile):
         return tuple(range(count))
-    described = _IMAGEJ.match(str(image.tag_v2.get(270, "")))
+    described = _IMAGEJ.match(str(image.tag_v2.get(_DESCRIPTION, "")))
     if described and int(described[1]) > count:
         raise VideoError(
             f"{path}: ImageJ wrote {described[1]} pictures into it, in a way that hides all but {count}; save them as "
@@ -102,15 +105,15 @@ def _pages(image: Image.Image, path: str | Path) -> tuple[int, ...]:
     pages = []
     for page in range(count):
         image.seek(page)
-        tags = image.tag_v2
-        if not int(tags.get(_SUBFILE, 0)) & 5 and tags.get(_OLD_SUBFILE) != 2:
+        if not int(image.tag_v2.get(_SUBFILE, 0)) & 5 and image.tag_v2.get(_OLD_SUBFILE) != 2:
             pages.append(page)
     image.seek(0)
     return tuple(pages) if count > 1 else (0,)
 
 
 def is_wide(image: Image.Image) -> bool:
-    return image.mode.startswith("I") or (bool(image.tile) and _WIDE.search(str(image.tile[0].args)) is not None)
+    tiles = image.tile if isinstance(image, ImageFile) else []
+    return image.mode.startswith("I") or any(_WIDE.search(str(tile.args)) for tile in tiles[:1])
 
 
 def page_rgb(image: Image.Image, path: str | Path) -> np.ndarray:

@@ -82,15 +82,15 @@ class PagesSource(FrameSource):
         if rgb.shape[:2] != self.size:
             (h, w), (first_h, first_w) = rgb.shape[:2], self.size
             raise VideoError(
-                f"{self.path}: its picture {page + 1} has {w}x{h} pixels, the first {first_w}x{first_h}; frames must have "
-                "one size: save those of the video alone"
+                f"{self.path}: its picture {page + 1} has {w}x{h} pixels, the first {first_w}x{first_h}; frames must "
+                "have one size: save those of the video alone"
             )
         return rgb
 
 
 def holds_pages(path: Path) -> bool:
-    """Whether a file is a picture of a kind that is read here. Raises VideoError for photos of which FFmpeg would give a
-    tile or a preview for the whole."""
+    """Whether a file is a picture of a kind that is read here. Raises VideoError for photos of which FFmpeg would give
+    a tile or a preview for the whole."""
     kind = picture_kind(path)
     if kind in ("HEIC", "HEIF") or (kind in _KINDS and path.suffix.lower() in UNREAD):
         raise VideoError(
