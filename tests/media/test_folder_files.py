@@ -14,7 +14,7 @@ PICTURE = np.full((13, 21, 3), (200, 100, 50), np.uint8)
 FRAMES = ("IMG_0000.png", "IMG_0001.png", "IMG_0003.png")
 
 
-def written(kind: str) -> bytes:
+def written(kind) -> bytes:
     file = io.BytesIO()
     Image.fromarray(PICTURE).save(file, kind)
     return file.getvalue()

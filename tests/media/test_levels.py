@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 ALL = (0, 65535)
 
 
-def grey(low: int, high: int, dtype=np.uint16) -> np.ndarray:
+def grey(low: int, high: int, dtype: type = np.uint16) -> np.ndarray:
     values = RNG.integers(low, high + 1, (H, W)).astype(dtype)
     values[0, 0], values[0, 1] = low, high
     return values

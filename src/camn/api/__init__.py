@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from camn.api.train.options import AblateOptions, FuseOptions
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
-    from camn.media.folder_files import list_frames, list_images
-    from camn.media.name_order import natural_key
+    from camn.media.folder_files import Listing, list_frames, list_images
+    from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
     from camn.media.picture import read_header
     from camn.media.source import Frame, FrameSource, prefetch
@@ -93,8 +93,8 @@ _HOME = {
     "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
-    "camn.media.folder_files": ("list_frames", "list_images"),
-    "camn.media.name_order": ("natural_key",),
+    "camn.media.folder_files": ("Listing", "list_frames", "list_images"),
+    "camn.media.name_order": ("frame_order", "natural_key"),
     "camn.media.opening": ("open_source",),
     "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
@@ -117,6 +117,7 @@ __all__ = [
     "FuseOptions",
     "Fused",
     "InferenceOptions",
+    "Listing",
     "Model",
     "ModelInfo",
     "MovieKind",
@@ -143,6 +144,7 @@ __all__ = [
     "evaluate",
     "export_masks",
     "first_masks",
+    "frame_order",
     "fuse",
     "fusions",
     "hold_out",

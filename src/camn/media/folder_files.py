@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from camn.errors import VideoError
@@ -36,11 +36,13 @@ _SHOWN = 5
 @dataclass(frozen=True)
 class Listing:
     """frames: the names of those that are read, in order. between: of pictures that are not read although their names
-    stand in the frames' sequence. notes: what the user should know; they go behind the folder's name."""
+    stand in the frames' sequence. beside: of others that are not. notes: what the user should know; they go behind the
+    folder's name."""
 
     frames: tuple[str, ...]
-    between: tuple[str, ...]
-    notes: tuple[str, ...]
+    between: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def refuse(self, where: object) -> None:
         """Raises VideoError where the sequence would have holes."""
@@ -76,7 +78,8 @@ def list_frames(names: Collection[str], kind: Callable[[str], str | None] = lamb
         notes.append(
             f"pictures that are not read as frames: {_some(beside)}; convert them to PNG or JPEG if they are some"
         )
-    return Listing(tuple(sorted(frames, key=lambda name: key(stem(name)))), tuple(between), tuple(notes))
+    ordered = sorted(frames, key=lambda name: key(stem(name)))
+    return Listing(tuple(ordered), tuple(between), tuple(beside), tuple(notes))
 
 
 def list_folder(folder: Path) -> Listing:
@@ -92,7 +95,7 @@ def list_folder(folder: Path) -> Listing:
     listing = list_frames(files, lambda name: picture_kind(folder / name))
     lost = tuple(name for name in gone if not name.startswith(".") and _suffix(name) in EXTENSIONS)
     deeper = _deeper(folder, inner, listing.frames)
-    return Listing(listing.frames, (*listing.between, *sorted(lost)), (*listing.notes, *deeper))
+    return replace(listing, between=(*listing.between, *sorted(lost)), notes=(*listing.notes, *deeper))
 
 
 def list_images(folder: Path) -> list[Path]:

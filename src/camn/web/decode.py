@@ -42,7 +42,7 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
     project.change(width=source.size[1], height=source.size[0], fps=_text(source), total=source.count)
     for name in ("frames", "small"):
         (project.folder / name).mkdir(exist_ok=True)
-    said, index = 0.0, -1
+    told, index = 0.0, -1
     with closing(api.prefetch(source)) as frames:
         for index, frame in enumerate(frames):
             if index >= limits.frames:
@@ -52,11 +52,12 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
             if not project.frame_file(index).exists():
                 write_frame(project, index, frame.image)
             project.count = max(project.count, index + 1)
-            if time.monotonic() - said > 0.3:
-                said = time.monotonic()
+            if time.monotonic() - told > 0.3:
+                told = time.monotonic()
                 changed(project)
             work.tell(index + 1, max(source.count or 0, index + 1))
-    notes = tuple(plain(UserWarning(text), *work.known) for text in source.warnings)
+    said = (plain(UserWarning(text), *work.known) for text in source.warnings)
+    notes = tuple(dict.fromkeys((*project.record.notes, *said)))
     project.count = index + 1
     project.change(state="ready", total=index + 1, notes=notes)
     (project.source / "frames.zip").unlink(missing_ok=True)

@@ -6,11 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from camn import api
+
 _IMAGES = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif",
     "BMP": ".bmp", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm",
+    "TGA": ".tga", "GIF": ".gif", "DIB": ".dib", "PCX": ".pcx", "QOI": ".qoi", "SGI": ".sgi", "SUN": ".ras",
 }  # fmt: skip
-ENDS = {*_IMAGES.values(), ".jpeg", ".tiff", ".pgm"}
 
 
 def readable(name: str) -> str:
@@ -25,6 +27,11 @@ def image_suffix(path: Path) -> str | None:
             return _IMAGES.get(image.format or "")
     except Exception:  # Pillow's readers raise nearly anything on a broken file
         return None
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file that came alone is the whole video: no image, or several of them in one. Raises VideoError."""
+    return image_suffix(path) in (None, ".gif") or len(api.read_header(path).pages) > 1
 
 
 def stem(name: str) -> str:

@@ -17,11 +17,11 @@ from camn.projects.propagate import check, propagate, reached, runs_of
 from camn.projects.record import Propagation
 from camn.projects.store import Store, tidy
 from camn.web import schemas
-from camn.web.answers import refused
+from camn.web.answers import plain, refused
 from camn.web.decode import decode
 from camn.web.events import Events
 from camn.web.exports import chosen, export, exported, file_name
-from camn.web.file_names import ENDS, readable
+from camn.web.file_names import readable
 from camn.web.jobs import Jobs, Work
 from camn.web.limits import Limits
 from camn.web.shown import shown, shown_frame
@@ -95,16 +95,14 @@ class Studio:
         origin = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
         if known := [project for project in self.store.all() if project.record.origin == origin]:
             return known[0]
-        names = set(source.names or ())
-        inside = [] if source.kind == "video" else sorted(path.iterdir())
-        files = [file for file in inside if file.stem in names and file.suffix.lower() in ENDS] or [path]
+        files = api.list_images(path) if path.is_dir() else [path]
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
         inbox = self.inbox(project)
         try:
             for file in files:
                 inbox.copy(file)
-            self.start_decoding(project)
+            self.start_decoding(project, [plain(UserWarning(note), (path, "the folder")) for note in source.notes])
             project.change(origin=origin)
         except BaseException:
             self.delete(project.id)
@@ -131,20 +129,21 @@ class Studio:
                 self._inboxes[project.id] = Inbox(project.source, self.limits)
             return self._inboxes[project.id]
 
-    def start_decoding(self, project: Project) -> None:
-        """Of what was sent; where reading failed, of the same again, from where it stopped.
+    def start_decoding(self, project: Project, notes: Sequence[str] = ()) -> None:
+        """Of what was sent; where reading failed, of the same again, from where it stopped. notes: on that.
 
         Raises Problem, and then the project takes another upload."""
         with project.lock:
-            kind, known = project.record.kind, []
+            kind, known, notes = project.record.kind, [], (*project.record.notes, *notes)
             if project.record.state != "failed":
-                kind, known = self._settled(project)
-            project.change(state="decoding", error=None, kind=kind)
+                kind, known, more = self._settled(project)
+                notes = (*notes, *more)
+            project.change(state="decoding", error=None, kind=kind, notes=tuple(dict.fromkeys(notes)))
             self._decode(project, known)
             self.changed(project)
 
-    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]]]:
-        """What was sent, looked into, and what messages should call its files."""
+    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]], list[str]]:
+        """What was sent, looked into, what messages should call its files, and notes on it."""
         inbox = self.inbox(project)
         try:
             kind = inbox.settle()
@@ -156,7 +155,7 @@ class Studio:
             inbox.clear()
             raise
         del self._inboxes[project.id]
-        return kind, inbox.known()[: len(inbox.sent)]
+        return kind, inbox.known()[: len(inbox.sent)], [plain(UserWarning(note)) for note in inbox.notes]
 
     def _decode(self, project: Project, known: Sequence[tuple[Path, str]] = ()) -> None:
         folders = (project.source / "images", "frames"), (project.source, "the upload"), (project.folder, "the project")

@@ -14,9 +14,9 @@ from typing import Literal
 
 from camn import api
 from camn.errors import VideoError
-from camn.files import writing
+from camn.files import encoded, writing
 from camn.projects.problem import Problem
-from camn.web.file_names import image_suffix, stem
+from camn.web.file_names import image_suffix, is_film, stem
 from camn.web.limits import Limits, size
 from camn.web.zips import members
 
@@ -40,6 +40,7 @@ class Inbox:
     def __init__(self, folder: Path, limits: Limits):
         self.folder, self.limits = folder, limits
         self.sent: list[Sent] = []
+        self.notes: tuple[str, ...] = ()  # of what was sent, once it is settled
         self._round, self._bytes = 0, 0  # what comes in another round than it began in is late; those on the way count
         self.clear()
 
@@ -88,7 +89,7 @@ class Inbox:
         path = self.folder / f"upload-{secrets.token_hex(8)}"
         with writing(path):
             shutil.copyfile(file, path)
-        self.sent.append(Sent(path, file.name, path.stat().st_size))
+        self.sent.append(Sent(path, encoded(file.name).decode(), path.stat().st_size))
         self._bytes += self.sent[-1].bytes
 
     def settle(self) -> Kind:
@@ -98,10 +99,10 @@ class Inbox:
             raise Problem("conflict", "Nothing was sent yet; send a video, images, or a zip of images.")
         first = self.sent[0]
         if len(self.sent) == 1 and zipfile.is_zipfile(first.file):
-            members(first.file, self.limits)
+            self.notes = members(first.file, self.limits).notes
             os.replace(first.file, self.folder / "frames.zip")
             return "zip"
-        if len(self.sent) == 1 and image_suffix(first.file) is None:
+        if len(self.sent) == 1 and is_film(first.file):
             suffix = match[0].lower() if (match := _VIDEO.search(first.name)) else ".video"
             path = self.folder / f"video{suffix}"
             os.replace(first.file, path)
@@ -113,7 +114,12 @@ class Inbox:
 
     def _settle_images(self) -> None:
         folder, moves = self.folder / "images", []
-        for index, sent in enumerate(sorted(self.sent, key=lambda sent: api.natural_key(stem(sent.name)))):
+        listing = api.list_frames([sent.name for sent in self.sent])
+        listing.refuse("what was sent")
+        sent_frames = [sent for sent in self.sent if sent.name not in listing.beside]
+        key, _ = api.frame_order([stem(sent.name) for sent in sent_frames])
+        self.notes = listing.notes
+        for index, sent in enumerate(sorted(sent_frames, key=lambda sent: key(stem(sent.name)))):
             suffix = image_suffix(sent.file)
             if suffix is None:
                 raise Problem("invalid", f"“{sent.name}” is not an image; send one video, one zip, or images alone.")
