@@ -14,6 +14,7 @@ from typing import Any
 from camn.errors import CamnError, NoRoomError, OutputError
 
 ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files that are written as text
+_STEM = 150  # bytes of a name that a temporary one has, of the 255 that there may be
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
@@ -56,7 +57,8 @@ def writing(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
 
 def temporary(path: Path) -> Path:
     """A hidden name in the same folder and with the same suffix, to write to before renaming to `path`."""
-    return path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
+    stem = os.fsdecode(os.fsencode(path.stem)[:_STEM])
+    return path.with_name(f".{stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
 
 
 def leftovers(pattern: str) -> str:

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,8 @@ def test_pictures_in_the_sequence_that_are_not_read_are_refused(tmp_path, make):
     frames = {f"IMG_{number}.png": picture() for number in (1, 2, 4)}
     with pytest.raises(VideoError, match=r"IMG_3.HEIC stands among the frames"):
         settled(tmp_path, {**frames, "IMG_3.HEIC": b"x"})
-    (tmp_path / "a.zip").write_bytes(
-        make.archive({f"a/{name}": data for name, data in {**frames, "IMG_3.dng": b""}.items()})
-    )
+    zipped = {f"a/{name}": data for name, data in {**frames, "IMG_3.dng": b""}.items()}
+    (tmp_path / "a.zip").write_bytes(make.archive(zipped))
     with pytest.raises(VideoError, match=r"the zip: a/IMG_3.dng stands among the frames"):
         members(tmp_path / "a.zip", Limits())
 
@@ -95,8 +95,10 @@ def test_a_folder_that_the_command_names(tmp_path, name):
     try:
         project = studio.open_video(frames)
         assert studio.open_video(frames) is project
+        while project.record.state == "decoding":
+            time.sleep(0.01)
     finally:
-        studio.close()  # waits for the frames to be read
+        studio.close()
     again = Studio(tmp_path / "projects", api.SegmentOptions())
     try:
         assert again.open_video(frames).id == project.id
