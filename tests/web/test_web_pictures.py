@@ -104,7 +104,8 @@ def test_a_folder_that_the_command_names(tmp_path, name):
         assert again.open_video(frames).id == project.id
         record = again.store.get(project.id).record
         assert record.total == 2 and record.error is None
-        assert [note for note in record.notes if "not read as frames: 0.dng" in note]
+        (note,) = record.notes
+        assert note.startswith("Pictures that are not read as frames: 0.dng")
         again.detail(again.store.get(project.id)).model_dump_json()
     finally:
         again.close()

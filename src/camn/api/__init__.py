@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from camn.api.train.options import AblateOptions, FuseOptions
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
-    from camn.media.folder_files import Listing, list_frames, list_images
+    from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
     from camn.media.picture import read_header
@@ -93,7 +93,7 @@ _HOME = {
     "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
-    "camn.media.folder_files": ("Listing", "list_frames", "list_images"),
+    "camn.media.folder_files": ("Listing", "list_folder", "list_frames"),
     "camn.media.name_order": ("frame_order", "natural_key"),
     "camn.media.opening": ("open_source",),
     "camn.media.picture": ("read_header",),
@@ -150,8 +150,8 @@ __all__ = [
     "hold_out",
     "join_parts",
     "join_reads_video",
+    "list_folder",
     "list_frames",
-    "list_images",
     "load",
     "model_sha256",
     "models",

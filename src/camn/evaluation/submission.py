@@ -13,7 +13,7 @@ from camn.datasets.holdout import meta_of
 from camn.datasets.layouts import VideoFolder
 from camn.datasets.pairs import raise_problems, read_labels
 from camn.errors import DataError, OutputError
-from camn.files import replacing
+from camn.files import encoded, replacing
 from camn.masks import encode_palette_png
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that zip knows: the same masks make the same bytes
@@ -67,7 +67,7 @@ def write_submission(path: str | Path, predictions: str | Path, folder: VideoFol
     with replacing(Path(path)) as part, zipfile.ZipFile(part, "w") as archive:
         for name in sorted(wanted):
             for frame in wanted[name]:
-                entry = zipfile.ZipInfo(f"{prefix}{name}/{frame}.png", EPOCH)
+                entry = zipfile.ZipInfo(encoded(f"{prefix}{name}/{frame}.png").decode(), EPOCH)
                 entry.create_system, entry.external_attr = 3, 0o644 << 16
                 archive.writestr(entry, encode_palette_png(read_labels(top / name / f"{frame}.png")))
     return Path(path)

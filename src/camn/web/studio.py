@@ -90,19 +90,20 @@ class Studio:
             raise CamnError(f"{path}: {error.message}") from error
 
     def _open_video(self, path: Path) -> Project:
-        source = api.open_source(path, self.limits.frame_pixels)
+        api.open_source(path, self.limits.frame_pixels)  # what is wrong with it is told before anything is made
         state = path.stat()
         origin = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
         if known := [project for project in self.store.all() if project.record.origin == origin]:
             return known[0]
-        files = api.list_images(path) if path.is_dir() else [path]
+        listing = api.list_folder(path) if path.is_dir() else None
+        files = [path / name for name in listing.frames] if listing else [path]
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
         inbox = self.inbox(project)
         try:
             for file in files:
                 inbox.copy(file)
-            self.start_decoding(project, [plain(UserWarning(note), (path, "the folder")) for note in source.notes])
+            self.start_decoding(project, [plain(UserWarning(note)) for note in (listing.notes if listing else ())])
             project.change(origin=origin)
         except BaseException:
             self.delete(project.id)
