@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from camn.errors import MaskError, NoRoomError, OutputError
-from camn.files import close_after, leftovers, output_error, replacing, temporary, write_whole, writing
+from camn.files import close_after, leftovers, output_error, replacing, temporary, text_of, write_whole, writing
 
 
 @pytest.mark.parametrize(("number", "advice"), [
@@ -82,3 +82,14 @@ def test_closing_does_not_hide_what_went_wrong_before():
     close_after(close, KeyError("first"))
     with pytest.raises(OutputError, match="at the end"):
         close_after(close, None)
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_text_with_and_without_a_mark(coding):
+    assert text_of("b\u00e4r\r\n".encode(coding)) == "b\u00e4r\r\n"
+
+
+@pytest.mark.parametrize("data", ["b\u00e4r".encode("latin-1"), "bear".encode("utf-16-le"), b"\xff\xfe\x00"])
+def test_what_is_no_text_is_refused(data):
+    with pytest.raises(ValueError, match="save it as UTF-8"):
+        text_of(data)

@@ -1,7 +1,9 @@
-"""Writing so that nothing is ever half-written: a temporary name in the same folder, then moved into place."""
+"""Writing so that nothing is ever half-written: a temporary name in the same folder, then moved into place. And text as
+others wrote it."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -29,6 +31,28 @@ def encoded(text: str) -> bytes:
 def to_json(content: Any) -> bytes:
     """A JSON file's content, indented. Raises TypeError, ValueError for what JSON cannot hold."""
     return encoded(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def text_of(data: bytes, names: bool = False) -> str:
+    """The text of a file that people or other programs wrote: UTF-8 with or without a byte order mark, as Windows puts
+    one, or UTF-16 or 32 with one. names: it names files, whose names may be no UTF-8. Raises ValueError."""
+    kind = next((kind for mark, kind in _MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(kind, "surrogateescape" if names and kind == "utf-8" else "strict")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no text in UTF-8 ({error}); save it as UTF-8") from error
+    if "\0" in text:
+        raise ValueError("it is no text in UTF-8 (it holds zero bytes); save it as UTF-8")
+    return text
 
 
 def output_error(path: str | Path, error: BaseException) -> OutputError:

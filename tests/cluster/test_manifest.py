@@ -172,3 +172,11 @@ def test_several_models_views_and_post_processing_in_a_manifest(tmp_path):
     (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_lots": True}}))
     with pytest.raises(DataError, match="unknown option 'track_lots'"):
         read_jobs(str(tmp_path / "jobs.jsonl"))
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_manifests_as_windows_writes_them(tmp_path, coding):
+    (tmp_path / "jobs.csv").write_bytes("video,masks,first_frame\r\nv.mp4,m,1\r\n".encode(coding))
+    (tmp_path / "jobs.jsonl").write_bytes('{"video": "v.mp4", "masks": "m", "first_frame": 1}\r\n'.encode(coding))
+    (one,), (two,) = (read_jobs(str(tmp_path / name)) for name in ("jobs.csv", "jobs.jsonl"))
+    assert one == two and one.options == {"first_frame": 1}

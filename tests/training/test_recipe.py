@@ -177,3 +177,10 @@ def test_rate_warms_up_then_falls_to_nought():
         assert recipe.rate_at(step) == pytest.approx(0.1 * (1 - step / 100) ** 0.9)
     assert recipe.rate_at(100) == recipe.rate_at(101) == 0
     assert dataclasses.replace(recipe, warm_up=0).rate_at(0) == 0.1
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_a_recipe_as_windows_writes_it(tmp_path, coding):
+    (tmp_path / "small.toml").write_bytes(GOOD.replace("\n", "\r\n").encode(coding))
+    (recipe,) = load_stages(tmp_path / "small.toml")
+    assert recipe == load_stages(written(tmp_path, GOOD))[0]

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from camn import api
 from camn.masks import PALETTE, encode_palette_png, read_masks
+from camn.masks.rle import encode_rle
 
 FRAMES = 6
 
@@ -158,6 +159,13 @@ def test_mask_files_of_other_programs(server, project, make, tmp_path):
     assert server.ask("POST", f"{path}/0/load?name=segments.json", coco)["frames"] == [1, 3]
     assert np.array_equal(server.call("GET", f"{path}/3").ids, make.square(3))
     server.ask("DELETE", f"/api/projects/{project}/objects/3")
+    rle = encode_rle(make.square(4) > 0)
+    images = [{"id": n + 1, "file_name": f"frame_{n:06d}.PNG"} for n in range(FRAMES)]
+    named = {"images": images, "categories": [{"id": 1, "name": "ball"}]}
+    named["annotations"] = [{"image_id": 5, "category_id": 1, "attributes": {"track_id": 7}, "segmentation": rle}]
+    loaded = server.ask("POST", f"{path}/0/load?name=cvat.json", json.dumps(named).encode())
+    assert loaded["frames"] == [4] and (7, "ball") in [(item["id"], item["name"]) for item in loaded["objects"]]
+    server.ask("DELETE", f"/api/projects/{project}/objects/7")
 
 
 def test_propagation_is_what_the_segmenter_says(server, marked, make, tiny):

@@ -15,6 +15,7 @@ from camn.cluster.places import beside, is_url, name_of, plain, read_bytes
 from camn.cluster.tasks import VideoJob
 from camn.cluster.values import OPTIONS, check_options, of_text
 from camn.errors import ConfigError, DataError
+from camn.files import text_of
 
 OWN = "_batch"  # the folder in the output folder that is not a video's
 _COLUMNS = ("name", "video", "masks", "keyframes", "options")
@@ -24,8 +25,9 @@ def read_jobs(path: str, split: str = "", resolution: str = "480p") -> tuple[Vid
     """The videos of a manifest, or of a data set folder (see `camn.api.dataset_videos`; split, resolution: of it).
 
     A manifest's columns: `video`; `masks`, one or several; `name` of the outputs, else the video's; `keyframes`, frame
-    numbers; options by their names, or as JSON in `options`. In CSV several masks are separated by `;`, several numbers
-    by spaces. Relative paths start from the manifest's folder. Raises DataError that names every wrong line.
+    numbers, from 0 or `first_frame`; options by their names, or as JSON in `options`. In CSV several masks are
+    separated by `;`, several numbers by spaces. Relative paths start from the manifest's folder. Raises DataError that
+    names every wrong line.
     """
     if not is_url(path) and Path(path).is_dir():
         jobs = [_of_dataset(video) for video in api.dataset_videos(path, split, resolution)]
@@ -55,7 +57,7 @@ def _read(path: str) -> list[Mapping[str, Any]]:
 
 def _read_csv(data: bytes) -> list[Mapping[str, Any]]:
     """Spaces around cells do not count, nor do empty cells and lines."""
-    table = csv.reader(io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline=""), strict=True)
+    table = csv.reader(io.StringIO(text_of(data, names=True), newline=""), strict=True)
     names = [name.strip() for name in next(table, [])]
     rows = []
     for row in table:
@@ -75,7 +77,7 @@ def _cell(name: str, cell: str) -> Any:
 
 def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
     rows = []
-    for number, line in enumerate(data.decode("utf-8-sig", "surrogateescape").split("\n"), 1):
+    for number, line in enumerate(text_of(data, names=True).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -149,7 +151,7 @@ def _keyframes(given: Any) -> tuple[int, ...]:
     frames = given.split() if isinstance(given, str) else given
     try:
         numbers = tuple(int(frame) for frame in frames)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = (-1,)
     if any(frame < 0 for frame in numbers) or list(numbers) != sorted(set(numbers)):
         raise ConfigError(f"keyframes is {given!r}: need frame numbers from 0 on, each above the last")

@@ -90,7 +90,10 @@ def _tasks(job: VideoJob, out: str, options: SegmentOptions, sha256: Callable[[s
         frames = span or (0, None)
         return Task(name, out, job.video, job.masks, given, key, frames, tuple(parts), job.first_only)
 
-    starts = sorted({0, *job.keyframes})
+    first = options.first_frame or 0  # keyframes bear the numbers of the masks' names
+    if job.keyframes and job.keyframes[0] < first:
+        raise ConfigError(f"{job.name}: keyframe {job.keyframes[0]} lies before the first frame, {first} (first_frame)")
+    starts = sorted({0, *(frame - first for frame in job.keyframes)})
     if len(starts) == 1:
         return [task(job.name, options, None)]
     try:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 @dataclass(frozen=True)
 class VideoJob:
     """A line of a manifest. name: of its outputs. video, masks: paths or URLs. options: fields of `SegmentOptions`, in
-    place of the batch's. keyframes: the frames, each with a mask, at which the video is split into parts. first_only:
+    place of the batch's. keyframes: the frames, each with a mask, at which the video is split into parts, by the
+    numbers that the masks' names have (see `first_frame`). first_only:
     `masks` is a folder that holds more masks than are given: of each object the first one is."""
 
     name: str

@@ -25,7 +25,7 @@ class Segment:
     """Follow objects through a video: masks on one frame in, masks on every frame out."""
 
     video: Positional[Path | None] = None  # a video file, or a folder of images
-    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; or a folder, named like frames
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
     preset: Preset = "default"  # of options not given; views: flip, 2 scales, post-processing; best: 4 models, too

@@ -34,5 +34,7 @@ class FusionConfig:
         try:
             fields: dict[str, Any] = dict(data) | {"members": tuple(data["members"])}
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"fusion configuration not understood: {error}") from None

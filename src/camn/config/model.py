@@ -230,9 +230,13 @@ class ModelConfig:
                 "std": tuple(data["std"]),
             }
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"model configuration not understood: {error}") from None
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise TypeError(f"{data!r:.60} is no table")
     return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}

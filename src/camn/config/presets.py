@@ -152,7 +152,7 @@ def network_preset(name: str) -> NetworkConfig:
 
 def config_from_dict(data: dict[str, Any]) -> NetworkConfig:
     """The inverse of a configuration's `as_dict`, of whichever kind. Raises ConfigError if it is not understood."""
-    kind = data.get("network", "camn")
+    kind = data.get("network", "camn") if isinstance(data, dict) else data
     if kind not in ("camn", "stm"):
-        raise ConfigError(f"unknown kind of network {kind!r}: it must be 'camn' or 'stm'")
+        raise ConfigError(f"unknown kind of network {kind!r:.60}: it must be 'camn' or 'stm'")
     return StmConfig.from_dict(data) if kind == "stm" else ModelConfig.from_dict(data)

@@ -75,5 +75,7 @@ class StmConfig:
             fields |= {key: tuple(data[key]) for key in ("mean", "std") if key in data}
             del fields["network"]
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"STM configuration not understood: {error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from camn.datasets.pairs import list_folders, raise_problems
 from camn.datasets.sequence import VideoSequence, sequence_of
 from camn.errors import DataError
+from camn.files import text_of
 
 
 class DavisFolder:
@@ -55,7 +56,11 @@ def _names(root: Path, year: str, split: str) -> list[str]:
         path = own[0] if own else path
     if not path.is_file():
         raise DataError(f"{path}: no such list of sequences; is {root} the top of a DAVIS folder?")
-    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    try:
+        lines = text_of(path.read_bytes()).splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no list of sequences that can be read: {error}") from error
+    names = [line.strip() for line in lines if line.strip()]
     if not path.parent.name.isdigit():
         names = list(dict.fromkeys(Path(name.split()[0]).parent.name for name in names))
     if not names or len(set(names)) < len(names):

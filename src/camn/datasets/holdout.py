@@ -12,7 +12,7 @@ from camn.datasets.layouts import VideoFolder, annotations_of
 from camn.datasets.pairs import raise_problems
 from camn.datasets.sequence import VideoSequence
 from camn.errors import ConfigError, DataError
-from camn.files import encoded, to_json, write_whole
+from camn.files import encoded, text_of, to_json, write_whole
 
 FORMAT = "camn-holdout-1"
 
@@ -127,7 +127,7 @@ def write_holdout(path: str | Path, holdout: Holdout) -> None:
 def read_holdout(path: str | Path) -> Holdout:
     """Raises DataError if the file is missing or no hold-out."""
     try:
-        content = json.loads(Path(path).read_text("utf-8"))
+        content = json.loads(text_of(Path(path).read_bytes()))
         if content.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         options = HoldoutOptions(**content.pop("options"))

@@ -12,6 +12,7 @@ from camn.datasets.davis import davis_lists, scan_davis
 from camn.datasets.pairs import list_folders, raise_problems
 from camn.datasets.sequence import VideoSequence, first_seen, sequence_of
 from camn.errors import DataError
+from camn.files import text_of
 from camn.media.name_order import natural_key
 
 __all__ = ["VideoFolder", "VideoSequence", "first_seen", "open_videos"]
@@ -150,7 +151,7 @@ def read_meta(path: Path) -> dict[str, dict[int, str]]:
     if not path.is_file():
         return {}
     try:
-        videos = json.loads(path.read_text("utf-8"))["videos"]
+        videos = json.loads(text_of(path.read_bytes()))["videos"]
         return {
             name: {int(number): str(item.get("category", "")) for number, item in video["objects"].items()}
             for name, video in videos.items()

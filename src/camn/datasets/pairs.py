@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from PIL import Image
 
 from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
-from camn.media.folder_files import list_folder
+from camn.masks.frame_names import FrameNames, is_image_name
+from camn.media.folder_files import Listing, list_folder
 from camn.media.picture import read_image as read_rgb
 
 
@@ -50,7 +51,8 @@ def read_pair(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[tuple[Path, Path | None]], list[str]]:
-    """(pairs in order of name, problems): pictures and masks with the same stem, and what keeps others from it.
+    """(pairs in order of name, problems): pictures and masks with the same stem, or the same number in it, and what
+    keeps others from it.
 
     sparse: pictures without a mask are no problem and are listed too, with None.
     """
@@ -59,30 +61,54 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
         return [], absent
     listing = list_folder(images)
     pictures, twice = _by_stem([images / name for name in listing.frames])
-    labels, _ = _by_stem([p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png" and p.name[:1] != "."])
+    named, _ = _by_stem([p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png" and p.name[:1] != "."])
     problems = [f"{images}: {name} is there twice, with two suffixes; remove one" for name in twice]
     try:
         listing.refuse(images)
     except VideoError as error:
         problems.append(str(error))
-    both = pictures.keys() & labels.keys()
-    if not both:
-        return [], [*problems, f"{images}: no picture that has a mask of its name in {masks}"]
-    alone = sorted(labels.keys() - pictures.keys() if sparse else pictures.keys() ^ labels.keys())
+    labels, strange = by_frame(list(pictures), named)
+    alone: list[str] = sorted({*strange, *(() if sparse else pictures.keys() - labels.keys())})
+    why = "; ".join(_reasons(images, masks, listing, strange)) if alone or not labels else ""
+    if not labels:
+        problems.append(f"{images}: no picture that has a mask of its name in {masks}{f': {why}' if why else ''}")
+        return [], problems
     if alone:
         problems.append(
-            f"{images} has {len(pictures)} pictures and {masks} has {len(labels)} masks; "
-            f"without a partner: {', '.join(alone[:5])}{' ...' if len(alone) > 5 else ''}"
+            f"{images} has {len(pictures)} pictures and {masks} has {len(named)} masks; "
+            f"without a partner: {', '.join(alone[:5])}{' ...' if len(alone) > 5 else ''}{f' ({why})' if why else ''}"
         )
-    names = sorted(pictures if sparse else both)
+    names = sorted(pictures if sparse else labels)
     return [(pictures[name], labels.get(name)) for name in names], problems
 
 
-def _by_stem(files: list[Path]) -> tuple[dict[str, Path], list[str]]:
-    """(files by stem, of which a Mac writes accents in a way of its own; the stems that are there twice)."""
-    by_stem = [(unicodedata.normalize("NFC", path.stem), path) for path in files]
-    counts = Counter(stem for stem, _ in by_stem)
-    return dict(by_stem), [stem for stem, count in counts.items() if count > 1]
+def by_frame(frames: Sequence[str], masks: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:
+    """(the mask of each frame that has one; the stems of masks of no frame), by the stems of both, or by the number in
+    them; see `camn.masks.frame_names`."""
+    if masks.keys() <= set(frames):  # nearly always, and there can be thousands of folders
+        return dict(masks), []
+    found = FrameNames(frames).same(list(masks))
+    both = {frames[index]: name for name, index in reversed(list(zip(masks, found))) if index is not None}
+    return {frame: masks[name] for frame, name in both.items()}, sorted(masks.keys() - set(both.values()))
+
+
+def _reasons(images: Path, masks: Path, listing: Listing, strange: Sequence[str]) -> Iterator[str]:
+    """By example, why frames and masks do not pair."""
+    if listing.beside:
+        unread = images / listing.beside[0]
+        yield f"{unread}: {unread.suffix} is not read here; save frames as PNG or JPEG"
+    files = (path for path in sorted(masks.iterdir()) if path.suffix.lower() != ".png" and path.name[:1] != ".")
+    if other := next((path for path in files if is_image_name(path.name)), None):
+        yield f"{other}: masks must be PNG"
+    if strange:
+        such = f" (such as {Path(listing.frames[0]).stem})" if listing.frames else ""
+        yield f"{masks / strange[0]}.png is named like no frame{such}"
+
+
+def _by_stem(files: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
+    """(files by stem, the stems that are there twice)."""
+    counts = Counter(path.stem for path in files)
+    return {path.stem: path for path in files}, [stem for stem, count in counts.items() if count > 1]
 
 
 def list_folders(top: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.datasets.pairs import is_binary, raise_problems, read_labels
+from camn.datasets.pairs import by_frame, is_binary, raise_problems, read_labels
 from camn.datasets.sequence import VideoSequence
 from camn.errors import DataError
 from camn.evaluation.jf import contour_accuracy, region_similarity
@@ -59,21 +59,38 @@ def _measure(
         return None, [] if protocol.last else [short]
     if not folder.is_dir():
         return None, [f"{folder}: no such folder; predictions are looked for in PREDICTIONS/SEQUENCE/FRAME.png"]
+    masks, strange = by_frame([frame.stem for frame in sequence.frames], {p.stem: p for p in folder.glob("*.png")})
+    if shift := _shifted(masks, strange, sequence):
+        return None, [f"{folder}: {shift}"]
     values, problems = defaultdict(list), defaultdict(list)
     frames = sorted(set().union(*measured.values()))
     for index in frames:
-        name = f"{sequence.frames[index].stem}.png"
+        stem = sequence.frames[index].stem
+        path = masks.get(stem, folder / f"{stem}.png")
         wanted = [i for i, indices in measured.items() if index in indices]
         try:
             labels = protocol.labels(sequence, index)
-            for i, pair in zip(wanted, _compare(folder / name, labels, wanted, list(starts), protocol.merge)):
+            for i, pair in zip(wanted, _compare(path, labels, wanted, list(starts), protocol.merge)):
                 values[i].append((index, *pair))
         except DataError as error:
-            problems[str(error)].append(name)
+            problems[str(error)].append(path.name)
     if problems:
         return None, [f"{folder}: {_listed(names)} {reason}" for reason, names in problems.items()]
     objects = tuple(_object(i, values[i], categories.get(i, "")) for i in measured)
     return SequenceScores(sequence.name, len(frames), objects), []
+
+
+def _shifted(masks: Mapping[str, Path], strange: Sequence[str], sequence: VideoSequence) -> str:
+    """What is wrong where the first frame has no mask, but there are some behind the last: each would be measured on
+    another frame than its own. Else empty."""
+    first, last = sequence.frames[0].stem, sequence.frames[-1].stem
+    behind = all(name.isdecimal() and last.isdecimal() and int(name) > int(last) for name in strange)
+    if not strange or not behind or first in masks or last not in masks:
+        return ""
+    return (
+        f"{strange[-1]}.png is named like no frame, and {first} has no mask; frames are {first} to {last}. Are the "
+        "predictions numbered from another number? Name them like the frames"
+    )
 
 
 def _object(number: int, rows: list[tuple[int, float, float]], category: str) -> ObjectScores:

@@ -13,7 +13,7 @@ from camn.datasets.holdout import meta_of
 from camn.datasets.layouts import VideoFolder
 from camn.datasets.pairs import raise_problems, read_labels
 from camn.errors import DataError, OutputError
-from camn.files import encoded, replacing
+from camn.files import encoded, replacing, text_of
 from camn.masks import encode_palette_png
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that zip knows: the same masks make the same bytes
@@ -30,7 +30,7 @@ def wanted_frames(folder: VideoFolder) -> dict[str, tuple[str, ...]]:
         raise DataError(f"{folder.root}: submissions are for DAVIS and YouTube-VOS; no server takes one's own clips")
     path = meta_of(folder)
     try:
-        videos = json.loads(path.read_text("utf-8"))["videos"]
+        videos = json.loads(text_of(path.read_bytes()))["videos"]
         wanted = {
             name: {f for item in video["objects"].values() for f in item["frames"]} for name, video in videos.items()
         }

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from camn.errors import MaskError
-from camn.masks.frame_names import is_image_name
+from camn.masks.frame_names import is_image_name, stem
 from camn.masks.ids import MAX_ID, ObjectIds
-from camn.masks.pictures import in_words, is_picture, open_picture, to_ids
+from camn.masks.numbers import SAID, Numbers, find_numbers
+from camn.masks.objects_or_frames import HOW, nearly_one, taken_for
+from camn.masks.pictures import Picture, in_words, is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
 
 
@@ -19,17 +21,26 @@ def _image_files(folder: Path) -> list[Path]:
     """A folder's image files in natural order (2 before 10)."""
     files = [path for path in folder.iterdir() if is_image_name(path.name) and not path.name.startswith(".")]
     if not files:
-        raise MaskError(f"{folder}: no mask images in this folder")
+        inner = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
+        raise MaskError(f"{folder}: no mask images in this folder{more}")
     return sorted(files, key=lambda path: [(int(n or 0), s) for n, s in re.findall(r"(\d+)|(\D+)", path.name)])
 
 
 def _read_file(path: Path, frames: Frames) -> Found:
-    """One file: the first frame's mask."""
+    """One file: the first frame's mask, unless `frames` say which number the first one bears."""
     masks, colours, notes = to_ids([open_picture(path)])
-    if frames.names.index(path.name):
+    number = found.numbers[0] if (found := find_numbers([stem(path.name)])) else None
+    if number is not None and frames.names.first is not None:
+        frame = frames.names.place({path.name: number}, path.parent).frames[path.name] or 0
+        return Found({frame: masks[0]}, {frame: path}, colours, notes)
+    frame = frames.names.exact(path.name)
+    if frame is None and number is not None and found and found.says in SAID and frames.names.fit([number]):
+        frame = frames.names.index(number)
+    if frame:
         notes.append(
-            f"{path}: used for the first frame, though its name is that of frame {frames.names.index(path.name)} "
-            "(0 is the first); give its folder to use it there."
+            f"{path}: used for the first frame, though its name is that of frame {frame} "
+            "(0 is the first); give its folder to use it there, or --first-frame, the number that the first one bears."
         )
     return Found({0: masks[0]}, {0: path}, colours, notes, unplaced=True)
 
@@ -39,57 +50,114 @@ def _read_folder(path: Path, frames: Frames) -> Found:
 
 
 def read_pictures(files: Sequence[Path], frames: Frames, whole: bool) -> Found:
-    """Files named like frames (all must be when `whole`), else one per object."""
+    """Files named like frames, or with the frames' numbers in their names (all must be when `whole`); else one per
+    object of the first frame. Where names leave it open, what the files show decides."""
     if not files:
         raise MaskError("an empty list of masks; give at least one file")
-    indices = [frames.names.index(path.name) for path in files]
+    names, folder = [path.name for path in files], files[0].parent
+    indices = [frames.names.exact(name) for name in names]
+    pictures: dict[Path, Picture] = {}
+    notes: list[str] = []
+    if None in indices and (found := find_numbers([stem(name) for name in names], frames.names.fit)):
+        exact = any(index is not None for index in indices)
+        numbered = {n: number for n, number in zip(names, found.numbers, strict=True) if number is not None}
+        sure = exact or frames.names.first is not None or found.says == "frames"
+        if not sure:
+            pictures = {path: open_picture(path) for path in files if path.name in numbered}
+            sure = taken_for(folder, numbered, found, list(pictures.values()), frames.names) == "frames"
+        if sure:
+            _one_pattern(folder, found)
+            placed = frames.names.place(numbered, folder, matched=exact)
+            if found.says not in SAID and None in placed.frames.values():
+                lost = [name for name, index in placed.frames.items() if index is None]
+                raise MaskError(
+                    f"{folder}: {len(lost)} of {len(files)} files have numbers of no frame ({lost[0]}). {HOW}"
+                )
+            indices = [placed.frames.get(name) if index is None else index for name, index in zip(names, indices)]
+            notes += [*([] if placed.moved else _told(names, indices, found)), *placed.notes]
+    elif frames.names.first is not None:
+        raise MaskError(f"{folder}: no number in the names of the masks ({names[0]}), so --first-frame says nothing")
+    if all(index is None for index in indices) or (whole and None in indices):
+        return _per_object(files, pictures)
+    return _by_frame(files, indices, pictures, notes)
+
+
+def _one_pattern(folder: Path, found: Numbers) -> None:
+    if found.rivals:
+        raise MaskError(
+            f"{folder}: {' and '.join(found.rivals)} are two masks of one frame, by their names; "
+            "keep one of them for each frame (objects of one frame go into one file, each in its own id)"
+        )
+
+
+def _told(names: Sequence[str], indices: Sequence[int | None], found: Numbers) -> list[str]:
+    """What was made of names that are more than a frame's number."""
+    known = [(name, index) for name, index in zip(names, indices, strict=True) if index is not None]
+    if found.says == "frames" and all(stem(name).isdigit() for name, _ in known):
+        return []
+    shown = ", ".join(f"{name} is of frame {index}" for name, index in known[:2])
+    return [f"The numbers in the masks' names are taken for frames: {shown} (0 is the first)."] if known else []
+
+
+def _by_frame(
+    files: Sequence[Path], indices: Sequence[int | None], pictures: dict[Path, Picture], notes: list[str]
+) -> Found:
+    """The masks of the frames of these indices; what is of none is left out."""
     matched = {frame: path for frame, path in zip(indices, files, strict=True) if frame is not None}
-    if not matched or (whole and len(matched) < len(files)):
-        return _per_object(files)
     taken = sum(frame is not None for frame in indices)
     if taken > len(matched):
         raise MaskError(
             f"{files[0].parent}: {taken} masks for {len(matched)} frames: some frame has two; keep one each"
         )
     matched = dict(sorted(matched.items()))
-    masks, colours, notes = to_ids([open_picture(path) for path in matched.values()])
+    masks, colours, more = to_ids([pictures.get(path) or open_picture(path) for path in matched.values()])
     if left := [path.name for path, frame in zip(files, indices, strict=True) if frame is None]:
-        notes.append(f"{len(left)} of {len(files)} masks are named like no frame and left out: {', '.join(left[:5])}.")
-    return Found(dict(zip(matched, masks, strict=True)), matched, colours, notes)
+        more.append(f"{len(left)} of {len(files)} masks are named like no frame and left out: {', '.join(left[:5])}.")
+    return Found(dict(zip(matched, masks, strict=True)), matched, colours, notes + more)
 
 
-def _per_object(files: Sequence[Path]) -> Found:
+def _per_object(files: Sequence[Path], pictures: dict[Path, Picture]) -> Found:
     """One binary file per object, all of the first frame. Ids are the numbers that names end in, else 1, 2, ..."""
     if len(files) > MAX_ID:
         raise MaskError(f"{files[0].parent}: {len(files)} files, each an object; at most {MAX_ID} can be told apart")
     numbers = [int(match[0]) if (match := re.search(r"\d{1,9}$", path.stem)) else 0 for path in files]
     good = len(set(numbers)) == len(files) and all(1 <= n <= MAX_ID for n in numbers)
     ids = numbers if good else list(range(1, len(files) + 1))
-    mask: np.ndarray | None = None
     notes = ["No mask is named like a frame: each file is one object of the first frame."]
-    overlap = 0
+    shown: list[np.ndarray] = []
     for path, id in zip(files, ids, strict=True):
-        picture = open_picture(path)
-        one, _, more = to_ids([picture])
-        present = len(ObjectIds.of(one[0]))
-        if present != 1:
-            what = f"it holds {present} objects" if present else "it holds no object"
-            raise MaskError(
-                f"{path}: its name is no frame's, so it should be the binary mask of one object, but {what}. "
-                "Name masks like their frames (a video's are 000000, 000001, ...), or give the one file itself"
-            )
-        mask = np.zeros_like(one[0]) if mask is None else mask
-        if mask.shape != one[0].shape:
-            raise MaskError(f"{path}: {in_words(one[0].shape)}, but {files[0].name} is {in_words(mask.shape)}")
-        overlap += np.count_nonzero(one[0] & (mask > 0))
-        mask = np.where(one[0] > 0, np.uint8(id), mask)
+        one, more = _one_object(path, pictures.get(path) or open_picture(path))
+        if shown and shown[0].shape != one.shape:
+            raise MaskError(f"{path}: {in_words(one.shape)}, but {files[0].name} is {in_words(shown[0].shape)}")
+        shown.append(one)
         notes += [*(note for note in more if not note.startswith("Object ")), f"Object {id} is {path.name}."]
+    if same := nearly_one(shown):
+        raise MaskError(
+            f"{files[0].parent}: {files[same[0]].name} and {files[same[1]].name} show nearly the same pixels, so they "
+            f"are no two objects of one frame. {HOW}"
+        )
+    mask, overlap = np.zeros_like(shown[0], np.uint8), 0
+    for one, id in zip(shown, ids, strict=True):
+        overlap += np.count_nonzero(one & (mask > 0))
+        mask = np.where(one, np.uint8(id), mask)
     if overlap:
         notes.append(f"The objects' masks overlap on {overlap} pixels; the later files are on top.")
-    assert mask is not None
     if gone := sorted(set(ids) - set(ObjectIds.of(mask))):
         notes.append(f"Objects {gone} are covered by later files: left out.")
     return Found({0: mask}, {0: files[0]}, {}, notes, unplaced=True)
+
+
+def _one_object(path: Path, picture: Picture) -> tuple[np.ndarray, list[str]]:
+    """(its pixels (H, W) bool; notes) of a file that shows one object."""
+    masks, _, notes = to_ids([picture])
+    present = len(ObjectIds.of(masks[0]))
+    if present != 1:
+        what = f"it holds {present} objects" if present else "it holds no object"
+        raise MaskError(
+            f"{path}: its name is no frame's, so it should be the binary mask of one object, but {what}. "
+            "Name masks like their frames (a video's are 000000, 000001, ...), or give the one file itself"
+        )
+    return masks[0] > 0, notes
 
 
 FOLDER = Reader(lambda path, head: path.is_dir(), _read_folder)

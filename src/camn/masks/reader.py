@@ -25,13 +25,14 @@ class Frames:
 class Found:
     """What a source holds. masks: (H, W) uint8 by frame index, of any size. origin: where each was found, for messages.
     colours: RGB of ids, where they had some. notes: sentences to print. unplaced: there is one mask, and nothing says
-    of which frame; it is under 0."""
+    of which frame; it is under 0. names: what the source calls objects, by id, where it does."""
 
     masks: dict[int, np.ndarray]
     origin: dict[int, Path]
     colours: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     unplaced: bool = False
+    names: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,16 @@ class SegmentsWriter:
     """Gathers id maps frame by frame and writes them, on `close`, as a COCO instances file.
 
     An image per frame (`id` = frame index, `file_name` = NAME.png); an annotation per object and frame, with compressed
-    RLE and `track_id` = the object's id; a category per object. Keeps the run-length strings only, never a mask.
+    RLE and `track_id` = the object's id; a category per name. Keeps the run-length strings only, never a mask.
     `read_masks` reads the file back. As a context manager it writes what it has also when an error ends the block.
     names: of objects by id, "object ID" for others.
     """
 
     def __init__(self, path: str | Path, names: Mapping[int, str] | None = None) -> None:
         self._path, self._names = Path(path), dict(names or {})
+        # Objects of one name are of one category, as importers want it, which has the lowest of their ids.
+        first = {name: id for id, name in sorted(self._names.items(), reverse=True)}
+        self._category = {id: first[name] for id, name in self._names.items()}
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
@@ -41,7 +44,7 @@ class SegmentsWriter:
                 {
                     "id": len(self._annotations) + 1,
                     "image_id": image["id"],
-                    "category_id": id,
+                    "category_id": self._category.get(id, id),
                     "track_id": id,
                     "segmentation": {"size": rle["size"], "counts": rle["counts"]},
                     "area": rle["area"],
@@ -52,7 +55,7 @@ class SegmentsWriter:
 
     def close(self) -> None:
         """Write the file, whole or not at all; OutputError when it cannot be written."""
-        ids = sorted({annotation["track_id"] for annotation in self._annotations})
+        ids = sorted({annotation["category_id"] for annotation in self._annotations})
         document = {
             "images": self._images,
             "annotations": self._annotations,

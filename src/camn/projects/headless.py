@@ -46,7 +46,7 @@ def segment_project(
                 write_palette_png(Path(named) / f"{index:06d}.png", mask)
             names = {item.id: item.name for item in project.record.objects}
             return api.segment_video(
-                project.video(), named, out, options, names=names, progress=progress, notice=notice
+                project.video(), named, out, options, first_frame=0, names=names, progress=progress, notice=notice
             )
     except Problem as error:
         raise CamnError(f"{folder}: {error.message}") from error

@@ -15,7 +15,7 @@ from camn.files import to_json, write_whole
 from camn.masks import PALETTE
 from camn.projects.maskfiles import MaskFiles
 from camn.projects.problem import Problem
-from camn.projects.record import LAST_ID, RECORD, Object, Record
+from camn.projects.record import LAST_ID, NAME, RECORD, Object, Record
 
 DISPLAY = 960  # longer side of small/ in pixels
 # Light and dark ground alike, and apart from each other; further objects take their id's palette colour.
@@ -137,10 +137,12 @@ class Project:
             self.change(objects=objects, last_id=max(id, self.record.last_id))
             return item
 
-    def restore_object(self, id: int, colour: tuple[int, int, int] | None, most: int) -> Object:
-        """An object that a mask file brings, of this id. Raises Problem, OutputError."""
+    def restore_object(
+        self, id: int, colour: tuple[int, int, int] | None, most: int, name: str | None = None
+    ) -> Object:
+        """An object that a mask file brings, of this id. name: kept if it can be one. Raises Problem, OutputError."""
         text = "#{:02x}{:02x}{:02x}".format(*colour) if colour else default_colour(id)
-        return self.set_object(id, f"Object {id}", text, most)
+        return self.set_object(id, name if name and NAME.fullmatch(name) else f"Object {id}", text, most)
 
     def delete_object(self, id: int) -> None:
         """Its pixels stay in the files, and are background wherever they are read. Raises Problem, OutputError."""

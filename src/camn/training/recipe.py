@@ -15,6 +15,7 @@ from camn import weights
 from camn.clips.dataset import Appearance, ClipOptions, Motion
 from camn.config import BACKBONES, ModelConfig, network_preset
 from camn.errors import ConfigError
+from camn.files import text_of
 from camn.training.sequence import Rollout
 
 RENAMED = {"davis": "videos", "davis_year": "year"}  # keys of older recipes, and what they are called now
@@ -171,7 +172,10 @@ def load_stages(path: str | Path, **overrides: Any) -> tuple[Recipe, ...]:
     _check_stages(path, data, stages)
     recipes, folder = [], path.parent
     for number, stage in enumerate(stages, 1):
-        fields = _located(_merged(data, stage), folder) | _located(overrides, Path())
+        try:
+            fields = _located(_merged(data, stage), folder) | _located(overrides, Path())
+        except (OSError, ValueError) as error:  # no name of a file can be so long, or hold a NUL
+            raise ConfigError(f"recipe {path}: a path in it cannot be one: {error}") from None
         if len(stages) > 1:
             fields |= {"name": path.stem, "stage": f"{number}-{stage['name']}"}
         if number > 1:
@@ -182,10 +186,10 @@ def load_stages(path: str | Path, **overrides: Any) -> tuple[Recipe, ...]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(text_of(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"recipe {path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"recipe {path}: not valid TOML: {error}") from None
 
 
@@ -232,7 +236,7 @@ def _recipe(path: Path, fields: dict[str, Any], seeds: int) -> Recipe:
         fields["seed"] = fields.get("seed", 0) + seeds
         clips = _options(clips)
         return Recipe(**({"name": path.stem} | _tuples(fields)), clips=clips)
-    except (TypeError, ValueError) as error:  # a value of the wrong kind
+    except (TypeError, ValueError, ArithmeticError) as error:  # a value of the wrong kind
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"recipe {path}: {error}") from None

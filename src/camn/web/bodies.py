@@ -96,8 +96,9 @@ def renumbered(project: Project, found: MaskSet) -> MaskSet:
     masks = {frame: table[mask] for frame, mask in found.masks.items()}
     ids = ObjectIds(tuple(sorted(new.get(id, id) for id in found.ids)))
     colours = {new.get(id, id): colour for id, colour in found.colours.items()}
+    names = {new.get(id, id): name for id, name in found.names.items()}
     notes = [f"Object {id} of the file is object {to} here: {id} was deleted." for id, to in new.items()]
-    return MaskSet(masks, ids, colours, (*found.notes, *notes))
+    return MaskSet(masks, ids, colours, (*found.notes, *notes), names=names)
 
 
 def png_of_mask(ids: np.ndarray) -> bytes:
@@ -117,8 +118,7 @@ def read_mask_file(project: Project, index: int, name: str, data: bytes, resize:
     try:
         with writing(path):
             path.write_bytes(data)
-        names = [f"{frame:06d}" for frame in range(project.count)]
-        found = read_masks(path, names, project.size, resize, most_pixels=most)
+        found = read_masks(path, None, project.size, resize, most_pixels=most, count=project.count)
     except MaskError as error:
         code = "other_size" if isinstance(error, MaskSizeError) else "invalid"
         raise Problem(code, plain(error, (path, "the mask file"))) from None
@@ -126,7 +126,9 @@ def read_mask_file(project: Project, index: int, name: str, data: bytes, resize:
         path.unlink(missing_ok=True)
     notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in found.notes)
     masks = {index: found.masks[0]} if found.unplaced else dict(found.masks)
-    return MaskSet(masks, found.ids, found.colours, notes)
+    if late := [frame for frame in masks if frame >= project.count]:
+        raise Problem("invalid", f"The mask file has a mask of frame {late[0]}; the frames are 0..{project.count - 1}.")
+    return MaskSet(masks, found.ids, found.colours, notes, names=found.names)
 
 
 def mask_files() -> list[MaskFileKind]:

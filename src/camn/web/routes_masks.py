@@ -79,7 +79,7 @@ def _load(here: Studio, mine: Project, index: int, name: str, data: bytes, resiz
     if len(mine.ids) + len(missing) > here.limits.objects:
         raise Problem("too_large", f"The masks hold too many objects; a project has at most {here.limits.objects}.")
     for id in missing:
-        mine.restore_object(id, found.colours.get(id), here.limits.objects)
+        mine.restore_object(id, found.colours.get(id), here.limits.objects, found.names.get(id))
     if missing:
         here.changed(mine)
     for frame, ids in found.masks.items():

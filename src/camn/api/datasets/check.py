@@ -92,7 +92,7 @@ def check_data(
         tuple(
             PartReport(name, tuple(found[sequence][0] for sequence in sequences)) for name, sequences in parts.items()
         ),
-        tuple(_notes([report for report, _ in found.values()])),
+        (*_notes([report for report, _ in found.values()]), *_named_otherwise(every)),
         tuple(dict.fromkeys([*problems, *(line for _, lines in found.values() for line in lines)])),
     )
 
@@ -144,6 +144,12 @@ def _notes(reports: Sequence[SequenceReport]) -> Iterator[str]:
         yield f"masks without an object, which is hidden or has left: {empty}"
     if binary:
         yield f"with masks of 0 and 255 alone, where 255 is read as object 1: {binary}"
+
+
+def _named_otherwise(sequences: Sequence[VideoSequence]) -> Iterator[str]:
+    pairs = ((frame, mask) for one in sequences for frame, mask in zip(one.frames, one.masks) if mask)
+    if other := next(((frame, mask) for frame, mask in pairs if frame.stem != mask.stem), None):
+        yield f"masks are paired by the number in their names, such as {other[1].name} with {other[0].name}"
 
 
 def _line(name: str, count: str, items: Sequence[SequenceReport]) -> str:

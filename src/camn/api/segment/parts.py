@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def join_parts(
         for one in exporters(options.outputs()).values():
             if one.join:
                 one.join([part / one.path for part in folders], folder / one.path)
-        _remake(video, folder, options, (record["height"], record["width"]))
+        _remake(video, folder, options, record)
     return Summary(
         folder=folder,
         frames=record["frames"],
@@ -105,7 +105,7 @@ def _about(records: Sequence[dict[str, Any]], options: SegmentOptions) -> dict[s
     }
 
 
-def _remake(video: str | Path, folder: Path, options: SegmentOptions, size: tuple[int, int]) -> None:
+def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Mapping[str, Any]) -> None:
     """The outputs that run through the whole video, of the masks that are there. Raises DataError where the video has
     not as many frames as there are masks."""
     files = list_images(folder / "masks")
@@ -113,6 +113,8 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, size: tupl
     if not outputs:
         return
     source = open_source(video, picture_range=options.picture_range) if join_reads_video(options) else None
+    size = record["height"], record["width"]
+    names = {int(id): name for id, name in record.get("names", {}).items()}
 
     def masks(index: int) -> np.ndarray | None:
         return read_labels(files[index]) if index < len(files) else None
@@ -124,7 +126,7 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, size: tupl
         nonlocal seen
         seen = done
 
-    write_exports(outputs, about_video(size, source, options.rate()), frames, count)
+    write_exports(outputs, about_video(size, source, options.rate(), names=names), frames, count)
     if seen != len(files):
         raise DataError(
             f"{video}: {seen} frames were read now, {len(files)} when its parts were segmented, so that its outputs do "

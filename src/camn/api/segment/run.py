@@ -106,13 +106,13 @@ def segment_video(
     """Follow the objects of `masks` through a video file or a folder of images, and write results to the folder `out`.
 
     masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
-    frames, in which objects may appear later or be corrected. Before the first frame with a mask there is nothing to
-    follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one that the options
-    ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names: what segments.json
-    calls objects, by id; "object ID" if it is not said. progress: called after each frame. notice: called before the
-    first frame with each sentence on how masks were read, such as which colour is which object, and on the first
-    frames with what runs the network (see `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of
-    those of `options`.
+    frames or by their numbers, in which objects may appear later or be corrected. Before the first frame with a mask
+    there is nothing to follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one
+    that the options ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names:
+    what segments.json calls objects, by id, in place of what the masks call them; "object ID" if neither says.
+    progress: called after each frame. notice: called before the first frame with each sentence on how masks were read,
+    such as which colour is which object, and on the first frames with what runs the network (see
+    `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
@@ -122,7 +122,10 @@ def segment_video(
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = Path(out)
     source = open_source(video, picture_range=options.picture_range)
-    given = read_masks(masks, _frame_names(source), source.size, options.resize_masks)
+    given = read_masks(
+        masks, source.names, source.size, options.resize_masks, count=source.count, first_frame=options.first_frame
+    )
+    names = {**given.names, **(names or {})}
     files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
     check_output(folder, source.path, files, options.overwrite)
     span = span or Span()
@@ -135,6 +138,7 @@ def segment_video(
     with cpu_threads(options.threads) as threads:
         run = _Run()
         about = about_run(source, files, given, options, model, segmenter.device, threads)
+        about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
         with recording(folder, about) as record:
             try:
@@ -196,7 +200,8 @@ def _follow(
     if segmenter.index < 0:
         raise MaskError(
             f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
-            "(0 is the first); name masks like frames of this video"
+            "(0 is the first); name masks like frames of this video, or say with --first-frame which number its first "
+            "frame bears in the masks' names"
         )
 
 
@@ -212,11 +217,6 @@ def _segment(segmenter: AnySegmenter, frame: Any, mask: np.ndarray | None) -> Re
         return None if mask is None else segmenter.start(frame, mask)
     result = segmenter.step(frame)
     return result if mask is None else segmenter.correct(mask)
-
-
-def _frame_names(source: FrameSource) -> Sequence[str]:
-    """Names that masks can have. A video's length may be known roughly or not at all, so there are names to spare."""
-    return source.names or [f"{index:06d}" for index in range(2 * (source.count or 50_000) + 1000)]
 
 
 def _unused(given: MaskSet, frames: int) -> list[str]:
