@@ -90,7 +90,7 @@ def test_a_folder_of_a_rare_kind_is_read(tmp_path, suffix):
 
 
 def test_names_alone_tell_as_in_a_zip():
-    listing = list_frames(["a/2.png", "a/10.jpg", "a/1.png", "a/3.heic", "a/1.heic", "a/read.me"])
+    listing = list_frames(["a/2.png", "../.hidden.png", "a/10.jpg", "a/1.png", "a/3.heic", "a/1.heic", "a/read.me"])
     assert (listing.frames, listing.between, listing.notes) == (("a/1.png", "a/2.png", "a/10.jpg"), ("a/3.heic",), ())
 
 

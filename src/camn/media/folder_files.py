@@ -61,7 +61,7 @@ def list_frames(names: Collection[str], kind: Callable[[str], str | None] = lamb
 
     kind: what picture a file is by its content, asked where the suffix tells nothing but the name is like a frame's.
     """
-    seen = [name for name in names if not name.startswith(".")]
+    seen = [name for name in names if not PurePath(name).name.startswith(".")]
     frames = [name for name in seen if _suffix(name) in EXTENSIONS] or [name for name in seen if _suffix(name) in RARE]
     stems = list(map(stem, frames))
     own, shapes = set(stems), {shape(name) for name in stems}
