@@ -23,7 +23,6 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from websockets.sync.client import connect
 
 from camn.speed.process import describe_machine
 
@@ -66,7 +65,7 @@ class Timed(Server):
 
     def save(self, path: str, to: Path) -> None:
         with contextlib.closing(self.connect()) as connection, to.open("wb") as file:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=self.entry)
             shutil.copyfileobj(connection.getresponse(), file, 1 << 20)
 
     def memory(self) -> float:
@@ -131,7 +130,7 @@ def listening(server: Timed) -> Iterator[dict[str, int]]:
     counts: dict[str, int] = {}
 
     def listen() -> None:
-        with contextlib.suppress(Exception), connect(f"ws://127.0.0.1:{server.port}/api/events") as socket:
+        with contextlib.suppress(Exception), server.listen() as socket:
             for text in socket:
                 type = json.loads(text)["type"]
                 counts[type] = counts.get(type, 0) + 1

@@ -5,9 +5,11 @@ PYTHONPATH=SRC python bench/steps.py WORK.pt FOLDER
 What each step took goes to standard output, as a line of JSON. Only names that older code has, too, are used here.
 """
 
+import importlib
 import json
 import sys
 import time
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,14 @@ from camn.training.engine import Trainer
 from camn.training.recipe import Recipe
 
 try:
-    from camn.api.models.assemble import keep_freed_memory
     from camn.clips.dataset import ClipBatch, ClipOptions
 except ModuleNotFoundError:  # code before the rooms were named anew
-    from camn.api.assembling import keep_freed_memory  # pyright: ignore[reportMissingImports]
     from camn.data.clips import ClipBatch, ClipOptions  # pyright: ignore[reportMissingImports]
+
+for home in ("own_process", "models.assemble", "assembling"):  # the newest first
+    with suppress(ModuleNotFoundError):
+        keep_freed_memory = importlib.import_module(f"camn.api.{home}").keep_freed_memory
+        break
 
 
 def trainer_of(work: dict[str, Any], folder: Path) -> Trainer:

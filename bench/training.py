@@ -29,7 +29,7 @@ import torch
 from loader import draw, open_plan  # beside this file
 
 from camn import weights
-from camn.api.models.assemble import keep_freed_memory
+from camn.api.own_process import keep_freed_memory
 from camn.clips.dataset import ClipBatch, ClipSample, collate
 from camn.inference import resolve_device
 from camn.speed.calls import Counted

@@ -49,3 +49,17 @@ def shared() -> Path:
 def rng() -> np.random.Generator:
     """A generator with the same seed for each test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def synced(monkeypatch) -> list[str]:
+    """The names of files and folders that are brought to the disk itself, in order, as the test goes on."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def watched(file: int) -> None:
+        fsync(file)
+        names.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    return names

@@ -135,6 +135,34 @@ def test_demo_and_ctrl_c(place):
     assert '"interrupted"' in (place / "out" / "run.json").read_text()
 
 
+def test_a_run_that_is_stopped_over_a_former_one(place):
+    """The former results stay, and what this run did is whole beside them; a second run meanwhile is refused."""
+    arguments = ["--masks", "first.png", "--out", "out", *QUICK]
+    assert camn(place, "segment", "frames", *arguments).returncode == 0
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--out", "out", *QUICK], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    masks, deadline = place / "out" / ".camn-new" / "masks", time.monotonic() + 300
+    while len(list(masks.glob("0*.png"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    code = "from pathlib import Path; from camn.files import alone; alone(Path('out')).__enter__()"
+    second = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True)
+    assert "out: another run is writing here; wait for its end, stop it, or give another folder" in second.stderr
+    assert f"(process {process.pid} on " in second.stderr
+    process.send_signal(signal.SIGTERM)
+    out, said = process.communicate(timeout=300)
+    assert process.returncode == 143 and "Traceback" not in said and "stopped by SIGTERM" in said
+    assert "out: keeps the results of the run before; what this one wrote so far is in out/unfinished" in out
+    after = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    assert {path: content for path, content in after.items() if "unfinished" not in path.parts} == before
+    kept = place / "out" / "unfinished"
+    assert '"interrupted"' in (kept / "run.json").read_text()
+    with av.open(str(kept / "overlay.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(list((kept / "masks").iterdir())) >= 2
+
+
 def test_a_reader_that_goes_away(place):
     process = subprocess.Popen([*COMMAND, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout and process.stderr
@@ -148,6 +176,10 @@ def test_help_and_usage(place):
     assert "--memory-every" in camn(place, "segment", "--help").stdout
     wrong = camn(place, "segment", "clip.mp4", "--mask", "first.png")
     assert wrong.returncode == 2 and "Traceback" not in wrong.stderr and "--masks" in wrong.stdout + wrong.stderr
+    (place / "clip.mp4").rename(place / "-clip.mp4")
+    wrong = camn(place, "segment", "-clip.mp4", "--masks", "first.png")
+    assert wrong.returncode == 2 and "give it as ./-clip.mp4" in wrong.stderr
+    assert "camn: -x" not in camn(place, "segment", "-x", "--masks", "first.png").stderr
 
 
 # --- in this process: the same code, without the wait for a new one --------------------------------------------------
@@ -181,6 +213,11 @@ def bad(make=None, video="clip.mp4", masks="first.png", out="out", more=()):
 
 BAD = {
     "missing video": (bad(video="none.mp4"), r"none\.mp4: no such file.*check the path"),
+    "a camera's address": (bad(video="rtsp://camera/1"), r"rtsp:/+camera/1: an address.*save the video to a file"),
+    "a pattern": (bad(video="frames/shot*.jpg"), r"frames/shot\*\.jpg: .*give the folder, frames"),
+    "a playlist": (
+        bad(lambda p: (p / "x.mp4").write_text("#EXTM3U\nclip.mp4\n"), "x.mp4"), r"x\.mp4: a playlist.*give an intact",
+    ),
     "empty video": (bad(lambda p: (p / "x.mp4").touch(), "x.mp4"), r"x\.mp4: the file is empty; give an intact"),
     "video truncated before its index": (
         bad(lambda p: (p / "x.mp4").write_bytes((p / "clip.mp4").read_bytes()[:900]), "x.mp4"),

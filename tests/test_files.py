@@ -9,7 +9,17 @@ import threading
 import pytest
 
 from camn.errors import MaskError, NoRoomError, OutputError
-from camn.files import close_after, leftovers, output_error, replacing, temporary, text_of, write_whole, writing
+from camn.files import (
+    close_after,
+    leftovers,
+    output_error,
+    replacing,
+    sync,
+    temporary,
+    text_of,
+    write_whole,
+    writing,
+)
 
 
 @pytest.mark.parametrize(("number", "advice"), [
@@ -34,6 +44,20 @@ def test_replacing_leaves_the_old_file_when_something_fails(tmp_path):
         part.write_text("new")
         assert path.read_text() == "old" and part.parent == tmp_path and part.suffix == ".txt"
     assert path.read_text() == "new" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs Linux' /proc")
+def test_what_is_to_last_is_synced_under_its_first_name_and_then_its_folder(tmp_path, synced):
+    write_whole(tmp_path / "a.txt", b"new")
+    assert synced == []
+    write_whole(tmp_path / "a.txt", b"newer", lasting=True)
+    assert [path.startswith(".a.") for path in synced] == [True, False] and synced[1] == tmp_path.name
+    assert (tmp_path / "a.txt").read_bytes() == b"newer" and len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a.txt", lasting=True):
+        _ = 1 / 0
+    assert len(synced) == 2
+    with pytest.raises(OSError, match="No such file"):
+        sync(tmp_path / "gone")
 
 
 def test_errors_of_other_kinds_are_turned_only_where_they_are_named(tmp_path):

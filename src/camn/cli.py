@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,17 +12,23 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
-from camn.arguments import gathered, said_preset
+from camn.api.own_process import keep_freed_memory
+from camn.arguments import check_paths, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
 from camn.commands.segmenting import Batch, Demo, Segment, Serve
 from camn.commands.training import Convert, Data, Fuse, Train
 from camn.errors import CamnError
 from camn.files import ODD
+from camn.stopping import stopped_by_signals
 
 ABOUT = "Masks of some objects on one frame of a video in, masks of them on every frame out."
 
 
+_COMMANDS = {
+    kind.__name__.lower(): kind
+    for kind in (Segment, Batch, Demo, Serve, Models, Evaluate, Benchmark, Ablate, Train, Fuse, Data, Convert)
+}
 Command = OmitArgPrefixes[
     Annotated[Segment, subcommand("segment")]
     | Annotated[Batch, subcommand("batch")]
@@ -39,26 +46,51 @@ Command = OmitArgPrefixes[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 141 when the reader of stdout has gone."""
+    """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 143 and 129 after SIGTERM and SIGHUP, 141 when
+    the reader of stdout or stderr has gone."""
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ODD)
-    given = gathered(sys.argv[1:] if arguments is None else arguments, "--model")
-    choose_preset(said_preset(given))
-    try:
-        command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
-        command.run()
-        sys.stdout.flush()
-    except CamnError as error:
-        print(f"camn: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("camn: stopped; what was written so far is whole", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to say at exit
-        return 141
+    with stopped_by_signals():
+        try:
+            _run(sys.argv[1:] if arguments is None else arguments)
+        except CamnError as error:
+            _tell(str(error))
+            return 2
+        except KeyboardInterrupt as stop:
+            _tell(f"{str(stop) or 'stopped'}; what was written so far is whole")
+            return 128 + getattr(stop, "number", signal.SIGINT)
+        except BrokenPipeError:
+            _fall_silent()
+            return 141
     return 0
+
+
+def _run(arguments: Sequence[str]) -> None:
+    given = list(arguments)
+    if chosen := _COMMANDS.get(given[0] if given else ""):
+        several, paths = flags(chosen)
+        for flag in sorted(several):
+            given = gathered(given, flag)
+        check_paths(given, paths)
+    choose_preset(said_preset(given))
+    command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
+    command.run()
+    sys.stdout.flush()
+
+
+def _tell(said: str) -> None:
+    try:
+        print(f"camn: {said}", file=sys.stderr, flush=True)
+    except OSError:  # as of a terminal that was closed
+        _fall_silent()
+
+
+def _fall_silent() -> None:
+    """Nothing more to say at exit: nobody is there to read it."""
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

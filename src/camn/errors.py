@@ -25,6 +25,10 @@ class MaskSizeError(MaskError):
     """A mask of another size than its frame's."""
 
 
+class MaskTurnedError(MaskSizeError):
+    """A mask that fits its frame turned by 90 degrees: to scale it would be wrong."""
+
+
 class DataError(CamnError):
     """A data set whose layout, lists or files do not fit together."""
 

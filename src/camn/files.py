@@ -7,14 +7,17 @@ import codecs
 import errno
 import json
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from camn.errors import CamnError, NoRoomError, OutputError
 
+LOCK = ".lock"  # the lock file of a folder that one process at a time writes to
 ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files that are written as text
 _STEM = 150  # bytes of a name that a temporary one has, of the 255 that there may be
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -68,6 +71,15 @@ def output_error(path: str | Path, error: BaseException) -> OutputError:
     return OutputError(f"{path}: cannot be written ({reason}); check the disk and its room, or choose another folder")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file to read: no folder, no pipe or device, which may never end. False, too, where that cannot
+    be found out, as for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def writing(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
     """Turns the system's errors within, and those of `kinds`, into OutputErrors that name `path`."""
@@ -91,49 +103,153 @@ def leftovers(pattern: str) -> str:
     return str(path.with_name(f".{path.stem}.*.part{path.suffix}"))
 
 
+def sync(*paths: Path) -> None:
+    """Bring files, and of folders the names in them, from the system's memory to the disk itself, one after the other:
+    from then on a loss of power takes nothing of them. Raises OSError."""
+    for path in paths:
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except PermissionError:
+            if path.is_dir():  # Windows opens no folders, and needs no such thing
+                continue
+            raise
+        try:
+            os.fsync(file)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing for it
+                raise
+        finally:
+            os.close(file)
+
+
 @contextmanager
-def replacing(path: Path, *kinds: type[Exception]) -> Iterator[Path]:
+def replacing(path: Path, *kinds: type[Exception], lasting: bool = False) -> Iterator[Path]:
     """A temporary name that becomes `path` at the end, or is removed if anything fails. Raises OutputError.
 
-    kinds: errors, beside the system's, by which what writes within tells of a full or broken disk.
+    kinds: errors, beside the system's, by which what writes within tells of a full or broken disk. lasting: it is on
+    the disk itself when this returns, see `sync`; a few milliseconds on an SSD.
     """
     part = temporary(path)
     with writing(path, *kinds):
         try:
             yield part
+            if lasting:
+                sync(part)
             os.replace(part, path)
+            if lasting:
+                sync(path.parent)
         except BaseException:
             with suppress(OSError):  # the first error is the one to tell
                 part.unlink(missing_ok=True)
             raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises OutputError."""
-    with replacing(path) as part:
+def write_whole(path: Path, data: bytes, lasting: bool = False) -> None:
+    """Write a file whole or not at all. lasting: see `replacing`. Raises OutputError."""
+    with replacing(path, lasting=lasting) as part:
         part.write_bytes(data)
 
 
+def take_lock(file: IO[Any], wait: bool = False) -> bool:
+    """Whether an open file's lock is this process's now; the system gives it back when the file closes, also by a kill.
+    True as well where the system or the file system has no locks. wait: until another lets go of it."""
+    try:
+        import fcntl
+    except ImportError:  # not there on every system
+        return _take_lock_of_windows(file, wait)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except (BlockingIOError, PermissionError):  # some network file systems say the latter
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _take_lock_of_windows(file: IO[Any], wait: bool) -> bool:
+    try:
+        import msvcrt
+    except ImportError:
+        return True
+    lock: Any = msvcrt
+    try:
+        file.seek(1 << 30)  # what is locked cannot be read: not where the file says whose it is
+        lock.locking(file.fileno(), lock.LK_LOCK if wait else lock.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
-def held(path: Path, taken: str) -> Iterator[None]:
-    """Holds a lock file, which is made where it is not there, for a while or until the process ends.
+def held(path: Path, taken: str, tidy: bool = False) -> Iterator[None]:
+    """Holds a lock file, which is made where it is not there, for a while or until the process ends. tidy: remove it
+    at the end.
 
-    Raises OutputError, which says `taken`, where another process holds it, and where it cannot be written. Where the
-    system or the file system has no locks nothing is held.
+    Raises OutputError, which says `taken` and by whom, where another process holds it, and where it cannot be written.
+    Where the system or the file system has no locks nothing is held.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    with file:  # closing it lets go of the lock
-        try:
-            import fcntl  # not there on every system
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(taken) from None
-        except (ImportError, OSError):
-            pass
+    file = _hold(path, taken)
+    try:
         yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            if tidy and _is_at(file, path):  # before it is let go: then it is nobody else's
+                path.unlink()
+        file.close()
+
+
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """Holds the folder that a run writes to, which is made where it is not there. Raises OutputError as `held` does."""
+    return held(folder / LOCK, f"{folder}: another run is writing here", tidy=True)
+
+
+def _hold(path: Path, taken: str) -> IO[str]:
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with writing(path):
+            file = path.open("a+", encoding="utf-8")
+        with ExitStack() as undo:
+            undo.enter_context(file)
+            if not take_lock(file):
+                raise OutputError(f"{taken}; wait for its end, stop it, or give another folder{_holder(file)}")
+            if _is_at(file, path):  # else who held it removed it just now
+                with writing(path):
+                    _sign(file)
+                undo.pop_all()
+                return file
+
+
+def _sign(file: IO[str]) -> None:
+    """For others to read who holds it."""
+    now = datetime.now().astimezone().isoformat(" ", "seconds")
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node()}, since {now}\n")
+    file.flush()
+
+
+def _holder(file: IO[str]) -> str:
+    with suppress(OSError, ValueError):
+        file.seek(0)
+        if said := file.readline(200).strip():
+            return f" ({said})"
+    return ""
+
+
+def _is_at(file: IO[Any], path: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
+
+
+def path_of(value: object, error: type[CamnError], remedy: str) -> Path:
+    """What a caller gave as a path; `error` for what is none: nothing, an empty text, bytes, an array. remedy: ends its
+    sentence."""
+    if isinstance(value, (str, os.PathLike)) and not isinstance(name := os.fspath(value), bytes) and name:
+        return Path(name)
+    shape = getattr(value, "shape", "")
+    what = "an empty text" if isinstance(value, str) else f"{type(value).__name__} {shape}".strip()
+    raise error(f"{'None' if value is None else what} is no path; {remedy}")
 
 
 def close_after(close: Callable[[], None], failure: object) -> None:

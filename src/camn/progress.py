@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,8 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[Progress], None]]:
     try:
         yield show
     finally:
-        bar.stop()
+        with suppress(OSError):  # the terminal may have been closed
+            bar.stop()
 
 
 def _lines(what: str, unit: str) -> Callable[[Progress], None]:

@@ -16,11 +16,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from camn.config import ABLATED, NETWORKS, FusionConfig, NetworkConfig, config_from_dict
-from camn.errors import CheckpointError, ConfigError
-from camn.files import replacing, writing
+from camn.errors import CheckpointError
+from camn.files import is_file, replacing, writing
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
 FUSIONS = ASSETS.parent / "fusion"
+PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".tar")  # of what torch writes
 
 
 Config = TypeVar("Config", NetworkConfig, FusionConfig)
@@ -57,10 +58,10 @@ def find(name: str | Path) -> Path:
     if str(name) in files:
         return files[str(name)]
     path = Path(name)
-    if path.suffix == ".safetensors" or path.exists():
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such weights file; shipped models: {', '.join(files) or 'none'}")
+    if is_file(path):
         return path
+    if path.suffix == ".safetensors" or os.path.lexists(path):
+        raise CheckpointError(f"{path}: no such weights file; shipped models: {', '.join(files) or 'none'}")
     if str(name) in (*NETWORKS, *ABLATED):
         raise CheckpointError(
             f"{name}: a known network without shipped weights; train it (camn train) or convert public ones, and pass "
@@ -77,7 +78,7 @@ def read(name: str | Path) -> Weights:
 def read_fusion(path: str | Path) -> FusionWeights:
     """Read a fusion network's file. Raises CheckpointError for a missing, corrupt or foreign one."""
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{path}: no such fusion file; `camn fuse` makes one")
     return _read(path, "camn.fusion", FusionConfig.from_dict)
 
@@ -96,16 +97,20 @@ def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Config])
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, no mapping
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error}); get it again") from None
+        more = "; a public checkpoint is first converted (camn convert)" if path.suffix in PICKLED else ""
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error}); get it again{more}") from None
+    if bad := [key for key, tensor in tensors.items() if tensor.is_complex()]:
+        raise CheckpointError(f"{path}: {bad[0]} holds complex numbers, which no network here has; it is another file")
+    state = {key: tensor.float() for key, tensor in tensors.items()}
     if bad := [key for key, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise CheckpointError(f"{path}: {bad[0]} holds values that are not finite; the file is damaged, get it again")
     if kind not in notes:
         raise CheckpointError(f"{path}: {_FOREIGN[kind]}")
     try:
-        config, more = understand(json.loads(notes[kind])), json.loads(notes.get("camn.notes", "{}"))
-    except (ConfigError, ValueError, AttributeError) as error:  # the last from JSON of another shape
+        config, more = understand(json.loads(notes[kind])), dict(json.loads(notes.get("camn.notes", "{}")))
+    except Exception as error:  # of any kind: JSON may hold anything
         raise CheckpointError(f"{path}: its configuration is not of this version of camn: {error}") from None
     return WeightsOf(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
 

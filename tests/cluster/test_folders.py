@@ -6,6 +6,7 @@ import pytest
 
 from camn.cluster.folders import open_folder
 from camn.errors import OutputError
+from camn.files import alone
 
 
 @pytest.fixture(params=["path", "file URL", "memory URL", "ftp URL"])
@@ -74,6 +75,31 @@ def test_a_folder_of_others_is_left_alone(place):
         make(place, "v", "one")
     place.sweep("v")
     assert place.read("v/thesis.txt") == b"years" and place.read("v/run.json") is None
+
+
+def test_a_folder_that_a_run_writes_to_meanwhile_is_left_alone(tmp_path):
+    place = open_folder(str(tmp_path))
+    make(place, "v", "one")
+    place.write("v.json", b"record")
+    with alone(tmp_path / "v"), pytest.raises(OutputError, match="v: another run is writing here"):
+        make(place, "v", "two")
+    assert place.read("v/masks/0.png") == b"one" and place.read("v.json") == b"record"
+    make(place, "v", "two")
+    assert place.read("v/masks/0.png") == b"two" and sorted(os.listdir(tmp_path)) == ["v"]
+    assert sorted(os.listdir(tmp_path / "v")) == ["masks", "run.json"]
+
+
+def test_links_in_place_of_folders(tmp_path):
+    """What a link leads to is not touched; one that leads nowhere is somebody's, too."""
+    place, other = open_folder(str(tmp_path / "out")), tmp_path / "other"
+    make(open_folder(str(other)), "v", "one")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "v").symlink_to(other / "v")
+    (tmp_path / "out" / "w").symlink_to(other / "none")
+    make(place, "v", "two")
+    assert place.read("v/masks/0.png") == b"two" and (other / "v" / "masks" / "0.png").read_text() == "one"
+    with pytest.raises(OutputError, match="w: is there already and not of camn"):
+        make(place, "w", "two")
 
 
 def test_a_connection_that_is_lost_meanwhile(ftp, tmp_path):

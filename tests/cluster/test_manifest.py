@@ -47,6 +47,12 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
     assert read_jobs(f"file://{tmp_path}/jobs.jsonl")[0].video == f"file://{tmp_path}/clips/a b.mp4"
 
 
+def test_whole_masks_are_an_option_of_a_video(tmp_path):
+    (tmp_path / "jobs.csv").write_text("video,masks,masks_are_whole\na.mp4,m,true\nb.mp4,m,\n")
+    first, second = read_jobs(str(tmp_path / "jobs.csv"))
+    assert first.options == {"masks_are_whole": True} and not second.options
+
+
 def test_parquet_says_the_same(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     from pyarrow import parquet
@@ -74,6 +80,45 @@ def test_tables_as_programs_write_them(tmp_path):
     (tmp_path / "jobs.jsonl").write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\r\n")
     (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
     assert (job.name, job.keyframes, job.options) == ("a\u2028b", (0, 12), {"model": (f"{tmp_path}/x.safetensors",)})
+
+
+TABLE = "video,masks,name,short side\nü v.mp4,a.png,one,240\nw.mp4,m,,\n"
+EXCEL = {
+    "semicolons": ("csv", TABLE.replace(",", ";").encode()),
+    "tabs": ("csv", TABLE.replace(",", "\t").encode()),
+    "tabs in .tsv": ("tsv", TABLE.replace(",", "\t").encode()),
+    "CSV UTF-8": ("csv", TABLE.replace(",", ";").replace("\n", "\r\n").encode("utf-8-sig")),
+    "Unicode text": ("csv", TABLE.replace(",", "\t").replace("\n", "\r\n").encode("utf-16")),
+    "Macintosh": ("csv", TABLE.replace("\n", "\r").encode()),
+    "told what separates": ("csv", b"sep=;\r\n" + TABLE.replace(",", ";").encode()),
+    "other case, blanks": (
+        "csv",
+        TABLE.replace("video,masks,name,short side", " Video,MASKS ,Name, Short-Side").encode(),
+    ),
+    "empty lines and cells": ("csv", TABLE.replace(",", ";").replace("\n", ";;;\n\n;;;\n").encode()),
+    "all quoted": ("csv", "\n".join(f'"{line}"' for line in TABLE.split("\n")[:-1]).replace(",", '";"').encode()),
+}
+
+
+@pytest.mark.parametrize("kind", EXCEL)
+def test_tables_as_excel_writes_them(tmp_path, kind):
+    end, data = EXCEL[kind]
+    (tmp_path / f"jobs.{end}").write_bytes(data)
+    one, two = read_jobs(str(tmp_path / f"jobs.{end}"))
+    assert one == VideoJob("one", f"{tmp_path}/ü v.mp4", (f"{tmp_path}/a.png",), {"short_side": 240})
+    assert two == VideoJob("w", f"{tmp_path}/w.mp4", (f"{tmp_path}/m",))
+
+
+def test_several_masks_between_semicolons(tmp_path):
+    (tmp_path / "jobs.csv").write_text('video;masks\nv.mp4;"a.png;b.png"\n')
+    (job,) = read_jobs(str(tmp_path / "jobs.csv"))
+    assert job.masks == (f"{tmp_path}/a.png", f"{tmp_path}/b.png")
+
+
+def test_lines_of_json_with_names_in_another_case(tmp_path):
+    (tmp_path / "jobs.jsonl").write_text('{"Video": "v.mp4", "Masks": "m", "Short side": 240}')
+    (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
+    assert job == VideoJob("v", f"{tmp_path}/v.mp4", (f"{tmp_path}/m",), {"short_side": 240})
 
 
 def test_cells_of_several_values(monkeypatch):
@@ -125,12 +170,25 @@ def test_what_is_no_manifest(tmp_path):
         ("jobs.csv", "", "names no video"),
         ("jobs.csv", "video,masks\n", "names no video"),
         ("jobs.csv", "video,masks\nv,m,1\n", "line 2 has more cells than the first line has names: v,m,1"),
-        ("jobs.csv", "video;masks\nv;m\n", "unknown column 'video;masks'"),
+        ("jobs.csv", "v.mp4,m.png\n", "its first line must name the columns, .* it is: v.mp4,m.png"),
+        (
+            "jobs.csv",
+            "video;masks\nv;a.png;b.png\n",
+            "line 2 has more cells .*quotes. around a cell that",
+        ),
+        ("jobs.csv", "video,Mask\nv,m\n", "unknown column 'mask' .is it masks.."),
+        ("jobs.csv", "video,masks,Masks\nv,m,n\n", "two columns `masks`; leave one"),
+        ("jobs.csv", ",video,masks\n0,v,m\n", "line 2 has a cell under a column without a name: 0; .*index=False"),
+        ("jobs.csv", 'video,masks\nv,"m" x\n', "cannot be read as csv .line 2: "),
+        ("jobs.csv", "video,masks\nv\u00e9,m\n".encode("latin-1"), "no text in UTF-8 .*save it as UTF-8"),
+        ("jobs.csv", "video,masks\nv,m\n".encode("utf-16-le"), "no text in UTF-8 .*save it as UTF-8"),
+        ("jobs.jsonl", '{"video": "v", "masks": "a", "masks": "b"}', "line 1: 'masks' is given twice"),
+        ("jobs.jsonl", '{"video": "v", "masks": "a", "MASKS": "b"}', "video 1: there are two columns `masks`"),
         ("jobs.jsonl", "", "names no video"),
         ("none.csv", None, "cannot be read .No such file"),
     ):
         if content is not None:
-            (tmp_path / name).write_text(content)
+            (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(DataError, match=said):
             read_jobs(str(tmp_path / name))
 

@@ -1,6 +1,7 @@
 """Inputs, here and behind URLs."""
 
 import os
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -37,6 +38,31 @@ def test_fetching(tmp_path):
         fetch(f"file://{folder}/1.png", tmp_path / "own")
     with pytest.raises(CamnError, match="nowhere://x: cannot be reached"):
         fetch("nowhere://x", tmp_path / "own")
+
+
+@pytest.mark.parametrize("key", ["../../evil.png", "/../../../evil.png", "sub/../../../evil.png", "/etc/evil.png"])
+def test_keys_that_lead_out_of_the_folder(tmp_path, key):
+    """As of a storage or an archive that somebody else wrote: nothing is written elsewhere."""
+    pytest.importorskip("fsspec")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("frames/0.png", "a")
+        archive.writestr(f"frames/{key}", "evil")
+    with pytest.raises(DataError, match="lists .*evil.png', which leads out of the folder"):
+        fetch(f"zip://frames::file://{tmp_path}/z.zip", tmp_path / "own" / "video")
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_keys_that_look_odd_and_are_not(tmp_path):
+    pytest.importorskip("fsspec")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for name in ("0..1.png", "..a.png", "s/0.png", "12:30.png"):
+            archive.writestr(f"frames/{name}", name)
+    for url, below in ((f"zip://frames::file://{tmp_path}/z.zip", ""), (f"zip://::file://{tmp_path}/z.zip", "frames")):
+        got = fetch(url, tmp_path / "own" / str(len(below))) / below
+        found = {str(path.relative_to(got)): path.read_text() for path in got.rglob("*.png")}
+        assert found == {name: name for name in ("0..1.png", "..a.png", "s/0.png", "12:30.png")}
+    (tmp_path / "none").mkdir()
+    assert list(fetch(f"file://{tmp_path}/none", tmp_path / "own").iterdir()) == []
 
 
 def test_the_web(tmp_path):

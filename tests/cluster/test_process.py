@@ -1,9 +1,12 @@
 """Who watches a worker process: its end is noticed and told, however it ends. The process here is a small stand-in."""
 
 import os
+import signal
 import stat
+import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +78,21 @@ def test_what_was_said_before_the_end_counts(worker):
 def test_a_further_attempt_gets_a_fresh_process(worker):
     first = outcome(worker, "one").log
     assert outcome(worker, "two").log == first != outcome(worker, "three", attempt=2).log
+
+
+def test_signals_are_for_who_started_it(wait_until):
+    """As of a terminal that is closed, or of a service that ends: these come to a whole group of processes."""
+    command = [sys.executable, "-m", "camn.cluster.worker", "--threads", "1"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+
+    def ignored():
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.split("SigIgn:")[1].split()[0], 16)
+
+    wait_until(lambda: all(ignored() >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
+    process.send_signal(signal.SIGTERM)
+    process.communicate()  # it ends when nobody wants it
+    assert process.returncode == 1
 
 
 def test_one_that_comes_no_further(worker, monkeypatch):

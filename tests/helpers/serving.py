@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from websockets.sync.client import ClientConnection, connect
 
 CAMN = (sys.executable, "-m", "camn")
 
@@ -43,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Server:
-    """command: how camn is called. more: arguments of `camn serve`. Started again, it keeps its port."""
+    """command: how camn is called. more: arguments of `camn serve`. Started again, it keeps its port and its token."""
 
     def __init__(self, projects: Path, *more: object, command: Sequence[str] = CAMN):
         self.projects = projects
@@ -62,13 +63,27 @@ class Server:
         self.host, self.port, self.token = found[1], int(found[2]), found[3]
         if "--port" not in self.command:
             self.command += ["--port", str(self.port)]
+        if self.token and "--token" not in self.command:
+            self.command += ["--token", self.token]
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """Headers that let in."""
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def listen(self, query: str = "", **options: Any) -> ClientConnection:
+        """The events, as a tab hears them."""
+        address = f"ws://{self.host}:{self.port}/api/events{query}"
+        return connect(address, additional_headers=self.entry, open_timeout=120, **options)
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=600)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """body: bytes, an open file, or what becomes JSON. headers: `content_type` is Content-Type."""
-        sent = {key.replace("_", "-"): value for key, value in headers.items()}
+        """body: bytes, an open file, or what becomes JSON. headers: `content_type` is Content-Type; without
+        `authorization` and `cookie` the token goes along."""
+        entry = {} if {"authorization", "cookie"} & headers.keys() else self.entry
+        sent = {**entry, **{key.replace("_", "-"): value for key, value in headers.items() if value}}
         if body is not None and not isinstance(body, bytes) and not hasattr(body, "read"):
             body, sent = json.dumps(body).encode(), {"content-type": "application/json", **sent}
         with contextlib.closing(self.connect()) as connection:

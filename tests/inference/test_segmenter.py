@@ -1,6 +1,8 @@
 """The segmenter with networks of random weights: all that must hold whatever the network answers."""
 
 import dataclasses
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,14 +11,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 import camn
 from camn import weights
 from camn.config import InferenceConfig
-from camn.errors import CamnError, ConfigError, MaskError, VideoError
+from camn.errors import CamnError, ConfigError, MaskError, MaskTurnedError, VideoError
 from camn.inference import Result, Segmenter, resolve_device
 from camn.masks import ObjectIds
 from camn.model.interface import Network
+from camn.model.layers import area
 from camn.model.network import Camn
 
 SMALL = InferenceConfig(short_side=64, match_above=0)  # random weights are in doubt of all they find
@@ -251,6 +255,26 @@ def test_an_object_that_is_absent_keeps_its_id(network):
     check(back, {1, 250})
     assert np.array_equal(back.ids == 250, mask(250) == 250) and 250 not in back.lost
     assert tuple(segmenter.objects) == (1, 250)
+
+
+def test_a_binary_array_is_object_1_as_in_a_file(network):
+    whole, binary = started(network, 1), Segmenter(network, SMALL)
+    result = binary.start(frame(0), mask(255))
+    assert np.array_equal(result.ids, mask(1)) and tuple(binary.objects) == (1,)
+    assert np.array_equal(binary.step(frame(1)).ids, whole.step(frame(1)).ids)
+    assert np.array_equal(binary.correct(mask(255, top=0.4)).ids, mask(1, top=0.4))
+    named = Segmenter(network, SMALL)
+    assert tuple(named.start(frame(0), mask(255), objects=[255]).confidence) == (255,)
+    assert np.array_equal(named.correct(mask(255, top=0.4)).ids, mask(255, top=0.4))
+    several = started(network, 1, 2)
+    with pytest.raises(MaskError, match="0 and 255 alone"):
+        several.correct(mask(255))
+    check(several.correct(mask(255), objects=[255]), {1, 2, 255})
+
+
+def test_a_mask_of_width_times_height_is_turned(network):
+    with pytest.raises(MaskTurnedError, match=r"50x70, the frame is 70x50\. It fits the frame turned.*mask\.T"):
+        started(network, 1).correct(mask(1).T.copy())
 
 
 def test_an_object_announced_before_it_is_seen(network):
@@ -719,3 +743,49 @@ def test_uploaded_frames_are_checked(mobile):
     with pytest.raises(VideoError, match="upload it by this one"):
         segmenter.step(Segmenter(mobile, InferenceConfig(short_side=32)).upload(frame(1)))
     assert segmenter.step(segmenter.upload(frame(1))).index == 1
+
+
+def test_masks_come_to_the_work_size_object_by_object(network):
+    """One channel at the frame's size at a time: the same as of all together."""
+    ids = np.random.default_rng(0).integers(0, 5, (97, 145)).astype(np.uint8) * 50
+    objects = ObjectIds((50, 200, 100, 150))
+    for side in (32, 64, 128, 256):  # smaller than the frame, and larger
+        segmenter = Segmenter(network, InferenceConfig(short_side=side))
+        whole = objects.one_hot(ids)
+        size = segmenter.work_size(ids.shape)
+        if not network.hard_masks:
+            smaller = size[0] <= ids.shape[0]
+            whole = area(whole[None], size)[0] if smaller else F.interpolate(whole[None], size, mode="bilinear")[0]
+        assert torch.equal(segmenter._as_probabilities(objects, ids), whole.clamp(0, 1))
+
+
+MANY = """
+import resource, numpy as np, camn
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+frame, mask = np.zeros((1080, 1920, 3), np.uint8), np.zeros((1080, 1920), np.uint8)
+for id in range(90):
+    mask[12 * id : 12 * id + 12, 40:1800] = id + 1
+segmenter = camn.load("camn-mobile", device="cpu", backend="eager", short_side=64)
+segmenter.start(frame[::10, ::10], mask[::10, ::10])
+before = peak()
+segmenter.start(frame, mask)
+print(peak() - before)
+"""
+
+
+def test_many_objects_on_a_large_frame_take_little_memory():
+    """All 91 channels at the frame's size would be 720 MiB, and were once."""
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 450
+
+
+def test_slim_results(mobile):
+    result = started(mobile, 3, 5).step(frame(1))
+    slim = result.slim()
+    assert np.array_equal(slim.ids, result.ids) and slim.confidence == result.confidence and slim.lost == result.lost
+    assert result.probability(3).shape == SIZE
+    with pytest.raises(CamnError, match="slim"):
+        slim.probability(3)
+    with pytest.raises(MaskError, match="no object 4"):
+        slim.probability(4)

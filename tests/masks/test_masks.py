@@ -25,6 +25,7 @@ from camn.masks import (
     soft_aggregate,
     write_palette_png,
 )
+from camn.masks.ids import check_mask, ids_in
 from camn.masks.rle import decode_rle, encode_rle
 
 # pycocotools 2.0.11 has not followed numpy 2's protocol; its answers are right.
@@ -197,3 +198,50 @@ def test_real_annotations_are_read_as_they_are(shared):
     assert files
     for path in files:
         assert np.array_equal(read_mask(path), np.array(Image.open(path)))
+
+
+ONE = np.zeros((6, 8), np.uint8)
+ONE[1:3, 2:5] = 1
+
+
+@pytest.mark.parametrize("mask", [ONE, ONE * 255, ONE > 0, ONE.astype(np.int64) * 255, ONE.astype(np.int32)])
+def test_a_binary_array_shows_object_1(mask):
+    assert np.array_equal(ids_in(mask), ONE) and ids_in(mask).dtype == np.uint8
+    assert np.array_equal(ids_in(mask, [1]), ONE)
+
+
+def test_255_is_an_id_where_it_is_known_or_beside_others():
+    assert np.array_equal(ids_in(ONE * 255, [255]), ONE * 255) and np.array_equal(
+        ids_in(ONE * 255, [1, 255]), ONE * 255
+    )
+    beside = ONE * 255
+    beside[5, 5] = 3
+    assert np.array_equal(ids_in(beside), beside) and not ids_in(ONE * 0, [2]).any()
+    for known in ([2], [1, 2]):
+        with pytest.raises(MaskError, match=r"0 and 255 alone, and the objects are \[.*2\]: which"):
+            ids_in(ONE * 255, known)
+
+
+@pytest.mark.parametrize(
+    "mask, said",
+    [
+        (ONE[..., None], r"\(6, 8, 1\); give mask\[\.\.\., 0\]"),
+        (ONE[None], r"\(1, 6, 8\); give mask\[0\]"),
+        (np.stack([ONE] * 3, 2), r"\(6, 8, 3\), a picture; .*read_mask"),
+        (np.stack([ONE] * 9), r"\(9, 6, 8\), a stack; number the masks"),
+        (ONE[0], r"\(8,\)"),
+        (ONE.astype(np.float32), r"float32; .*astype\('uint8'\).*mask > 0\.5"),
+        (ONE.astype(np.uint16) * 300, r"1\.\.255.*0\.\.300"),
+        (torch.from_numpy(ONE), r"Tensor; give mask\.cpu\(\)\.numpy\(\)"),
+        (Image.fromarray(ONE), r"Image; give numpy\.array\(mask\)"),
+        ("m.png", r"str \(files are read by camn\.masks\.read_mask\)"),
+        (Path("m.png"), r"Path \(files are read"),
+        (ONE.tolist(), "this one is list"),
+        (None, "this one is NoneType"),
+    ],
+)
+def test_arrays_that_are_no_masks_say_what_to_give(mask, said):
+    with pytest.raises(MaskError, match=said):
+        check_mask(mask)
+    with pytest.raises(MaskError, match=said):
+        ids_in(mask, [1])

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camn.api import SegmentOptions
+from camn.errors import ConfigError
 from camn.projects.frame_files import write_frame
+from camn.projects.headless import segment_project
+from camn.projects.maskfiles import Predicted
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.speed.discs import moving_discs
@@ -67,6 +71,25 @@ def test_or_a_folder_of_outputs(project, tmp_path):
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in Path(tmp_path / "out" / "masks").iterdir())[0] == "000000.png"
     assert not Project(project.folder).masks.predicted
+
+
+def test_what_is_not_on_a_frame_is_not_there(project, tmp_path):
+    """As on the page: an object taken off a frame, and a frame on which nothing is left."""
+    mask = project.masks.read_given(2)
+    project.add_object("other", None, 5)
+    two = mask.copy()
+    two[:8, :8] = 2
+    project.masks.give(2, two)
+    project.masks.predict(3, two, Predicted({1: 0.9, 2: 0.9}))
+    project.masks.predict(4, two, Predicted({1: 0.9, 2: 0.9}))
+    project.masks.give(3, np.where(two == 2, 0, two).astype(np.uint8))
+    project.masks.give(4, np.zeros_like(two))
+    done = camn("--project", project.folder, "--out", tmp_path / "out")
+    assert done.returncode == 0 and "goes on" not in done.stdout, done.stderr
+    seen = [set(np.unique(np.array(Image.open(path)))) - {0} for path in sorted((tmp_path / "out/masks").iterdir())]
+    assert seen == [set(), set(), {1, 2}, {1}, set()]
+    with pytest.raises(ConfigError, match="masks_are_whole"):
+        segment_project(project.folder, None, SegmentOptions(masks_are_whole=True))
 
 
 def test_what_there_is_no_mask_for(project):

@@ -1,6 +1,8 @@
 """What a project keeps on the disk: its record, its masks, and what a kill leaves."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from camn.projects.maskfiles import MaskFiles, Predicted, encode
 from camn.projects.problem import Problem
 from camn.projects.project import Project, stretches
 from camn.projects.record import Record
-from camn.projects.store import tidy
+from camn.projects.store import Store, tidy
 
 
 def test_what_a_killed_server_left_half_is_taken_away(tmp_path):
@@ -40,6 +42,57 @@ def test_stretches_hold_each_number_once(numbers):
     found = list(stretches(sorted(numbers)))
     assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
     assert all(b[0] - a[1] > 1 for a, b in zip(found, found[1:]))
+
+
+def test_what_a_user_did_is_on_the_disk_itself(tmp_path, synced):
+    """Before the page hears of it: the file before it has its name, and then the name."""
+
+    def now() -> list[str]:
+        done = [name if not name.startswith(".") else "part" for name in synced]
+        synced.clear()
+        return done
+
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=3, height=2, total=4))
+    assert now() == ["part", "p", tmp_path.name]
+    project.add_object(None, None, 5)
+    assert now() == ["part", "p"]
+    assert project.masks.given == {} and now() == ["p", "p"]  # given/ and masks/ are new
+    project.masks.give(0, np.ones((2, 3), np.uint8))
+    assert now() == ["part", "given"]
+    project.masks.clear([0], "both")
+    assert {"given", "masks"} >= {*now()} > set()
+    project.masks.predict(1, np.ones((2, 3), np.uint8), Predicted({1: 0.5}))
+    assert now() == []  # the network's can be made again
+    project.masks.settle([1, 2])  # the second was cleared meanwhile
+    assert now() == ["000001.png", "masks"]
+
+
+def test_a_new_project_is_its_owners_alone(tmp_path):
+    os.umask(old := os.umask(0o022))
+    assert old is not None
+    store = Store(tmp_path / "projects", 10, 0)
+    project = store.create("name")
+    assert [path.stat().st_mode & 0o777 for path in (store.folder, project.folder)] == [0o700, 0o700]
+    store.close()
+
+
+def test_projects_made_at_once_are_counted_together(tmp_path):
+    store = Store(tmp_path, 3, 0)
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(store.create, f"{n}") for n in range(8)]
+    assert sum(one.exception() is None for one in made) == 3 and len(store.all()) == 3
+    assert len(list(tmp_path.glob("*/project.json"))) == 3
+    store.close()
+
+
+def test_of_a_project_that_cannot_be_written_nothing_is_left(tmp_path, monkeypatch):
+    store = Store(tmp_path, 3, 0)
+    (tmp_path / "aaaaaaaaaaaa").mkdir()  # in the way
+    monkeypatch.setattr("secrets.token_hex", lambda count: "a" * 2 * count)
+    with pytest.raises(OSError, match="exists"):
+        store.create("name")
+    assert store.all() == []
+    store.close()
 
 
 masks = st.lists(st.integers(0, 3), min_size=6, max_size=6).map(lambda ids: np.array(ids, np.uint8).reshape(2, 3))

@@ -12,7 +12,7 @@ from camn.projects.frame_files import jpeg
 from camn.projects.maskfiles import Predicted
 from camn.projects.problem import Problem
 from camn.projects.project import Project
-from camn.projects.propagate import REFERENCES, check, follow, plan, runs_of
+from camn.projects.propagate import REFERENCES, check, follow, plan, reached, runs_of
 from camn.projects.record import Propagation, Record
 
 COUNT = 12
@@ -53,6 +53,30 @@ def test_a_plan_goes_on_where_it_was_cut_off(marked, frame, direction, until, da
         assert run.start == run.frames[0] - step and run.origin == frame
         assert run.start == frame or frame in run.seeds  # what it began with is seen again
         assert set(run.seeds) - {frame} <= marked and list(run.seeds) == sorted(run.seeds, key=lambda i: i * step)
+
+
+@given(st.integers(2, 5))
+def test_as_many_references_as_the_network_keeps(references):
+    [run] = plan(list(range(10)), COUNT, Propagation(frame=10), references)
+    assert list(run.seeds) == list(range(10))[-references:]
+
+
+def test_where_it_came_to_all_frames_have_masks(tmp_path):
+    """A loss of power may leave later masks without those before them: they are made again."""
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=12))
+    shows = np.ones((6, 8), np.uint8)
+    for index in (5, 6, 8, 9):
+        project.masks.predict(index, shows, Predicted({1: 0.9}, job="mine"))
+    project.masks.predict(7, shows, Predicted({1: 0.9}, job="an older one"))
+    both = Propagation(frame=4, direction="both")
+    assert reached(project, both, "mine") == 6
+    assert reached(project, replace(both, reached=7), "mine") == 9  # it went on from there
+    assert reached(project, replace(both, reached=9), "mine") == 9 and reached(project, both, "other") is None
+    project.masks.predict(3, shows, Predicted({1: 0.9}, job="mine"))  # then the other way had begun
+    assert reached(project, both, "mine") == 3 and reached(project, replace(both, reached=9), "mine") == 3
+    project.masks.predict(1, shows, Predicted({1: 0.9}, job="mine"))
+    assert reached(project, replace(both, reached=3), "mine") == 3
+    assert reached(project, Propagation(frame=10, direction="backward"), "mine") == 8
 
 
 class Network:

@@ -21,6 +21,7 @@ from camn.config import preset
 from camn.model.network import Camn
 
 SIZE = (64, 96)
+TOKEN = "forTestsAlone0123456789"
 
 
 # As `camn serve`; a test may set limits lower than its clips.
@@ -107,9 +108,11 @@ def serve(tiny, tmp_path_factory) -> Iterator[Callable[..., Server]]:
     def start(
         *more: str, projects: Path | None = None, videos: tuple[Path, ...] = (), limits: str = "", first: str = ""
     ) -> Server:
-        """first: what the process does before all else, in Python."""
+        """first: what the process does before all else, in Python. Tabs stay when another one takes its place, as all
+        have one token, but for those whose token is tried."""
         folder = projects or tmp_path_factory.mktemp("served") / "projects"
         model = ("--model", tiny, "--short-side", 64, "--backend", "eager")
+        more = more if {"--token", "--public"} & {*more} else (*more, "--token", TOKEN)
         command = (sys.executable, "-c", first + START.format(limits=limits))
         servers.append(Server(folder, *videos, *model, *more, command=command))
         return servers[-1]

@@ -8,7 +8,6 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from websockets.sync.client import connect
 
 from camn import api
 from camn.masks import PALETTE, encode_palette_png, read_masks
@@ -150,6 +149,18 @@ def test_mask_files_of_other_programs(server, project, make, tmp_path):
     assert refused.code == "other_size"
     assert server.call("POST", f"{path}/4/load", b"size 3x4 pixels").code == "invalid"
     assert server.ask("POST", f"{path}/4/load?resize=true", small)["frames"] == [4]
+    turned = make.png(make.square(0).T * 255)
+    for target in (f"{path}/4/load", f"{path}/4/load?resize=true"):  # nothing to scale
+        refused = server.call("POST", target, turned)
+        assert refused.code == "invalid" and "turned by 90 degrees" in refused.message
+    drawn = Image.fromarray(np.where(make.square(4) > 0, 0, 1).astype(np.uint8))
+    drawn.putpalette([255, 0, 0, 0, 0, 0])  # as programs order it that make files smaller
+    drawn.save(tmp_path / "small.png")
+    found = server.ask("POST", f"{path}/4/load?name=small.png", (tmp_path / "small.png").read_bytes())
+    assert any("told by colour" in note for note in found["notes"])
+    assert np.array_equal(server.call("GET", f"{path}/4").ids, make.square(4))
+    server.ask("PUT", f"{path}/4", (tmp_path / "small.png").read_bytes())  # without the page, too
+    assert np.array_equal(server.call("GET", f"{path}/4").ids, make.square(4))
     server.ask("DELETE", f"{path}?first=0&last={FRAMES - 1}&kind=both")
     for index in (1, 3):
         server.ask("PUT", f"{path}/{index}", make.png(make.square(index)))
@@ -263,8 +274,7 @@ def decoded(path) -> list[np.ndarray]:
 
 
 def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, marked, make):
-    address = f"ws://{server.host}:{server.port}/api/events"
-    with connect(address, open_timeout=120) as one, connect(address, open_timeout=120) as two:
+    with server.listen() as one, server.listen() as two:
         hello = json.loads(one.recv(timeout=120))
         assert (
             hello["type"] == "hello"
@@ -280,7 +290,7 @@ def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, 
     states = [event["job"]["state"] for event in heard[0] if event["type"] == "job"]
     assert masks == list(range(3, FRAMES)) and states[0] == "queued" and states[-1] == "done"
     middle = heard[0][len(heard[0]) // 2]["seq"]
-    with connect(f"{address}?run={hello['run']}&after={middle}", open_timeout=120) as back:
+    with server.listen(f"?run={hello['run']}&after={middle}") as back:
         assert json.loads(back.recv(timeout=120)) == {
             "type": "hello",
             "run": hello["run"],
@@ -289,7 +299,7 @@ def test_every_tab_hears_of_everything_and_one_that_was_away_catches_up(server, 
         }
         assert until_renamed(back) == [event for event in heard[0] if event["seq"] > middle]
     for lost in ("run=0123&after=1", f"run={hello['run']}&after=99999999"):
-        with connect(f"{address}?{lost}", open_timeout=120) as late:
+        with server.listen(f"?{lost}") as late:
             assert json.loads(late.recv(timeout=120))["reload"] is True
 
 

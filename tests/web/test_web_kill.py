@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from websockets.sync.client import connect
 
 FRAMES = 60
 
@@ -166,7 +166,7 @@ def test_killed_at_many_moments_of_marking(serve, make):
     """Whatever was answered is there afterwards; the events of the next run do not pretend to be those of this one."""
     first = serve()
     id = first.project(("clip.mkv", make.clip(20)))
-    with connect(f"ws://{first.host}:{first.port}/api/events", open_timeout=120) as tab:
+    with first.listen() as tab:
         run = json.loads(tab.recv(timeout=120))["run"]
     projects, server, done = first.projects, first, []
     for step in range(3):
@@ -180,7 +180,7 @@ def test_killed_at_many_moments_of_marking(serve, make):
         for index, item in enumerate(done):
             shown = server.call("GET", f"/api/projects/{id}/masks/{index}").ids
             assert np.array_equal(shown, make.square(index, item))
-    with connect(f"ws://{server.host}:{server.port}/api/events?run={run}&after=1", open_timeout=120) as tab:
+    with server.listen(f"?run={run}&after=1") as tab:
         assert json.loads(tab.recv(timeout=120))["reload"] is True
 
 
@@ -191,7 +191,7 @@ def test_a_server_that_is_stopped_ends_soon_and_its_job_is_remembered(serve, mak
     first.ask("PUT", f"/api/projects/{id}/masks/40", make.png(make.square(10)))
     job = first.ask("POST", f"/api/projects/{id}/propagate", {"frame": 40, "direction": "backward"})
     first.wait(f"/api/jobs/{job['id']}", lambda job: job["done"] > 3)
-    with connect(f"ws://{first.host}:{first.port}/api/events", open_timeout=120):  # an open tab must not hold it
+    with first.listen():  # an open tab must not hold it
         said = first.stop()
     assert "Traceback" not in said, said
     again = serve(projects=first.projects)
@@ -201,6 +201,18 @@ def test_a_server_that_is_stopped_ends_soon_and_its_job_is_remembered(serve, mak
     assert again.ask("DELETE", f"/api/jobs/{job['id']}")["state"] == "cancelled"
     again.stop()
     assert serve(projects=first.projects).ask("GET", f"/api/projects/{id}")["jobs"] == []
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_server_that_a_signal_stops_ends_as_by_ctrl_c(serve, make, name):
+    first = serve()
+    id = first.project(("clip.mkv", make.clip(3)))
+    first.process.send_signal(getattr(signal, name))
+    said, _ = first.process.communicate(timeout=180)
+    assert first.process.returncode == 143 and "Traceback" not in said, said
+    again = serve(projects=first.projects)
+    assert again.ask("GET", f"/api/projects/{id}")["state"] == "ready"
+    assert again.stop() == "" and again.process.returncode == 0
 
 
 def test_two_servers_do_not_share_projects(serve, tiny, make):

@@ -19,6 +19,9 @@ from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from camn.errors import ConfigError
+from camn.web.server import ServeOptions
+
 LOW = "'file_bytes': 300_000, 'frame_pixels': 20_000, 'frames': 8, 'member_bytes': 100_000, 'mask_bytes': 9_000,"
 LOW += "'mask_pixels': 15_000"
 
@@ -37,11 +40,16 @@ def new(low) -> str:
 def raw(server, request: bytes) -> bytes:
     """What is answered to bytes that no client library would send."""
     with socket.create_connection((server.host, server.port), timeout=120) as connection:
-        connection.sendall(request)
+        connection.sendall(request.replace(b"\r\n", f"\r\n{entry(server)}".encode(), 1))
         answer = b""
         while part := connection.recv(65536):
             answer += part
         return answer
+
+
+def entry(server) -> str:
+    """Lines of a request's head that let in."""
+    return "".join(f"{key}: {value}\r\n" for key, value in server.entry.items())
 
 
 def decode(server, project: str, name: str, data: bytes):
@@ -85,7 +93,8 @@ def ws(server, host: str | None = None, query: str = "", **options):
     """The server's events, opened as by a browser that takes it for `host`."""
     with socket.create_connection((server.host, server.port), timeout=120) as connection:
         address = f"ws://{host or f'{server.host}:{server.port}'}/api/events{query}"
-        with connect(address, sock=connection, open_timeout=120, **options) as socket_:
+        headers = options.pop("additional_headers", server.entry)
+        with connect(address, sock=connection, open_timeout=120, additional_headers=headers, **options) as socket_:
             return json.loads(socket_.recv(timeout=120))
 
 
@@ -128,6 +137,50 @@ def test_the_page_loads_nothing_from_elsewhere_and_is_framed_nowhere(server):
     assert "/api/projects" in described["paths"] and server.call("GET", "/docs").status == 404
 
 
+def test_other_users_need_the_token(serve):
+    """Of this machine; whoever opened the server has it, in the address that was printed."""
+    server = serve("--token", "0123456789abcdef")
+    assert server.token == "0123456789abcdef"
+    for headers in ({"authorization": ""}, {"cookie": f"camn-token-{server.port}=x"}):
+        for path in ("/", "/api/projects", "/api/server", "/static/index.html", "/?token=x", "/?token="):
+            assert server.call("GET", path, **headers).status == 401, path
+        assert server.call("POST", "/api/projects", {"name": "x"}, **headers).status == 401
+        with pytest.raises(InvalidStatus, match="403|401"):
+            ws(server, additional_headers=headers)
+    person = server.call("GET", "/", authorization="")
+    assert person.headers["content-type"].startswith("text/html") and b"whole address that it printed" in person.body
+    for site in ("none", "cross-site"):  # on a link of another site a browser sends no cookie, nor where it leads on
+        entered = server.call("GET", f"/?token={server.token}", authorization="", sec_fetch_site=site)
+        assert (entered.status, b"url=/" in entered.body) == ((303, False) if site == "none" else (200, True))
+        cookie = entered.headers["set-cookie"].split(";")[0]
+        assert server.call("GET", "/api/projects", cookie=cookie).status == 200
+        assert ws(server, additional_headers={"cookie": cookie})["type"] == "hello"
+
+
+def test_a_server_makes_up_its_token_or_asks_for_none(tmp_path, tiny, monkeypatch):
+    def options(token: str | None, public: bool = False) -> ServeOptions:
+        return ServeOptions(token=token, public=public)
+
+    assert len({options(None).secret() for _ in range(3)} - {None}) == 3
+    assert options("none").secret() is None and options("a" * 16).secret() == "a" * 16
+    for wrong in ("short", "", "ü" * 16, "a b c d e f g h i j"):
+        with pytest.raises(ConfigError, match="16 or more"):
+            options(wrong)
+    with pytest.raises(ConfigError, match="other machines could reach all videos"):
+        options("none", public=True)
+    monkeypatch.setenv("CAMN_TOKEN", "fromTheEnvironment")  # a command line is there for all to see
+    assert options(None).secret() == "fromTheEnvironment" and options("none").secret() is None
+    monkeypatch.setenv("CAMN_TOKEN", "short")
+    with pytest.raises(ConfigError, match="CAMN_TOKEN: it must be 16 or more"):
+        options(None).secret()
+
+
+def test_without_a_token_it_is_said(serve):
+    server = serve("--token", "none")
+    assert server.token is None and server.call("GET", "/api/projects").status == 200
+    assert server.process.stdout.readline().startswith("no token is asked for: all users of this machine")
+
+
 def test_other_machines_need_a_flag_and_a_token(serve, tiny, tmp_path):
     with pytest.raises(AssertionError, match="--public"):
         serve("--host", "0.0.0.0")
@@ -137,7 +190,7 @@ def test_other_machines_need_a_flag_and_a_token(serve, tiny, tmp_path):
     token = server.token
     assert token and len(token) >= 24
     cookies = ({"cookie": text} for text in (f"camn-token-{server.port}=x", "camn-token=ü; ;;=,"))
-    for headers in ({}, {"authorization": "Bearer x"}, *cookies):
+    for headers in ({"authorization": ""}, {"authorization": "Bearer x"}, *cookies):
         for path in ("/", "/api/projects", "/static/index.html", "/?token=x", "/api/projects?token=" + token):
             assert server.call("GET", path, **headers).status == 401, (path, headers)
         with pytest.raises(InvalidStatus, match="403|401"):
@@ -209,12 +262,12 @@ def test_playlists_that_name_other_files_are_no_videos(low, new, tmp_path, make)
 
 def test_zip_slip_and_links(low, new, make, tmp_path):
     """Members that name other folders: only their last part counts, and only for their order."""
-    before = sorted(tmp_path.parent.parent.rglob("evil*"))
+    before = sorted([*tmp_path.parent.rglob("evil*"), *Path("/tmp").glob("evil*")])
     for name in ("../../evil.png", "/tmp/evil.png", "..\\..\\evil.png", "a/../../evil.png"):
         assert decode(low, new, "x.zip", make.archive({name: make.png(make.picture(0))})) is None
         low.ask("DELETE", f"/api/projects/{new}")
         new = low.ask("POST", "/api/projects", {"name": "new"})["id"]
-    assert sorted(tmp_path.parent.parent.rglob("evil*")) == before
+    assert sorted([*tmp_path.parent.rglob("evil*"), *Path("/tmp").glob("evil*")]) == before
     buffer = tmp_path / "link.zip"
     with zipfile.ZipFile(buffer, "w") as file:
         link = zipfile.ZipInfo("0.png")
@@ -284,12 +337,13 @@ def test_sizes(low, new, make):
     assert list((low.projects / new / "source").iterdir()) == []  # nothing of all this was kept
     broken_off = f"{head}Content-Length: 1000\r\n\r\n".encode() + b"x" * 10
     with socket.create_connection((low.host, low.port)) as connection:
-        connection.sendall(broken_off)
+        connection.sendall(broken_off.replace(b"\r\n", f"\r\n{entry(low)}".encode(), 1))
     low.wait(f"/api/projects/{new}", lambda found: not list((low.projects / new / "source").iterdir()))
 
 
 def test_uploads_that_come_together_count_together(low, new, make):
-    half, head = 200_000, f"Host: {low.host}:{low.port}\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n"
+    half, head = 200_000, f"Host: {low.host}:{low.port}\r\n{entry(low)}Connection: close\r\n"
+    head += "Content-Length: 200000\r\n\r\n"
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection((low.host, low.port), timeout=120)) for _ in range(2)]
         for number, connection in enumerate(slow):
@@ -303,7 +357,7 @@ def test_uploads_that_come_together_count_together(low, new, make):
 
 
 def test_an_upload_that_is_late_is_not_taken(low, new, make):
-    head = f"PUT /api/projects/{new}/upload?name=late HTTP/1.1\r\nHost: {low.host}:{low.port}\r\n"
+    head = f"PUT /api/projects/{new}/upload?name=late HTTP/1.1\r\nHost: {low.host}:{low.port}\r\n{entry(low)}"
     with socket.create_connection((low.host, low.port), timeout=120) as slow:
         slow.sendall(f"{head}Content-Length: 1000\r\nConnection: close\r\n\r\n".encode() + bytes(500))
         low.wait(f"/api/projects/{new}", lambda found: len(list((low.projects / new).glob("source/*"))) == 1)

@@ -28,6 +28,7 @@ def test_no_request_makes_the_server_fail(serve, make, tmp_path):
     config.write_text(f'[parameters]\n"path.project" = "{id}"\n"path.job" = "{job}"\n"path.index" = 0\n')
     command = [str(SCRIPT) if SCRIPT.exists() else "schemathesis", "--config-file", str(config), "run"]
     command += [f"{base}/api/openapi.json", "--checks", CHECKS, "--max-examples", "4", "--request-timeout", "120"]
+    command += ["--header", f"Authorization: Bearer {server.token}"]
     command += ["--phases", "coverage,fuzzing", "--seed", "1", "--no-color", "--continue-on-failure"]
     command += ["--exclude-name", "DELETE /api/projects/{project}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "CI": "1"})

@@ -9,8 +9,8 @@ from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.web.decode import decode
-from camn.web.jobs import Work
 from camn.web.limits import Limits
+from camn.web.work import Work
 
 
 def test_the_browser_opens_the_address(serve, tmp_path, monkeypatch):
@@ -18,12 +18,16 @@ def test_the_browser_opens_the_address(serve, tmp_path, monkeypatch):
     browser.write_text(f'#!/bin/sh\necho "$1" > {told}.part\nmv {told}.part {told}\n')
     browser.chmod(0o755)
     monkeypatch.setenv("BROWSER", f"{browser} %s")
-    server = serve("--browser")
+    server = serve("--browser", "--token", "0123456789abcdef")
     for _ in range(600):
         if told.exists():
             break
         time.sleep(0.1)
-    assert told.read_text() == f"http://127.0.0.1:{server.port}/\n"
+    address, ticket = told.read_text().strip().split("?token=")
+    assert address == f"http://127.0.0.1:{server.port}/" and ticket != server.token
+    # What a process was started with is no secret: it is good for one visit.
+    assert [server.call("GET", f"/?token={ticket}", authorization="").status for _ in range(2)] == [303, 401]
+    assert server.call("GET", "/api/projects", authorization=f"Bearer {ticket}").status == 401
 
 
 def test_of_all_addresses_it_is_said_which_to_use(serve):

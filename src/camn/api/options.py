@@ -119,6 +119,7 @@ class SegmentOptions(InferenceOptions):
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
     export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/formats.md
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
+    masks_are_whole: bool = False  # what a later mask does not show is gone from its frame on; an empty one ends all
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
     picture_range: tuple[float, float] | None = None  # of images: values that are black and white, as 0 4095 of 12 bits
     fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images

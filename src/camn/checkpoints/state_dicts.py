@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from camn.errors import CheckpointError
+from camn.files import is_file
 
 # Under these names training programs put the weights beside optimiser and counters.
 _NESTED = ("state_dict", "model", "model_state_dict", "net")
@@ -23,7 +24,7 @@ def read_state(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
     objects too, which may run any code. Raises CheckpointError.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{path}: no such file; give the path of a downloaded checkpoint (.pth)")
     try:
         data = torch.load(path, map_location="cpu", weights_only=not trust)
@@ -35,9 +36,11 @@ def read_state(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
             "does so, or load it in a program of yours with torch.load(path, weights_only=False), save only the "
             "tensors with torch.save, and give that file"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, ImportError) as error:
-        reason = str(error).split("\n")[0]
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason}); download it again") from None
+    except Exception as error:  # of any kind: what is no pickle is read as one until something in it cannot be
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint ({reason}): it is damaged, or of another kind; download it again"
+        ) from None
     return unwrap(data, str(path))
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from camn.clips.appearance import Appearance, dress
 from camn.clips.blur import smear_objects
@@ -124,7 +124,8 @@ class ClipDataset(Dataset):
     def __getitem__(self, index: int) -> ClipSample:
         if not 0 <= index < self.length:
             raise IndexError(index)
-        cv2.setNumThreads(0)  # workers are processes already; threads of theirs would only get in each other's way
+        if get_worker_info() is not None:  # a loader's processes are many: threads would get in their way
+            cv2.setNumThreads(0)
         rng = np.random.default_rng((self.seed, index))
         tried = []
         for _ in range(TRIES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +32,8 @@ def batch_board() -> Iterator[Callable[[Tally], None]]:
     try:
         yield show
     finally:
-        live.stop()
+        with suppress(OSError):  # the terminal may have been closed
+            live.stop()
 
 
 def describe(tally: Tally) -> str:

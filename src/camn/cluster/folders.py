@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from camn import api
 from camn.cluster.places import filesystem, is_url
 from camn.errors import OutputError
-from camn.files import write_whole, writing
+from camn.files import alone, write_whole, writing
 
 
 class OutputFolder(Protocol):
@@ -86,7 +87,8 @@ class LocalFolder:
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
         target, hidden = Path(self.path) / name, Path(self.path) / _hidden(name)
-        if target.exists() and not self.has(name):
+        there = os.path.lexists(target)  # also as a link that leads nowhere
+        if there and not self.has(name):
             raise _not_ours(str(target))
         self.sweep(name)
         part = hidden / uuid.uuid4().hex
@@ -94,11 +96,12 @@ class LocalFolder:
             part.mkdir(parents=True)
         try:
             yield part
-            self.remove(f"{name}.json")
-            with writing(target):
-                if target.exists():  # out of the way at once: half removed it would look like somebody else's
-                    target.rename(hidden / "former")
-                part.rename(target)
+            with alone(target) if there else nullcontext():  # a run may write there by now
+                self.remove(f"{name}.json")
+                with writing(target):
+                    if target.exists():  # out of the way at once: half removed it would look like somebody else's
+                        target.rename(hidden / "former")
+                    part.rename(target)
         except BaseException:
             with suppress(OutputError):
                 self.sweep(name)

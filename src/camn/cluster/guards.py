@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from camn.cluster.places import is_url
 from camn.cluster.pool import Pool
 from camn.files import held
 
+AGAIN = 1.0  # seconds: what comes sooner is the same signal, sent to a process and to its group
+
 
 @contextmanager
 def alone(out: str) -> Iterator[None]:
@@ -21,7 +25,7 @@ def alone(out: str) -> Iterator[None]:
     if is_url(out):
         yield
         return
-    with held(Path(out) / OWN / "lock", f"{out}: another batch is writing here; wait for its end, or stop it"):
+    with held(Path(out) / OWN / "lock", f"{out}: another batch is writing here"):
         yield
 
 
@@ -32,10 +36,15 @@ def stopped_by_signals(pool: Pool) -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    first = -math.inf
 
     def stop(number: int, frame: object) -> None:
+        nonlocal first
         if pool.stopping.is_set():
+            if time.monotonic() < first + AGAIN:
+                return
             _restore(before)
+        first = time.monotonic()
         pool.stop()
 
     for number in before:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from camn import api
 from camn.cluster.places import beside, is_url, name_of, plain, read_bytes
+from camn.cluster.tables import columns, read_csv
 from camn.cluster.tasks import VideoJob
 from camn.cluster.values import OPTIONS, check_options, of_text
 from camn.errors import ConfigError, DataError
@@ -19,15 +20,16 @@ from camn.files import text_of
 
 OWN = "_batch"  # the folder in the output folder that is not a video's
 _COLUMNS = ("name", "video", "masks", "keyframes", "options")
+_KNOWN = (*_COLUMNS, *OPTIONS)
 
 
 def read_jobs(path: str, split: str = "", resolution: str = "480p") -> tuple[VideoJob, ...]:
     """The videos of a manifest, or of a data set folder (see `camn.api.dataset_videos`; split, resolution: of it).
 
     A manifest's columns: `video`; `masks`, one or several; `name` of the outputs, else the video's; `keyframes`, frame
-    numbers, from 0 or `first_frame`; options by their names, or as JSON in `options`. In CSV several masks are
-    separated by `;`, several numbers by spaces. Relative paths start from the manifest's folder. Raises DataError that
-    names every wrong line.
+    numbers, from 0 or `first_frame`; options by their names, or as JSON in `options`. In CSV cells are separated by
+    commas, semicolons or tabs, several masks in a cell by `;`, several numbers by spaces. Relative paths start from the
+    manifest's folder. Raises DataError that names every wrong line.
     """
     if not is_url(path) and Path(path).is_dir():
         jobs = [_of_dataset(video) for video in api.dataset_videos(path, split, resolution)]
@@ -51,22 +53,12 @@ def _read(path: str) -> list[Mapping[str, Any]]:
         raise DataError(f"{path}: no manifest; give a {', '.join(_READERS)} file, or a data set's folder")
     try:
         return reader(read_bytes(path))
-    except (ValueError, csv.Error, OSError) as error:
+    except (ValueError, OSError) as error:
         raise DataError(f"{path}: cannot be read as {suffix[1:]} ({error})") from error
 
 
 def _read_csv(data: bytes) -> list[Mapping[str, Any]]:
-    """Spaces around cells do not count, nor do empty cells and lines."""
-    table = csv.reader(io.StringIO(text_of(data, names=True), newline=""), strict=True)
-    names = [name.strip() for name in next(table, [])]
-    rows = []
-    for row in table:
-        cells = [cell.strip() for cell in row]
-        if any(cells[len(names) :]):
-            raise ValueError(f"line {table.line_num} has more cells than the first line has names: {','.join(row)}")
-        if any(cells):
-            rows.append({name: _cell(name, cell) for name, cell in zip(names, cells) if cell})
-    return rows
+    return [{name: _cell(name, cell) for name, cell in row.items()} for row in read_csv(data, _KNOWN)]
 
 
 def _cell(name: str, cell: str) -> Any:
@@ -81,13 +73,19 @@ def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from error
         if not isinstance(row, dict):
             raise ValueError(f"line {number} is no object: {line.strip()[:80]}")
         rows.append(row)
     return rows
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    if twice := [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]:
+        raise ValueError(f"{twice[0]!r} is given twice; leave one")
+    return dict(pairs)
 
 
 def _read_parquet(data: bytes) -> list[Mapping[str, Any]]:
@@ -109,6 +107,7 @@ _READERS: dict[str, Callable[[bytes], list[Mapping[str, Any]]]] = {
     ".csv": _read_csv,
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
+    ".tsv": _read_csv,
 }
 
 
@@ -117,7 +116,7 @@ def _of_lines(path: str, rows: Sequence[Mapping[str, Any]]) -> list[VideoJob]:
     jobs, problems = [], []
     for number, row in enumerate(rows, 1):
         try:
-            jobs.append(_job(row, folder))
+            jobs.append(_job(columns(row), folder))
         except (ConfigError, ValueError, TypeError) as error:
             problems.append(f"video {number}: {error}")
     if problems:
@@ -127,8 +126,9 @@ def _of_lines(path: str, rows: Sequence[Mapping[str, Any]]) -> list[VideoJob]:
 
 def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     """Raises ConfigError, ValueError or TypeError, which say what is wrong."""
-    if unknown := [key for key in row if key not in (*_COLUMNS, *OPTIONS)]:
-        raise ConfigError(f"unknown column {unknown[0]!r}; there are {', '.join(_COLUMNS)}, and options' names")
+    if unknown := [key for key in row if key not in _KNOWN]:
+        meant = "".join(f" (is it {name}?)" for name in get_close_matches(unknown[0], _KNOWN, 1))
+        raise ConfigError(f"unknown column {unknown[0]!r}{meant}; there are {', '.join(_COLUMNS)}, and options' names")
     if lacking := [key for key in ("video", "masks") if not row.get(key)]:
         raise ConfigError(f"gives no {lacking[0]}")
     given = row.get("options") or {}

@@ -83,11 +83,12 @@ def fetch(path: str, folder: Path) -> Path:
     if not is_url(path):
         return Path(path)
     fs, inner = filesystem(path)
-    target = folder / PurePosixPath(plain(inner)).name
+    name = PurePosixPath(plain(inner)).name
+    target = folder / ("up" if name == ".." else name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if fs.info(inner)["type"] == "directory":
-            fs.get(f"{inner.rstrip('/')}/", f"{target}/", recursive=True)
+            _fetch_folder(path, fs, inner.rstrip("/"), target)
         else:
             fs.get_file(inner, str(target))
     except FileNotFoundError as error:
@@ -96,6 +97,18 @@ def fetch(path: str, folder: Path) -> Path:
             raise CamnError(f"{path}: the server does not give it ({cause}); check it and the URL") from error
         raise DataError(f"{path}: no such file or folder; check the URL") from error
     return target
+
+
+def _fetch_folder(url: str, fs: Any, inner: str, target: Path) -> None:
+    """All files of a folder. A storage's keys are any text: those that would be written elsewhere are refused."""
+    names, top = [str(name) for name in fs.find(inner)], Path(os.path.abspath(target))
+    files = [top / (name.removeprefix(f"{inner}/") if inner else name.lstrip("/")) for name in names]
+    for name, file in zip(names, files):
+        if ".." in file.parts[len(top.parts) :] or not file.is_relative_to(top):
+            raise DataError(f"{url}: lists {name!r}, which leads out of the folder; look who wrote it, and remove that")
+    for folder in {top, *(file.parent for file in files)}:
+        folder.mkdir(parents=True, exist_ok=True)
+    fs.get(names, [str(file) for file in files])
 
 
 def stamp(path: str) -> str | None:

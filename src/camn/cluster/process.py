@@ -24,6 +24,7 @@ from camn.errors import CamnError
 
 LOOK = 0.05  # seconds between looks at the memory
 GIB = 1 << 30
+_SIGKILL = getattr(signal, "SIGKILL", 9)  # not named on Windows
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,10 @@ class WorkerProcess:
         if self._process is None:
             return
         with suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # with its children, which may hold its pipes
+            if hasattr(os, "killpg"):  # not there on Windows
+                os.killpg(self._process.pid, signal.SIGKILL)  # with its children, which may hold its pipes
+            else:
+                self._process.kill()
         self._process.wait()
         if self._own:
             self._own.cleanup()
@@ -171,7 +175,7 @@ class WorkerProcess:
         assert self._process
         code = self._process.wait()
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        more = "; the system kills so when memory runs out" if code == -signal.SIGKILL else ""
+        more = "; the system kills so when memory runs out" if code == -_SIGKILL else ""
         self._readers[1].join(1)
         self.close()
         last = "".join(f": {line}" for line in self._said().splitlines()[-1:])

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from camn.api.own_process import keep_freed_memory
 from camn.cluster.tasks import Task
 
 EVERY = 0.2  # seconds between reports
@@ -30,7 +31,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--memory-limit", type=int)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who then says stop
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the parent's, who then says stop; Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    keep_freed_memory()
     reports = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no report
     tasks: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from camn import api
@@ -26,6 +27,11 @@ def segment_options() -> SegmentOptions:
 def inference_options() -> InferenceOptions:
     whole = vars(segment_options())
     return InferenceOptions(**{name: whole[name] for name in InferenceOptions.__dataclass_fields__})
+
+
+def measured_options() -> InferenceOptions:
+    """For figures of record: those of `auto` hang on a race of timings."""
+    return replace(inference_options(), backend="eager")
 
 
 def say(note: str) -> None:

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from camn import api
 from camn.api import AblateOptions, InferenceOptions, Preset
-from camn.commands.common import inference_options, say, segment_options
+from camn.commands.common import measured_options, say, segment_options
 from camn.progress import progress_bar
 
 
@@ -56,13 +56,13 @@ class Evaluate:
     device: str = "auto"  # auto, cpu, cuda, mps
     workers: int = 1  # processes that share the sequences and the CPU threads
     preset: Preset = "default"  # of the options and models that are not given, see camn segment
-    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=inference_options)
+    options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=measured_options)
 
     def run(self) -> None:
         with progress_bar("evaluate", "frames") as progress:
             given = {key: value for key, value in vars(self).items() if key != "preset"}
             found = api.evaluate(**given, progress=progress)
-        for text in (found.table(), *found.speed.lines(), found.submission, found.report):
+        for text in (found.table(), *found.notes, *found.speed.lines(), found.submission, found.report):
             if text:
                 print(text)
 

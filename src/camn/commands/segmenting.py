@@ -15,6 +15,7 @@ from camn.cluster.options import BatchOptions
 from camn.commands.common import inference_options, say, segment_options, show
 from camn.errors import ConfigError
 from camn.progress import progress_bar
+from camn.stopping import Stopped
 
 if TYPE_CHECKING:
     from camn.api import Summary
@@ -103,8 +104,8 @@ class Serve:
     projects: Path = Path("camn-projects")  # folder of the projects
     host: str = "127.0.0.1"  # address to serve at
     port: int = 0  # 0 is any free one
-    public: bool = False  # let other machines in; a token is asked for then
-    token: str | None = None  # of 16 or more letters and digits; made up if not given
+    public: bool = False  # let other machines in
+    token: str | None = None  # of 16 or more letters and digits; CAMN_TOKEN, or made up; none: other users may come in
     names: tuple[str, ...] = ()  # names that other machines call this one by
     browser: bool = True  # open the page
     model: tuple[str, ...] = field(default_factory=lambda: segment_options().model)  # shipped, or .safetensors files
@@ -118,4 +119,9 @@ class Serve:
         network = SegmentOptions(model=self.model, device=self.device, **vars(self.options))
         own = ("videos", "model", "device", "preset", "options")
         given = {key: value for key, value in vars(self).items() if key not in own}
-        serve(self.videos, ServeOptions(**given, network=network), say)
+        try:
+            serve(self.videos, ServeOptions(**given, network=network), say)
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            pass  # it is how a server ends

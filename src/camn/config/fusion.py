@@ -19,6 +19,8 @@ class FusionConfig:
     image: int = 8
 
     def __post_init__(self):
+        if not all(isinstance(name, str) for name in self.members):
+            raise ConfigError(f"members of a fusion network are names, not {self.members}")
         if len(self.members) < 2:
             raise ConfigError("a fusion network joins two members or more")
         if min(self.width, self.image) < 1:

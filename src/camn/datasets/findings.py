@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.datasets.pairs import read_image, read_labels
+from camn.datasets.labels import LabelFiles
+from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
 from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
+from camn.masks.ids import surrounding
+from camn.masks.sizes import turned
 from camn.media.levels import shades_of
 from camn.media.picture import read_header
 
@@ -25,17 +28,19 @@ Pair = tuple[Path, Path | None]
 @dataclass(frozen=True)
 class Finding:
     """A frame and its mask. size: (H, W), None if the frame cannot be read. values: of the mask, without 0; None if
-    there is no mask that can be read."""
+    there is no mask that can be read. around: the id that has most of the mask and all its corners, or 0."""
 
     size: tuple[int, int] | None
     values: frozenset[int] | None
     problems: tuple[str, ...] = ()
+    around: int = 0
 
 
 @dataclass(frozen=True)
 class SequenceReport:
     """What a sequence holds. size: (H, W) of its first frame. ids: of its objects; later: those not in its first mask.
-    empty: masks without an object. binary: whether masks are of 0 and 255 alone, and 255 is object 1."""
+    empty: masks without an object. binary: whether masks are of 0 and 255 alone, and 255 is object 1. inverted: masks
+    in which an object has most of the frame and all its corners."""
 
     name: str
     frames: int
@@ -45,17 +50,19 @@ class SequenceReport:
     later: tuple[int, ...]
     empty: int
     binary: bool
+    inverted: int = 0
 
 
 def look_through(
     sequences: Sequence[VideoSequence], report: Callable[[int, int], None] = lambda done, total: None
 ) -> dict[Pair, Finding]:
     """Reads each frame, with its mask, once. `report` is called with how many are done, and of how many."""
+    every = {pair: one.files for one in reversed(sequences) for pair in zip(one.frames, one.masks)}
     pairs = list(dict.fromkeys(pair for sequence in sequences for pair in zip(sequence.frames, sequence.masks)))
     findings: dict[Pair, Finding] = {}
     pool = ThreadPoolExecutor(os.cpu_count())  # threads: decoding lets go of the interpreter's lock
     try:
-        for pair, finding in zip(pairs, pool.map(_look, pairs)):
+        for pair, finding in zip(pairs, pool.map(lambda pair: _look(pair, every[pair]), pairs)):
             findings[pair] = finding
             report(len(findings), len(pairs))
     finally:
@@ -63,7 +70,7 @@ def look_through(
     return findings
 
 
-def _look(pair: Pair) -> Finding:
+def _look(pair: Pair, files: LabelFiles) -> Finding:
     """Read one frame and its mask, as training would."""
     size, values, problems = None, None, []
     try:
@@ -72,14 +79,16 @@ def _look(pair: Pair) -> Finding:
     except DataError as error:
         problems.append(str(error))
     try:
-        labels = None if pair[1] is None else read_labels(pair[1])
+        labels = None if pair[1] is None else files.read(pair[1])
     except DataError as error:
         return Finding(size, None, (*problems, str(error)))
     if labels is not None:
         values = frozenset(np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).tolist()) - {0}
         if size and labels.shape != size:
-            problems.append(f"{pair[1]}: {_size(labels.shape)}, but its frame is {_size(size)}; make them of one size")
-    return Finding(size, values, tuple(problems))
+            turn = turned(labels.shape, size)
+            said = f"{_size(labels.shape)}, but its frame is {_size(size)}; make them of one size{turn}"
+            problems.append(f"{pair[1]}: {said}")
+    return Finding(size, values, tuple(problems), 0 if labels is None else surrounding(labels))
 
 
 def summarise(
@@ -115,7 +124,15 @@ def summarise(
     first = objects[0] if objects else frozenset()
     empty = sum(not values for values in objects)
     report = SequenceReport(
-        sequence.name, len(pairs), annotated, size, tuple(sorted(ids)), tuple(sorted(ids - first)), empty, binary
+        sequence.name,
+        len(pairs),
+        annotated,
+        size,
+        tuple(sorted(ids)),
+        tuple(sorted(ids - first)),
+        empty,
+        binary,
+        sum(finding.around not in (0, IGNORE) or bool(binary and finding.around) for finding in found),
     )
     return report, problems
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from camn.datasets.labels import LabelFiles
 from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
 from camn.masks.frame_names import FrameNames, is_image_name
+from camn.masks.sizes import in_words, turned
 from camn.media.folder_files import Listing, list_folder
 from camn.media.picture import read_image as read_rgb
 
@@ -25,27 +26,18 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """The stored indices of a palette or grey PNG as (H, W) uint8: 0 background, 255 ignore. Raises DataError."""
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("P", "L", "1"):
-                deep = f" with values up to {np.array(image).max()}" if image.mode.startswith("I") else ""
-                raise DataError(
-                    f"{path}: mode {image.mode}{deep}, but labels need a palette (P) or grey (L) PNG of ids 1..254; "
-                    "convert it"
-                )
-            return np.array(image, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as labels ({error}); fetch it again or take it out") from error
+    """A mask on its own, (H, W) uint8: 0 background, 255 ignore; see `LabelFiles`. Raises DataError."""
+    return LabelFiles((path,)).read(path)
 
 
-def read_pair(image: Path, mask: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Picture (H, W, 3) and labels (H, W), of one size. Raises DataError if the sizes differ."""
-    picture, labels = read_image(image), read_labels(mask)
+def read_pair(image: Path, mask: Path, files: LabelFiles | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Picture (H, W, 3) and labels (H, W), of one size. files: the masks to which this one belongs, if it is not alone.
+    Raises DataError if the sizes differ."""
+    picture, labels = read_image(image), (files or LabelFiles((mask,))).read(mask)
     if picture.shape[:2] != labels.shape:
         raise DataError(
-            f"{mask}: labels are {labels.shape[1]}x{labels.shape[0]} but {image} is "
-            f"{picture.shape[1]}x{picture.shape[0]}; make them again at one size"
+            f"{mask}: labels are {in_words(labels.shape)} but {image} is {in_words(picture.shape)}; make them again at "
+            f"one size{turned(labels.shape, picture.shape[:2])}"
         )
     return picture, labels
 

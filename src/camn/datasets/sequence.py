@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.datasets.pairs import is_binary, pair_folders, read_labels, read_pair
+from camn.datasets.labels import LabelFiles
+from camn.datasets.pairs import is_binary, pair_folders, read_pair
 from camn.errors import DataError
 from camn.masks import IGNORE
 from camn.media.name_order import frame_order
@@ -35,9 +36,14 @@ class VideoSequence:
         return tuple(index for index, mask in enumerate(self.masks) if mask is not None)
 
     @cached_property
+    def files(self) -> LabelFiles:
+        """Its masks, to be read as they are."""
+        return LabelFiles(tuple(mask for mask in self.masks if mask is not None))
+
+    @cached_property
     def _binary(self) -> bool:
         """Whether the first mask that is not empty holds 0 and 255 alone. Reads it."""
-        marked = (read_labels(self.mask(index)) for index in self.annotated)
+        marked = (self.files.read(self.mask(index)) for index in self.annotated)
         return is_binary(next((labels for labels in marked if labels.any()), np.zeros((1, 1), np.uint8)))
 
     def mask(self, index: int) -> Path:
@@ -49,11 +55,11 @@ class VideoSequence:
 
     def labels(self, index: int) -> np.ndarray:
         """The mask of a frame, (H, W) uint8 (255 = ignore). Raises DataError."""
-        return self._as_ids(read_labels(self.mask(index)))
+        return self._as_ids(self.files.read(self.mask(index)))
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frame (H, W, 3) uint8 RGB and labels (H, W) uint8 (255 = ignore). Raises DataError."""
-        frame, labels = read_pair(self.frames[index], self.mask(index))
+        frame, labels = read_pair(self.frames[index], self.mask(index), self.files)
         return frame, self._as_ids(labels)
 
     def _as_ids(self, labels: np.ndarray) -> np.ndarray:

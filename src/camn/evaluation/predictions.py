@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.datasets.pairs import by_frame, is_binary, raise_problems, read_labels
+from camn.datasets.pairs import raise_problems
 from camn.datasets.sequence import VideoSequence
 from camn.errors import DataError
 from camn.evaluation.jf import contour_accuracy, region_similarity
+from camn.evaluation.predicted import PredictedMasks
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.scores import ObjectScores, SequenceScores
 from camn.evaluation.statistics import statistics
 from camn.masks import IGNORE
+from camn.masks.sizes import in_words, turned
 
 Categories = Mapping[str, Mapping[int, str]]
 
@@ -31,8 +33,9 @@ def measure(
     """Measure `predictions_dir/SEQUENCE/FRAME.png`, each object apart, frames at the annotations' size.
 
     Only the frames that are measured need a prediction; label 255 is void in an annotation and background in a
-    prediction, unless that holds 0 and 255 alone where there is one object. Sequences of an open protocol in which no
-    object is measured on any frame are left out. categories: sequence -> object id -> category.
+    prediction, unless that holds 0 and 255 alone where there is one object. Palettes in another order are read by
+    colour, see `LabelFiles`; ids that look exchanged are told in the scores' notes. Sequences of an open protocol in
+    which no object is measured on any frame are left out. categories: sequence -> object id -> category.
     Raises DataError that names every missing, unreadable or differently sized mask and every id that is no object.
     """
     known = categories or {}
@@ -59,25 +62,30 @@ def _measure(
         return None, [] if protocol.last else [short]
     if not folder.is_dir():
         return None, [f"{folder}: no such folder; predictions are looked for in PREDICTIONS/SEQUENCE/FRAME.png"]
-    masks, strange = by_frame([frame.stem for frame in sequence.frames], {p.stem: p for p in folder.glob("*.png")})
-    if shift := _shifted(masks, strange, sequence):
+    predicted = PredictedMasks(folder, sequence, list(starts), protocol.merge)
+    if shift := _shifted(predicted.by_stem, predicted.strange, sequence):
         return None, [f"{folder}: {shift}"]
-    values, problems = defaultdict(list), defaultdict(list)
+    values, problems, seen = defaultdict(list), defaultdict(list), set()
     frames = sorted(set().union(*measured.values()))
     for index in frames:
-        stem = sequence.frames[index].stem
-        path = masks.get(stem, folder / f"{stem}.png")
         wanted = [i for i, indices in measured.items() if index in indices]
         try:
-            labels = protocol.labels(sequence, index)
-            for i, pair in zip(wanted, _compare(path, labels, wanted, list(starts), protocol.merge)):
+            theirs, ours = protocol.labels(sequence, index), predicted.read(index)
+            for i, pair in zip(wanted, _compare(ours, theirs, wanted, predicted.known)):
                 values[i].append((index, *pair))
+            seen |= set(np.unique(ours).tolist())
         except DataError as error:
-            problems[str(error)].append(path.name)
+            problems[str(error)].append(predicted.path(index).name)
     if problems:
         return None, [f"{folder}: {_listed(names)} {reason}" for reason, names in problems.items()]
+    if seen - {0} == {IGNORE}:
+        known = sorted(predicted.known)
+        return None, [f"{folder}: masks of 0 and 255 alone, for objects {known}: give each object its own id"]
     objects = tuple(_object(i, values[i], categories.get(i, "")) for i in measured)
-    return SequenceScores(sequence.name, len(frames), objects), []
+    told = {sequence.mask(frames[0]).parent: sequence.files.note, folder: predicted.files.note}
+    notes = [f"{where}: {note}" for where, note in told.items() if note]
+    notes += [f"{folder}: {said}" for one in objects if (said := predicted.misnamed(one, protocol))]
+    return SequenceScores(sequence.name, len(frames), objects, tuple(notes)), []
 
 
 def _shifted(masks: Mapping[str, Path], strange: Sequence[str], sequence: VideoSequence) -> str:
@@ -98,16 +106,12 @@ def _object(number: int, rows: list[tuple[int, float, float]], category: str) ->
     return ObjectScores(number, statistics(np.array(j)), statistics(np.array(f)), category, frames, j, f)
 
 
-def _compare(path: Path, theirs: np.ndarray, wanted: list[int], known: list[int], merge: bool) -> list[tuple]:
+def _compare(ours: np.ndarray, theirs: np.ndarray, wanted: list[int], known: list[int]) -> list[tuple]:
     """(J, F) of each object in `wanted`. Raises DataError with the reason, the file not named, if there are none."""
-    if not path.is_file():
-        raise DataError("missing; every frame that is measured needs a mask")
-    ours = read_labels(path)
     if ours.shape != theirs.shape:
-        sizes = f"{ours.shape[1]}x{ours.shape[0]}, the annotations {theirs.shape[1]}x{theirs.shape[0]}"
-        raise DataError(f"of size {sizes}; write predictions at the annotations' size")
-    if merge or (known == [1] and is_binary(ours)):
-        ours = (ours > 0).astype(np.uint8)
+        sizes = f"{in_words(ours.shape)}, the annotations {in_words(theirs.shape)}"
+        turn = turned(ours.shape, theirs.shape)
+        raise DataError(f"of size {sizes}; write predictions at the annotations' size{turn}")
     extra = sorted(set(np.unique(ours).tolist()) - {0, IGNORE, *known})
     if extra:
         raise DataError(f"with ids {extra}, not among the annotations' {sorted(known)}; remove or renumber them")

@@ -37,11 +37,12 @@ class ObjectScores:
 
 @dataclass(frozen=True)
 class SequenceScores:
-    """The objects of one sequence; `frames` is how many frames were measured."""
+    """The objects of one sequence; `frames` is how many frames were measured. notes: on how predictions were read."""
 
     name: str
     frames: int
     objects: tuple[ObjectScores, ...]
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def j(self) -> Statistics:
@@ -66,6 +67,11 @@ class Scores:
 
     title: str
     sequences: tuple[SequenceScores, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was seen in the predictions that their maker should know."""
+        return tuple(note for sequence in self.sequences for note in sequence.notes)
 
     @property
     def objects(self) -> tuple[ObjectScores, ...]:

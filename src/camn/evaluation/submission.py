@@ -10,8 +10,9 @@ from pathlib import Path
 from PIL import Image
 
 from camn.datasets.holdout import meta_of
+from camn.datasets.labels import LabelFiles
 from camn.datasets.layouts import VideoFolder
-from camn.datasets.pairs import raise_problems, read_labels
+from camn.datasets.pairs import raise_problems
 from camn.errors import DataError, OutputError
 from camn.files import encoded, replacing, text_of
 from camn.masks import encode_palette_png
@@ -66,10 +67,11 @@ def write_submission(path: str | Path, predictions: str | Path, folder: VideoFol
     prefix = "" if folder.layout == "davis" else "Annotations/"
     with replacing(Path(path)) as part, zipfile.ZipFile(part, "w") as archive:
         for name in sorted(wanted):
+            files = LabelFiles(tuple(top / name / f"{frame}.png" for frame in wanted[name]))
             for frame in wanted[name]:
                 entry = zipfile.ZipInfo(encoded(f"{prefix}{name}/{frame}.png").decode(), EPOCH)
                 entry.create_system, entry.external_attr = 3, 0o644 << 16
-                archive.writestr(entry, encode_palette_png(read_labels(top / name / f"{frame}.png")))
+                archive.writestr(entry, encode_palette_png(files.read(top / name / f"{frame}.png")))
     return Path(path)
 
 

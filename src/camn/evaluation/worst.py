@@ -11,8 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camn.datasets.pairs import read_image, read_labels
+from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
+from camn.evaluation.predicted import PredictedMasks
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.scores import Scores, SequenceScores
 
@@ -62,9 +63,7 @@ def picture(
 ) -> tuple[str, tuple[int, int]]:
     """(a JPEG as data: URL, its (width, height)), of a frame no wider than `width`. ids: the sequence's objects."""
     image, truth = read_image(sequence.frames[index]), protocol.labels(sequence, index)
-    predicted = read_labels(predictions / sequence.name / f"{sequence.frames[index].stem}.png")
-    if ids == [1]:
-        predicted = (predicted > 0).astype(np.uint8)
+    predicted = PredictedMasks(predictions / sequence.name, sequence, ids, merge=ids == [1]).read(index)
     scale = min(1, width / image.shape[1])
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
     drawn = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -15,12 +15,14 @@ from torch import Tensor
 from camn.config import EnsembleConfig
 from camn.errors import ConfigError, VideoError
 from camn.inference.backends import Backends
+from camn.inference.calls import Caller, entry, own_settings
+from camn.inference.frames import Picture, as_frame
 from camn.inference.postprocess import PostProcessor
 from camn.inference.result import Result
 from camn.inference.segmenter import Prediction, Segmenter, corrected_ids
-from camn.inference.upload import Uploaded, check_frame
+from camn.inference.upload import Uploaded
 from camn.inference.views import View
-from camn.masks import ObjectIds
+from camn.masks import ObjectIds, ids_in
 
 # (frame (H, W, 3) uint8, maps (M, N+1, h, w): each member's probabilities) -> (N+1, h, w) that sum to 1.
 Join = Callable[[np.ndarray, Tensor], Tensor]
@@ -47,7 +49,7 @@ class UploadedViews:
         return self.frame.shape[0], self.frame.shape[1]
 
 
-class Ensemble:
+class Ensemble(Caller):
     """Follows objects as a `Segmenter` does, by the same calls, with several networks and views.
 
     Each way keeps a memory of its own. On each frame the probabilities of a member's views are averaged, those of the
@@ -63,6 +65,7 @@ class Ensemble:
         join: Join | None = None,
         post: PostProcessor | None = None,
     ):
+        super().__init__()
         self.ways, self.join, self._post = tuple(ways), join, post
         self.ensemble = config or EnsembleConfig()
         self.members = len({way.member for way in ways})
@@ -73,16 +76,18 @@ class Ensemble:
 
     # --- the user's calls, see `Segmenter` ---------------------------------------------------------------------------
 
-    @torch.inference_mode()
-    def start(self, frame: np.ndarray | UploadedViews, mask: np.ndarray) -> Result:
+    @entry
+    def start(self, frame: Picture | UploadedViews, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """See `Segmenter.start`."""
         uploaded, ways, post = self._uploaded(frame), self._copies(), copy(self._post)
+        objects = tuple(objects)
+        mask = ids_in(mask, objects)
         for way, seen in zip(ways, uploaded.seen):
-            way.segmenter.start(seen, way.view.apply(mask))
+            way.segmenter.start(seen, way.view.apply(mask), objects)
         return self._state(uploaded.frame, ways, post, mask, ways[0].segmenter.objects)
 
-    @torch.inference_mode()
-    def step(self, frame: np.ndarray | UploadedViews) -> Result:
+    @entry
+    def step(self, frame: Picture | UploadedViews) -> Result:
         """See `Segmenter.step`."""
         uploaded, ways, post = self._uploaded(frame), self._copies(), copy(self._post)
         predicted = [way.segmenter.predict(seen) for way, seen in zip(ways, uploaded.seen)]
@@ -99,16 +104,17 @@ class Ensemble:
         self._take(uploaded.frame, ways, post, result.ids)
         return result
 
-    @torch.inference_mode()
+    @entry
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """See `Segmenter.correct`."""
         objects, ways, post = tuple(objects), self._copies(), copy(self._post)
+        mask = ids_in(mask, (*self.objects, *objects))
         for way in ways:
             way.segmenter.correct(way.view.apply(mask), objects)
         given = ObjectIds.of(mask).with_ids(objects)
         return self._state(self._frame, ways, post, corrected_ids(self._ids, mask, given), given)
 
-    @torch.inference_mode()
+    @entry
     def remove(self, id: int) -> None:
         """See `Segmenter.remove`."""
         ways, post = self._copies(), copy(self._post)
@@ -118,9 +124,10 @@ class Ensemble:
             post.select(ways[0].segmenter.objects)
         self._take(self._frame, ways, post, np.where(self._ids == id, 0, self._ids).astype(np.uint8))
 
-    def upload(self, frame: np.ndarray) -> UploadedViews:
+    @own_settings()
+    def upload(self, frame: Picture) -> UploadedViews:
         """See `Segmenter.upload`. Ways that see the same share it."""
-        check_frame(frame)
+        frame = as_frame(frame).copy()  # it is looked at again, and the caller may read the next one into its memory
         there: dict[Any, Uploaded] = {}
         for way in self.ways:
             if (key := self._seen_as(way, frame)) not in there:
@@ -148,6 +155,7 @@ class Ensemble:
     def backends(self) -> AllBackends:
         return AllBackends(tuple({id(b): b for b in (way.segmenter.backends for way in self.ways)}.values()))
 
+    @own_settings()
     def member_maps(self) -> Tensor:
         """(M, N+1, h, w): what each member has for the frame last seen, its views averaged; with feedback `own` that
         is what it found."""
@@ -163,7 +171,7 @@ class Ensemble:
         """What of a way decides how a frame comes to it."""
         return way.view.flip, way.segmenter.work_size(frame.shape[:2]), way.segmenter.network.hard_masks
 
-    def _uploaded(self, frame: np.ndarray | UploadedViews) -> UploadedViews:
+    def _uploaded(self, frame: Picture | UploadedViews) -> UploadedViews:
         if isinstance(frame, UploadedViews):
             if len(frame.seen) != len(self.ways):
                 raise VideoError("this frame was uploaded by another ensemble; upload it by this one")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camn.errors import AnswerError
+from camn.errors import AnswerError, CamnError
+from camn.inference.calls import own_settings
 from camn.masks import ObjectIds
 
 BATCH = 1 << 26  # values at the frame's size that are held at once, but on the CPU
@@ -25,13 +26,16 @@ class Result:
     the mean probability of the pixels given to it, its largest probability where it got none; 0..1. lost: ids that got
     no pixel, or are nowhere more probable than `InferenceConfig.lost_below`; one whose mask was given here is lost only
     where that mask is empty.
+    For `probability` it holds maps at the work size, on the segmenter's device, which may be a GPU: 1.6 MiB an object
+    at 480x854, the background counted in, so 6 GiB for a thousand frames of three objects. Who keeps many results keeps
+    their `slim()`.
     """
 
     index: int
     ids: np.ndarray
     confidence: Mapping[int, float]
     lost: frozenset[int]
-    _probabilities: Tensor
+    _probabilities: Tensor | None
     _objects: ObjectIds
 
     @classmethod
@@ -61,11 +65,18 @@ class Result:
                 lost.add(id)
         return cls(index, ids, confidence, frozenset(lost), probabilities, objects)
 
+    @own_settings()
     def probability(self, id: int) -> np.ndarray:
-        """(H, W) float32 in 0..1 of one object. MaskError for an id that is not followed."""
+        """(H, W) float32 in 0..1 of one object. MaskError for an id that is not followed, CamnError after `slim`."""
         channel = self._objects.channel(id)
+        if self._probabilities is None:
+            raise CamnError(f"frame {self.index}: this result is slim; ask for probabilities before slim() is called")
         at_frame = to_frame(self._probabilities[channel : channel + 1], self.ids.shape)[0]
         return at_frame.cpu().numpy().copy()  # a copy: at equal sizes it would be the segmenter's own memory
+
+    def slim(self) -> Result:
+        """The same without what `probability` needs: its ids and a few numbers for each object."""
+        return replace(self, _probabilities=None)
 
 
 def _settled(
@@ -75,8 +86,7 @@ def _settled(
     sum of its probability over its pixels, and their number; and the highest probability of each channel and then of
     all: NaN where one is. All of it comes to the host in one copy, the only one of a frame.
     """
-    together = 1 if probabilities.device.type == "cpu" else max(1, BATCH // (size[0] * size[1]))
-    found, share, peaks = strongest_of_all(probabilities, size, labels, together)
+    found, share, peaks = strongest_of_all(probabilities, size, labels, at_once(probabilities.device, size))
     channels, count = found.flatten(), len(probabilities)
     wide = torch.float32 if share.device.type == "mps" else torch.float64  # which has no other
     nothing, each = share.new_zeros(count, dtype=wide), channels.int()
@@ -87,13 +97,18 @@ def _settled(
     return packed[size_of_numbers:].view(size).numpy(), sums.tolist(), counts.tolist(), highest.tolist()
 
 
+def at_once(device: torch.device, size: tuple[int, ...]) -> int:
+    """How many channels to have at the frame's size (H, W) at once: one on the CPU, where it stays in the cache; all of
+    them would not fit where frames are large and objects many."""
+    return 1 if device.type == "cpu" else max(1, BATCH // (size[0] * size[1]))
+
+
 def strongest_of_all(
     probabilities: Tensor, size: tuple[int, ...], labels: Tensor | None, together: int
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Each pixel's channel, uint8, and that channel's probability there, (H, W) each; the peaks of `_settled`, parted.
 
-    together: channels that are at the frame's size at once, one on the CPU, where it stays in the cache: all of them
-    would not fit where frames are large and objects many.
+    together: channels that are at the frame's size at once.
     """
     found = probabilities.new_zeros(size, dtype=torch.uint8) if labels is None else labels
     share, peaks = probabilities.new_full(size, -1.0), []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,12 @@ from camn.config import InferenceConfig
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.inference.backends import Backends
 from camn.inference.bank import Bank
-from camn.inference.result import Result, strongest
-from camn.inference.upload import Uploaded, Uploader, check_frame
-from camn.masks import ObjectIds, check_mask
+from camn.inference.calls import Caller, entry, own_settings
+from camn.inference.frames import Picture, as_frame
+from camn.inference.result import Result, at_once, strongest
+from camn.inference.upload import Uploaded, Uploader
+from camn.masks import ObjectIds, ids_in
+from camn.masks.sizes import size_error
 from camn.model.interface import Network, select_channels
 from camn.model.layers import area
 from camn.model.network import enlarge
@@ -37,19 +40,23 @@ class Prediction:
     probabilities: Tensor
 
 
-class Segmenter:
+class Segmenter(Caller):
     """Follows objects through a video.
 
         segmenter.start(frame, mask)          # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
         result = segmenter.step(next_frame)
 
+    A frame may also be a Pillow image, or a tensor of that shape and kind. That colours are RGB cannot be checked: of
+    what OpenCV reads give frame[..., ::-1].
     ids are the user's, any of 1..255, and never change. `correct` gives masks of known or new objects on the frame last
     seen; `remove` drops an object. What is kept of past frames is bounded, see `Bank`. Gradients are never recorded.
     clock: called with the name of each stage of a frame, entered before it and left after it: resize, encode, match,
-    decode, remember, output. network: the form of the one given that suits the device, its parts run by `backends`.
+    decode, remember, output. network: the form of the one given that suits the device, its parts run by `backends`; the
+    one given goes to the device, in evaluation mode.
     notice: called with sentences on how these are chosen and made, when a size is first met.
     """
 
+    @own_settings(inference=False)
     def __init__(
         self,
         network: Network,
@@ -58,8 +65,11 @@ class Segmenter:
         clock: Clock = nullcontext,
         notice: Callable[[str], None] = lambda note: None,
     ):
+        super().__init__()
         self.config = config = config or InferenceConfig()
         self.device, self.clock = resolve_device(device), clock
+        if any(tensor.is_inference() for tensor in (*network.parameters(), *network.buffers())):
+            network = deepcopy(network)  # made in the caller's inference mode, it can neither be moved nor traced here
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network = network.eval().to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.backends = Backends(config.backend, self.device, notice)
@@ -77,12 +87,13 @@ class Segmenter:
 
     # --- the user's calls --------------------------------------------------------------------------------------------
 
-    @torch.inference_mode()
-    def start(self, frame: np.ndarray | Uploaded, mask: np.ndarray) -> Result:
-        """Begin a video with its first frame and the ids on it; forgets the one before. Raises MaskError if the mask
-        has another size or no object, VideoError if the frame is no (H, W, 3) uint8 picture."""
+    @entry
+    def start(self, frame: Picture | Uploaded, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
+        """Begin a video with its first frame and the ids on it; forgets the one before. A mask of 0 and 255 alone shows
+        object 1, as in a file, unless `objects` names 255. Raises MaskError if the mask has another size or no object,
+        VideoError if the frame is no (H, W, 3) uint8 picture."""
         frame = self._uploaded(frame)
-        mask = check_mask(mask)
+        mask = ids_in(mask, objects)
         objects = ObjectIds.of(mask)
         if not len(objects):
             raise MaskError("the first mask holds no object: every pixel is 0; paint an object with an id of 1..255")
@@ -92,7 +103,8 @@ class Segmenter:
         self._take_in(self._new_bank(), 0, embedding, objects, probabilities, result.ids, objects)
         return result
 
-    def step(self, frame: np.ndarray | Uploaded) -> Result:
+    @entry
+    def step(self, frame: Picture | Uploaded) -> Result:
         """Segment the next frame, of the first one's size. Raises VideoError for another size or before `start`,
         AnswerError where what the network answers is not finite; nothing has changed then."""
         predicted = self.predict(frame)
@@ -100,8 +112,8 @@ class Segmenter:
         self.accept(predicted, result.ids, self.doubts(result))
         return result
 
-    @torch.inference_mode()
-    def predict(self, frame: np.ndarray | Uploaded) -> Prediction:
+    @entry
+    def predict(self, frame: Picture | Uploaded) -> Prediction:
         """What is found on the next frame, which is not taken in before `accept`. Raises as `step` does."""
         frame = self._uploaded(frame)
         if self.index < 0:
@@ -112,7 +124,7 @@ class Segmenter:
         embedding = self._encode(frame)
         return Prediction(embedding, self._segment(embedding) if len(self.objects) else self._probabilities)
 
-    @torch.inference_mode()
+    @entry
     def accept(self, predicted: Prediction, ids: np.ndarray, doubtful: bool = False) -> None:
         """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it. doubtful: see
         `doubts`."""
@@ -124,23 +136,27 @@ class Segmenter:
         found = (confidence for id, confidence in answer.confidence.items() if id not in answer.lost)
         return any(confidence < self.config.match_above for confidence in found)
 
-    def upload(self, frame: np.ndarray) -> Uploaded:
-        """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. Until then
-        the array must stay as it is. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
-        check_frame(frame)
+    @own_settings()
+    def upload(self, frame: Picture) -> Uploaded:
+        """A frame for `start` or `step` on its way to the device, ahead of its turn; any thread may do this. The array
+        is free again when this returns. Raises VideoError if the frame is no (H, W, 3) uint8 picture."""
+        frame = as_frame(frame)
         return self._uploader(frame, self.work_size(frame.shape[:2]))
 
-    @torch.inference_mode()
+    @entry
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """Give masks on the frame last seen, of known objects or new ones; it becomes a reference frame.
 
         mask (H, W) uint8 ids. The ids in it, and those of `objects`, are just where the mask says, so an id of
         `objects` that is not in the mask is not on this frame; all others stay as they were, less the pixels now taken.
-        Raises MaskError if the mask has another size or there is no object, VideoError before `start`.
+        It may be seen again later; `remove` drops it for good. A mask of 0 and 255 alone is of object 1, where no other
+        is followed and 255 is not named. Raises MaskError if the mask has another size or there is no object,
+        VideoError before `start`.
         """
         if self.index < 0:
             raise VideoError("correct before start: give the first frame and its mask to start(frame, mask)")
-        mask = check_mask(mask)
+        objects = tuple(objects)
+        mask = ids_in(mask, (*self.objects, *objects))
         _check_size(mask, self._ids.shape)
         given = ObjectIds.of(mask).with_ids(objects)
         if not len(given):
@@ -162,7 +178,7 @@ class Segmenter:
         self._take_in(bank, self.index, self._embedding, followed, probabilities, result.ids, given)
         return result
 
-    @torch.inference_mode()
+    @entry
     def remove(self, id: int) -> None:
         """Stop following an object. MaskError if it is not followed."""
         objects = self.objects.without(id)
@@ -211,7 +227,7 @@ class Segmenter:
         """For each channel of `objects` its channel now, None for an object that is not followed yet."""
         return [0, *(self.objects.channel(i) if i in self.objects else None for i in objects)]
 
-    def _uploaded(self, frame: np.ndarray | Uploaded) -> Uploaded:
+    def _uploaded(self, frame: Picture | Uploaded) -> Uploaded:
         if not isinstance(frame, Uploaded):
             with self.clock("resize"):
                 return self.upload(frame)
@@ -237,13 +253,19 @@ class Segmenter:
 
     def _as_probabilities(self, objects: ObjectIds, ids: np.ndarray) -> Tensor:
         """Ids at the frame's size -> (N+1, h, w) at the size that probabilities are kept at."""
-        channels = objects.one_hot(ids).to(self.device)
-        if self.network.hard_masks:
-            return channels
+        labels = torch.from_numpy(objects.channels(ids)).to(self.device)
         size = self.work_size(ids.shape)
-        if size[0] <= ids.shape[0]:
-            return area(channels[None], size)[0].clamp(0, 1)
-        return F.interpolate(channels[None], size, mode="bilinear")[0].clamp(0, 1)
+
+        def planes(channels: Tensor) -> Tensor:
+            hot = (labels == channels.view(-1, 1, 1)).float()
+            if self.network.hard_masks:
+                return hot
+            if size[0] <= ids.shape[0]:
+                return area(hot[None], size)[0].clamp(0, 1)
+            return F.interpolate(hot[None], size, mode="bilinear")[0].clamp(0, 1)
+
+        every = torch.arange(len(objects) + 1, dtype=torch.uint8, device=self.device)
+        return torch.cat([planes(some) for some in every.split(at_once(self.device, ids.shape))])
 
     def _answer(
         self,
@@ -323,4 +345,5 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _check_size(mask: np.ndarray, size: tuple[int, ...]) -> None:
     if mask.shape != tuple(size):
-        raise MaskError(f"the mask is {_by(mask.shape)}, the frame is {_by(size)}; they must be the same size")
+        sizes = f"the mask is {_by(mask.shape)}, the frame is {_by(size)}"
+        raise size_error(sizes, mask.shape, size, "they must be the same size", "; of an array (W, H) give mask.T")

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camn.errors import VideoError
-
 
 @dataclass(frozen=True, eq=False)
 class Uploaded:
@@ -45,7 +43,9 @@ class Uploader:
             smaller = height * width < size[0] * size[1]
             way = cv2.INTER_CUBIC if self.cubic else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
             frame = cv2.resize(frame, (width, height), interpolation=way)
-        pixels = torch.from_numpy(np.require(frame, requirements=["C", "W"]))
+        else:
+            frame = np.array(frame, order="C")  # the caller may read the next one into the same memory
+        pixels = torch.from_numpy(frame)
         if self._stream is None:
             return Uploaded(pixels.to(self.device), size)
         with torch.cuda.stream(self._stream):
@@ -53,12 +53,3 @@ class Uploader:
             ready = torch.cuda.Event()
             ready.record(self._stream)
         return Uploaded(there, size, ready)
-
-
-def check_frame(frame: np.ndarray) -> None:
-    """Raises VideoError unless it is (H, W, 3) uint8 with something in it."""
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise VideoError(f"a frame is an array (H, W, 3) of uint8 in RGB; this one is {found}")
-    if min(frame.shape[:2]) < 1:
-        raise VideoError("the frame is empty")

@@ -1,6 +1,6 @@
 """Masks: ids and channels, soft aggregation, palette PNG, every accepted mask format, and `segments.json`."""
 
-from camn.masks.ids import IGNORE, ObjectIds, check_mask, soft_aggregate
+from camn.masks.ids import IGNORE, ObjectIds, check_mask, ids_in, soft_aggregate
 from camn.masks.mask_set import MaskSet, read_mask, read_masks
 from camn.masks.palette import PALETTE, encode_palette_png, write_palette_png
 from camn.masks.segments import SegmentsWriter
@@ -13,6 +13,7 @@ __all__ = [
     "SegmentsWriter",
     "check_mask",
     "encode_palette_png",
+    "ids_in",
     "read_mask",
     "read_masks",
     "soft_aggregate",

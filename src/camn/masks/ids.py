@@ -22,14 +22,56 @@ EPSILON = 1e-7
 def check_mask(mask: np.ndarray) -> np.ndarray:
     """The same mask as (H, W) uint8; MaskError when it is not a (H, W) array of whole numbers in 0..255."""
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or 0 in mask.shape:
-        raise MaskError(f"a mask is an array (H, W) of object ids; this one is {getattr(mask, 'shape', type(mask))}")
+        raise MaskError(f"a mask is an array (H, W) of object ids; this one is {_described(mask)}")
     if mask.dtype == np.uint8:
         return mask
     if mask.dtype != np.bool_ and not np.issubdtype(mask.dtype, np.integer):
-        raise MaskError(f"a mask holds whole numbers, this one is {mask.dtype}; convert it with mask.astype('uint8')")
+        raise MaskError(
+            f"a mask holds whole numbers, this one is {mask.dtype}; convert ids with mask.astype('uint8'), the "
+            "probabilities of an object with mask > 0.5"
+        )
     if mask.min() < 0 or mask.max() > MAX_ID:
         raise MaskError(f"object ids are 1..255 (0 is background); this mask holds {mask.min()}..{mask.max()}")
     return mask.astype(np.uint8)
+
+
+def _described(mask: object) -> str:
+    """What is given in place of a mask, and how to make a mask of it."""
+    shape = tuple(getattr(mask, "shape", ()))
+    if not isinstance(mask, np.ndarray):
+        made = {"Tensor": "; give mask.cpu().numpy()", "Image": "; give numpy.array(mask)"}
+        kinds = {kind.__name__ for kind in type(mask).__mro__}
+        where = " (files are read by camn.masks.read_mask)" if kinds & {"str", "PurePath"} else ""
+        return f"{type(mask).__name__}{next((how for kind, how in made.items() if kind in kinds), where)}"
+    if len(shape) != 3 or 0 in shape:
+        return f"{shape}"
+    if 1 in (shape[0], shape[2]):
+        return f"{shape}; give {'mask[0]' if shape[0] == 1 else 'mask[..., 0]'}"
+    if shape[2] in (3, 4):
+        return f"{shape}, a picture; number its colours 1, 2, ..., or save it, and read it by camn.masks.read_mask"
+    return f"{shape}, a stack; number the masks 1, 2, ... and put them into one"
+
+
+def ids_in(mask: np.ndarray, known: Iterable[int] = ()) -> np.ndarray:
+    """A mask given as an array, (H, W) uint8 ids. One of 0 and 255 alone shows object 1, as it does in a file, unless
+    255 is among the `known` ids. MaskError as `check_mask`; and where others than 1 are known: 255 may be any then."""
+    mask, known = check_mask(mask), tuple(known)
+    if 255 in known or mask.max() != 255 or ((mask > 0) & (mask < 255)).any():
+        return mask
+    if set(known) - {1}:
+        raise MaskError(
+            f"the mask holds 0 and 255 alone, and the objects are {sorted(known)}: which of them is it? Give its id in "
+            "place of 255; or, for an object 255, name it in `objects`"
+        )
+    return (mask > 0).astype(np.uint8)
+
+
+def surrounding(mask: np.ndarray) -> int:
+    """The id that has all corners of a mask (H, W) and over half of its pixels, as only the background has in most
+    pictures; 0 without one."""
+    id = int(mask[0, 0])
+    corners = (mask[[0, 0, -1, -1], [0, -1, 0, -1]] == id).all()
+    return id if corners and 2 * np.count_nonzero(mask == id) > mask.size else 0
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +29,26 @@ def _palette() -> np.ndarray:
 
 PALETTE: np.ndarray = _palette()
 """(256, 3) uint8 RGB, read-only: the colour of each object id."""
+
+
+NOTE = "camn"  # a text chunk, JSON: what is known of a mask beside its pixels
+
+
+def note_of(image: Image.Image) -> dict[str, Any] | None:
+    """What a mask's file says of it in its chunk `camn`; empty without one, None where it cannot be read."""
+    try:
+        note = json.loads(str(image.info.get(NOTE, "{}")))
+    except ValueError:
+        return None
+    return note if isinstance(note, dict) else None
+
+
+def stated_in(note: Mapping[str, Any]) -> frozenset[int] | None:
+    """Ids that are just where a mask shows them, or, if it does not show them, not on its frame; None if unsaid."""
+    try:
+        return frozenset(int(id) for id in note["stated"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def encode_palette_png(mask: np.ndarray, notes: Mapping[str, str] | None = None) -> bytes:

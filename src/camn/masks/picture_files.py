@@ -13,8 +13,9 @@ from camn.masks.frame_names import is_image_name, stem
 from camn.masks.ids import MAX_ID, ObjectIds
 from camn.masks.numbers import SAID, Numbers, find_numbers
 from camn.masks.objects_or_frames import HOW, nearly_one, taken_for
-from camn.masks.pictures import Picture, in_words, is_picture, open_picture, to_ids
+from camn.masks.pictures import Picture, is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
+from camn.masks.sizes import in_words
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -110,10 +111,12 @@ def _by_frame(
             f"{files[0].parent}: {taken} masks for {len(matched)} frames: some frame has two; keep one each"
         )
     matched = dict(sorted(matched.items()))
-    masks, colours, more = to_ids([pictures.get(path) or open_picture(path) for path in matched.values()])
+    opened = [pictures.get(path) or open_picture(path) for path in matched.values()]
+    masks, colours, more = to_ids(opened)
     if left := [path.name for path, frame in zip(files, indices, strict=True) if frame is None]:
         more.append(f"{len(left)} of {len(files)} masks are named like no frame and left out: {', '.join(left[:5])}.")
-    return Found(dict(zip(matched, masks, strict=True)), matched, colours, notes + more)
+    stated = {frame: one.stated for frame, one in zip(matched, opened, strict=True) if one.stated is not None}
+    return Found(dict(zip(matched, masks, strict=True)), matched, colours, notes + more, stated=stated)
 
 
 def _per_object(files: Sequence[Path], pictures: dict[Path, Picture]) -> Found:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +12,10 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import MaskError
+from camn.masks.colours import flatten, numbered, pack, unpack
 from camn.masks.ids import IGNORE, MAX_ID
-from camn.masks.palette import PALETTE
+from camn.masks.palette import PALETTE, note_of, stated_in
+from camn.masks.paletted import Palette, Verdict, judge
 from camn.masks.smear import FEW, smear_reason
 
 MAX_PIXELS = 89_478_485  # Pillow's own bound: past it a file is taken for a decompression bomb
@@ -22,17 +24,24 @@ REMEDY = (
     "threshold it: everything above half is 255, all else 0."
 )
 
+_VIDEOS = frozenset(
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".ogv", ".3gp"]
+)
+
 Kind = Literal["palette", "grey", "colour"]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A mask file: its kind and values (H, W), indices or greys uint8, or colours int32 as 0xRRGGBB; 0 = background."""
+    """A mask file: its kind and values (H, W), indices or greys uint8, or colours int32 as 0xRRGGBB; 0 = background,
+    but of a palette, which says what that is. stated: see `stated_in`."""
 
     path: Path
     kind: Kind
     values: np.ndarray
     notes: tuple[str, ...] = ()
+    palette: Palette | None = None
+    stated: frozenset[int] | None = None
 
 
 def is_picture(path: Path) -> bool:
@@ -48,11 +57,6 @@ def is_picture(path: Path) -> bool:
     return True
 
 
-def in_words(size: tuple[int, ...]) -> str:
-    """(H, W) as people say it: 640x360."""
-    return f"{size[1]}x{size[0]}"
-
-
 def open_picture(path: str | Path) -> Picture:
     """Read a mask file; MaskError when it is missing, broken, too big, lossy, or not made of separate values."""
     path = Path(path)
@@ -60,18 +64,18 @@ def open_picture(path: str | Path) -> Picture:
         raise MaskError(f"{path}: {'is not a file' if path.exists() else 'no such mask file'}")
     image, notes = _decode(path)
     kind, layers = _values(path, image)
-    if kind == "palette":
-        reason = smear_reason(layers) if np.count_nonzero(np.bincount(layers.ravel())) > FEW else None
-    else:
-        reason = smear_reason(layers)
+    palette = Palette.of(image, layers) if kind == "palette" else None
+    few = palette and len(palette.codes) <= FEW  # few are judged by their colours, once it is known what they mean
+    _check_smear(path, None if few else smear_reason(layers))
+    values = pack(layers) if kind == "colour" else layers
+    return Picture(path, kind, values, notes, palette, stated_in(note_of(image) or {}))
+
+
+def _check_smear(path: Path, reason: str | None) -> None:
     if reason:
         raise MaskError(
             f"{path}: {reason}. It was antialiased, blurred or saved with lossy compression, or is no mask. {REMEDY}"
         )
-    if kind == "colour":
-        red, green, blue = np.moveaxis(layers.astype(np.int32), 2, 0)
-        layers = red << 16 | green << 8 | blue
-    return Picture(path, kind, layers, notes)
 
 
 def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
@@ -83,8 +87,10 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     except Image.DecompressionBombError as error:
         raise MaskError(f"{path}: the mask has more than {MAX_PIXELS} pixels; no frame is that large") from error
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
-        empty = path.stat().st_size == 0
-        raise MaskError(f"{path}: {'the file is empty' if empty else 'not an image that can be read'}") from error
+        why = "not an image that can be read"
+        if path.suffix.lower() in _VIDEOS:
+            why = "a video, or named so, but masks are pictures or COCO JSON; are the video and its masks exchanged?"
+        raise MaskError(f"{path}: {why if path.stat().st_size else 'the file is empty'}") from error
     with image:
         if image.width * image.height > MAX_PIXELS:
             raise MaskError(f"{path}: the mask has more than {MAX_PIXELS} pixels; no frame is that large")
@@ -104,12 +110,14 @@ def _values(path: Path, image: Image.Image) -> tuple[Kind, np.ndarray]:
     """Kind and values, (H, W) or, for colours, (H, W, 3), uint8."""
     if image.mode == "P":
         return "palette", np.array(image)
+    if image.mode in ("1", "L", "RGB") and image.info.get("transparency", 0) not in (0, (0, 0, 0)):
+        return flatten(np.array(image.convert("RGBA")))  # another shade than black is transparent
     if image.mode in ("1", "L"):
         return "grey", np.array(image.convert("L"))
     if image.mode.startswith("I"):
         return "grey", _deep(path, np.array(image))
     if image.mode in ("LA", "PA", "RGBA"):
-        return _flatten(np.array(image.convert("RGBA")))
+        return flatten(np.array(image.convert("RGBA")))
     if image.mode == "RGB":
         return "colour", np.array(image)
     raise MaskError(f"{path}: images of mode {image.mode} are no masks; save it as palette, grey or RGB PNG")
@@ -128,41 +136,69 @@ def _deep(path: Path, values: np.ndarray) -> np.ndarray:
     )
 
 
-def _flatten(rgba: np.ndarray) -> tuple[Kind, np.ndarray]:
-    """RGBA (H, W, 4): transparent is background. One shade of grey throughout: the alpha itself is the mask."""
-    colour, alpha = rgba[..., :3], rgba[..., 3]
-    seen = colour[alpha > 0]
-    if alpha.min() < 255 and len(seen) and (seen == seen[0, 0]).all():
-        return "grey", alpha
-    # Half-transparent pixels are darkened, so that soft edges are seen for what they are.
-    return "colour", (colour.astype(np.uint16) * alpha[..., None] // 255).astype(np.uint8)
-
-
 def to_ids(pictures: Sequence[Picture]) -> tuple[list[np.ndarray], dict[int, tuple[int, int, int]], list[str]]:
-    """Values of all the pictures of a source -> masks (H, W) uint8 of ids, {id: colour} for RGB sources, notes.
+    """Values of all the pictures of a source -> masks (H, W) uint8 of ids, {id: colour} for colours, notes.
 
-    Judged together, so that an object has one id in all: the same value or colour is the same object everywhere.
-    MaskError when the pictures are of different kinds.
+    Judged together, so that an object has one id in all: the same value or colour is the same object everywhere. What
+    palettes mean is told in `camn.masks.paletted`. MaskError when the pictures are of different kinds.
     """
-    pictures = [_as_grey(picture) for picture in pictures] if _all_grey(pictures) else list(pictures)
-    kinds = {picture.kind: picture.path for picture in pictures}
+    notes = [note for picture in pictures for note in picture.notes]
+    pictures, own, more = _without_palettes(pictures)
+    notes += more
+    pictures = [_as_grey(picture) for picture in pictures] if not own and _all_grey(pictures) else pictures
+    kinds = {picture.kind: picture.path for picture in pictures if picture.values.any()}  # an empty one is of any kind
     if len(kinds) > 1:
         which = ", ".join(f"{path.name} is {kind}" for kind, path in kinds.items())
         raise MaskError(f"masks of different kinds in one source ({which}); save all of them alike")
-    notes = [note for picture in pictures for note in picture.notes]
-    values = [picture.values for picture in pictures]
+    values, colours = [picture.values for picture in pictures], {}
     if "colour" in kinds:
-        masks, colours, more = _colour_ids(values)
-        return masks, colours, notes + more
+        values, colours = _colour_ids(values, own)
+    values = [value.astype(np.uint8, copy=False) for value in values]
     present = sorted(set().union(*(np.unique(value).tolist() for value in values)) - {0})
     if "grey" in kinds and len(present) == 1 and present[0] > 127:
         return [(value > 0).astype(np.uint8) for value in values], {}, notes
     if IGNORE in present and len(present) > 1:
-        if "palette" in kinds:
+        if "palette" in kinds or IGNORE in own.values() or colours.get(IGNORE) == tuple(PALETTE[IGNORE].tolist()):
             notes.append("Index 255 means 'ignore' beside other ids in a palette mask: read as background.")
-            return [np.where(value == IGNORE, 0, value).astype(np.uint8) for value in values], {}, notes
-        notes.append("Grey value 255 is read as object 255; in a palette PNG it would mean 'ignore'.")
-    return values, {}, notes
+            values = [np.where(value == IGNORE, 0, value).astype(np.uint8) for value in values]
+            colours.pop(IGNORE, None)
+        elif "grey" in kinds:
+            notes.append("Grey value 255 is read as object 255; in a palette PNG it would mean 'ignore'.")
+    notes += [f"Object {id} is the colour #{r:02x}{g:02x}{b:02x} of the mask." for id, (r, g, b) in colours.items()]
+    return values, colours, notes
+
+
+def _without_palettes(pictures: Sequence[Picture]) -> tuple[list[Picture], dict[int, int], list[str]]:
+    """The same pictures, those with a palette as indices, 0 being the background, or as colours; {0xRRGGBB: id} as far
+    as palettes say it; notes."""
+    palettes = [picture.palette for picture in pictures if picture.palette]
+    if not palettes:
+        return list(pictures), {}, []
+    first = next(picture.path for picture in pictures if picture.palette)
+    try:
+        verdict = judge(palettes)
+    except MaskError as error:
+        raise MaskError(f"{first}: {error}") from error
+    if verdict.by_index and any(picture.kind == "colour" and picture.values.any() for picture in pictures):
+        verdict = Verdict(False)  # among pictures that have nothing but colours
+    read = [_read_palette(picture, verdict) if picture.palette else picture for picture in pictures]
+    return (
+        read,
+        {} if verdict.by_index else verdict.own_ids(palettes),
+        [f"{first}: {verdict.note}"] * bool(verdict.note),
+    )
+
+
+def _read_palette(picture: Picture, verdict: Verdict) -> Picture:
+    palette = picture.palette
+    assert palette
+    codes = palette.paint()[picture.values]
+    if not (verdict.by_index and (palette.usual or not palette.distinct)):
+        rgb = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=2).astype(np.uint8)
+        _check_smear(picture.path, smear_reason(rgb, lenient=verdict.by_index))
+    if verdict.by_index:
+        return replace(picture, values=verdict.lut(palette)[picture.values])
+    return replace(picture, kind="colour", values=np.where(codes == verdict.ground, 0, codes))
 
 
 def _all_grey(pictures: Sequence[Picture]) -> bool:
@@ -175,25 +211,17 @@ def _all_grey(pictures: Sequence[Picture]) -> bool:
 
 
 def _as_grey(picture: Picture) -> Picture:
-    return Picture(picture.path, "grey", (picture.values & 255).astype(np.uint8), picture.notes)
+    return replace(picture, kind="grey", values=(picture.values & 255).astype(np.uint8))
 
 
 def _colour_ids(
-    values: Sequence[np.ndarray],
-) -> tuple[list[np.ndarray], dict[int, tuple[int, int, int]], list[str]]:
-    """Colours (H, W) 0xRRGGBB -> ids: a palette's colours their index, others 1, 2, ... by appearance, then value."""
-    codes = list(dict.fromkeys(code for value in values for code in np.unique(value).tolist() if code))
-    palette = {int(red) << 16 | int(green) << 8 | int(blue): id for id, (red, green, blue) in enumerate(PALETTE)}
-    if len(codes) > MAX_ID:
-        raise MaskError(f"{len(codes)} colours, each an object; at most {MAX_ID} objects can be told apart")
-    known = all(code in palette for code in codes)
-    ids = {code: palette[code] if known else n for n, code in enumerate(codes, start=1)}
-    ids = dict(sorted(ids.items(), key=lambda item: item[1]))
-    masks = []
-    for value in values:
-        mask = np.zeros(value.shape, dtype=np.uint8)
+    values: Sequence[np.ndarray], own: Mapping[int, int]
+) -> tuple[list[np.ndarray], dict[int, tuple[int, int, int]]]:
+    """Colours (H, W) 0xRRGGBB -> ids (H, W), {id: colour}; see `numbered`, to which colours come by appearance, then
+    value."""
+    ids = numbered((code for value in values for code in np.unique(value).tolist() if code), own)
+    masks = [np.zeros(value.shape, dtype=np.uint8) for value in values]
+    for mask, value in zip(masks, values, strict=True):
         for code, id in ids.items():
             mask[value == code] = id
-        masks.append(mask)
-    colours = {id: (code >> 16, code >> 8 & 255, code & 255) for code, id in ids.items()}
-    return masks, colours, [f"Object {id} is the colour #{code:06x} of the mask." for code, id in ids.items()]
+    return masks, {id: unpack(code) for code, id in sorted(ids.items(), key=lambda item: item[1])}

@@ -25,7 +25,8 @@ class Frames:
 class Found:
     """What a source holds. masks: (H, W) uint8 by frame index, of any size. origin: where each was found, for messages.
     colours: RGB of ids, where they had some. notes: sentences to print. unplaced: there is one mask, and nothing says
-    of which frame; it is under 0. names: what the source calls objects, by id, where it does."""
+    of which frame; it is under 0. names: what the source calls objects, by id, where it does. stated: where the masks
+    say it, by frame, the ids that are just where they show them, or not on the frame."""
 
     masks: dict[int, np.ndarray]
     origin: dict[int, Path]
@@ -33,6 +34,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     unplaced: bool = False
     names: dict[int, str] = field(default_factory=dict)
+    stated: dict[int, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

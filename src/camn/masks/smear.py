@@ -7,13 +7,14 @@ import numpy as np
 FEW = 32  # up to so many values a picture is judged by its thin ones alone
 
 
-def smear_reason(picture: np.ndarray) -> str | None:
+def smear_reason(picture: np.ndarray, lenient: bool = False) -> str | None:
     """Why a picture (H, W) or (H, W, 3) uint8, 0 = background, is no mask of separate objects; None when it is one.
 
     Objects are flat; smearing adds values that lie between those of their neighbours and are nowhere flat. A value is
     *flat* where it fills a 2x2 block, and *in between* when it is nowhere flat and most of its pixels lie strictly
     between the least and the greatest value around them. More values in between than flat ones: smeared. Wide soft
     edges do have flat blocks; they, and photographs, show in many values that change often or by small steps.
+    lenient: of a few values not the colours count but the numbers behind them, so one thin object proves nothing.
     """
     layers = picture[..., None] if picture.ndim == 2 else picture
     codes = _codes(layers)
@@ -26,7 +27,7 @@ def smear_reason(picture: np.ndarray) -> str | None:
     between = _between(layers, labels, len(values)) & objects
     solid = _flat(labels, len(values)) & objects
     thin, flat = int(between.sum()), int(solid.sum())
-    if (thin >= 2 and thin > flat) or (thin >= 1 and thin >= flat and values.max() > FEW):
+    if (thin >= 2 and thin > flat) or (thin >= 1 and thin >= flat and values.max() > FEW and not lenient):
         which = _some(values[between], layers.shape[2])
         return f"it holds {found} values beside the background, {thin} of them only along edges{which}"
     if layers.shape[2] == 1 and _dusty(np.bincount(codes.ravel(), minlength=256)):

@@ -22,7 +22,7 @@ ENCODINGS = {
     # alternate reference frames do not go with alpha in VP9
     "vp9": Encoding("webm", "libvpx-vp9", "yuva420p", {
         "crf": "24", "b": "0", "auto-alt-ref": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1",
-    }),
+    }, square=True),
 }  # fmt: skip
 KINDS = ("png", *ENCODINGS)
 MARGIN = 16  # pixels about what is to be seen that keep their colours in movies: as wide as the codecs' blocks
@@ -53,7 +53,8 @@ class AlphaWriter:
 
     png: ID/NAME.png, from the frame on which the object appears. prores: ID.mov, ProRes 4444 (10 bits, alpha 16).
     vp9: ID.webm. The videos have all the source's frames, transparent before the object appears, and black far from it.
-    size, fps, tick: as for OverlayWriter. Raises OutputError; see Movie for what happens on errors.
+    size, fps, tick: as for OverlayWriter. aspect: of a pixel, for the videos. Raises OutputError; see Movie for what
+    happens on errors.
     """
 
     def __init__(
@@ -63,14 +64,15 @@ class AlphaWriter:
         size: tuple[int, int],
         fps: Fraction | int = 24,
         tick: Fraction | None = None,
+        aspect: Fraction = Fraction(1),
     ):
         if kind not in KINDS:
             raise OutputError(f"{folder}: unknown kind of alpha output {kind!r}; choose one of {', '.join(KINDS)}")
         self.folder, self.kind = prepare_output(folder), kind
-        self.size, self.fps, self.tick = size, fps, tick
+        self.size, self.fps, self.tick, self.aspect = size, fps, tick, aspect
         self._movies: dict[int, Movie] = {}
         self._pictures: dict[int, Path] = {}
-        self._times: list[Fraction | None] = []
+        self._times: list[tuple[Fraction | None, Fraction | None]] = []
 
     def write(self, frame: Frame, probabilities: Mapping[int, np.ndarray]) -> None:
         """probabilities: object id -> (H, W) in 0..1. An object once seen and now left out is transparent."""
@@ -80,8 +82,8 @@ class AlphaWriter:
             if self.kind == "png":
                 self._write_png(number, frame.name, picture)
             else:
-                self._movie(number).write(cleared(picture), frame.time)
-        self._times.append(frame.time)
+                self._movie(number).write(cleared(picture), frame.time, frame.duration)
+        self._times.append((frame.time, frame.duration))
 
     def _write_png(self, number: int, name: str, picture: np.ndarray) -> None:
         if number not in self._pictures:
@@ -93,10 +95,10 @@ class AlphaWriter:
         if number not in self._movies:
             encoding = ENCODINGS[self.kind]
             path = self.folder / f"{number}.{encoding.container}"
-            movie = self._movies[number] = Movie(path, encoding, self.size, self.fps, self.tick)
+            movie = self._movies[number] = Movie(path, encoding, self.size, self.fps, self.tick, self.aspect)
             empty = np.zeros((*self.size, 4), np.uint8)
-            for time in self._times:
-                movie.write(empty, time)
+            for when in self._times:
+                movie.write(empty, *when)
         return self._movies[number]
 
     def close(self) -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from camn.errors import VideoError
+from camn.files import path_of
 from camn.media.image_folder import FolderSource
 from camn.media.picture import Levels
 from camn.media.picture_pages import PagesSource, holds_pages
 from camn.media.source import FrameSource
+from camn.media.strangers import locate
 from camn.media.video_file import VideoSource
+
+IN_MEMORY = (
+    "give that of a video file or of a folder of images; frames in memory go one by one to a segmenter = camn.load(): "
+    "segmenter.start(frame, mask), then segmenter.step(frame)"
+)
 
 
 def open_source(
@@ -20,11 +27,11 @@ def open_source(
     max_pixels: of a frame; a larger one is refused before it is decoded, whatever the headers say. picture_range: of
     pictures the values, as they are stored, that are black and white; if not given, all that a kind of picture can
     hold, but for pictures of 16 bits that use little of it (see `camn.media.levels`). Raises VideoError when there is
-    nothing to read: missing, empty, not a video, no images, images of unlike sizes.
+    nothing to read: missing, empty, not a video, no images, images of unlike sizes; or an address, a camera, a list of
+    other files.
     """
-    path, levels = Path(path), Levels(*picture_range) if picture_range else None
-    if not path.exists():
-        raise VideoError(f"{path}: no such file or folder; check the path")
+    path_of(path, VideoError, IN_MEMORY)
+    path, levels = locate(path), Levels(*picture_range) if picture_range else None
     if path.is_dir():
         return FolderSource.open(path, max_pixels, levels)
     return PagesSource.open(path, max_pixels, levels) if holds_pages(path) else VideoSource.open(path, max_pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ class OverlayWriter:
     """overlay.mp4: H.264 with the source's size, frame count and frame times. See Movie for what happens on errors.
 
     size: (H, W). fps: the source's, or the rate to show an image folder at. tick: the source's time_base. opacity,
-    palette: as for `draw_overlay`.
+    palette: as for `draw_overlay`. more: `aspect`, `sound` and `notice` of Movie.
     """
 
     def __init__(
@@ -75,15 +76,16 @@ class OverlayWriter:
         tick: Fraction | None = None,
         opacity: float = 0.5,
         palette: np.ndarray = masks.PALETTE,
+        **more: Any,
     ):
         if not 0 <= opacity <= 1:
             raise OutputError(f"{path}: overlay opacity {opacity} must be between 0 and 1")
         self.opacity, self.palette = opacity, palette
-        self.movie = Movie(path, overlay_encoding(size), size, fps, tick)
+        self.movie = Movie(path, overlay_encoding(size), size, fps, tick, **more)
 
     def write(self, frame: Frame, ids: np.ndarray) -> None:
         """ids (H, W) uint8, of the frame's own size. Raises OutputError."""
-        self.movie.write(draw_overlay(frame.image, ids, self.opacity, self.palette), frame.time)
+        self.movie.write(draw_overlay(frame.image, ids, self.opacity, self.palette), frame.time, frame.duration)
 
     def close(self) -> None:
         self.movie.close()

@@ -10,11 +10,14 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from camn.errors import VideoError
+
+if TYPE_CHECKING:
+    from camn.media.sound import Sound
 
 Item = TypeVar("Item")
 
@@ -24,13 +27,15 @@ class Frame:
     """One frame, upright.
 
     index: position from 0. name: the image's stem, or the six-digit index for a video. image: (H, W, 3) uint8 RGB.
-    time: presentation time in seconds from the start of the file; None for an image folder.
+    time: presentation time in seconds from the start of the file; None for an image folder. duration: seconds for which
+    it is shown, where the file says so.
     """
 
     index: int
     name: str
     image: np.ndarray
     time: Fraction | None = None
+    duration: Fraction | None = None
 
 
 class FrameSource(ABC):
@@ -39,8 +44,9 @@ class FrameSource(ABC):
     path: the file or folder. kind: "video" or "folder". size: (H, W) as displayed. count: number of frames; exact
     where the file states it, an estimate where it states a duration only, None where it states neither.
     fps: mean frames per second; None for a folder. time_base: the unit of the frames' times in seconds, or None.
-    names: the frames' names for a folder; None for a video. notes: what the user should know before the first frame.
-    warnings: these, and what the last iteration met that the user should know, filled when it ends.
+    aspect: width by height of a pixel. sound: that goes with the frames, or None. names: the frames' names for a
+    folder; None for a video. notes: what the user should know before the first frame. warnings: these, and what the
+    last iteration met that the user should know, filled when it ends.
 
     A source holds no file open: every iteration opens its own and closes it when it ends, is closed or is dropped.
     """
@@ -51,6 +57,8 @@ class FrameSource(ABC):
     count: int | None
     fps: Fraction | None
     time_base: Fraction | None
+    aspect: Fraction = Fraction(1)
+    sound: Sound | None = None
     names: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
     warnings: list[str]

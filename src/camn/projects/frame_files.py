@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from camn.errors import OutputError
-from camn.files import write_whole
+from camn.files import sync, write_whole, writing
 from camn.projects.problem import Problem
 from camn.projects.project import DISPLAY, Project
 
 QUALITY, SMALL_QUALITY = 95, 85
+_END = b"\xff\xd9"  # of each JPEG file
 
 
 def jpeg(image: np.ndarray, quality: int) -> bytes:
@@ -32,6 +34,29 @@ def read_frame(path: Path) -> np.ndarray:
     if image is None:
         raise Problem("conflict", f"Frame {int(path.stem)} of the project is missing or damaged on the disk.")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def is_there(project: Project, index: int) -> bool:
+    """Whether a frame was written to its end: a loss of power may leave files that have their name and not all else."""
+    return all(_is_whole(project.frame_file(index, small)) for small in (False, True))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read() == _END
+    except OSError:  # it is not there, or is empty
+        return False
+
+
+def settle(project: Project) -> None:
+    """Bring all frames to the disk itself. Raises OutputError."""
+    for folder in (project.frame_file(0, small).parent for small in (False, True)):
+        with writing(folder):
+            sync(*folder.glob("*.jpg"), folder)
+    with writing(project.folder):
+        sync(project.folder)
 
 
 def write_frame(project: Project, index: int, image: np.ndarray) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 import time
 from pathlib import Path
 
 from camn import api
-from camn.errors import CamnError, MaskError
-from camn.masks import write_palette_png
+from camn.errors import CamnError, ConfigError, MaskError
+from camn.files import write_whole
+from camn.projects.maskfiles import encode
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.propagate import check, propagate
@@ -30,20 +30,27 @@ def segment_project(
     """Follow the objects of a project from the masks that the user gave.
 
     Without `out` the masks become the project's, before and behind its first given one, as by *Propagate both* on the
-    page. With it the project stays as it is, and `out` gets all that `segment_video` writes of its video.
+    page. With it the project stays as it is, and `out` gets all that `segment_video` writes of its video. Either way an
+    object that the user said is not on a frame is not there.
     Raises CamnError, also while a server has the project open.
     """
+    if out is None and options.masks_are_whole:
+        raise ConfigError(
+            "masks_are_whole: a project's masks say themselves what is not there; leave it out, or give --out"
+        )
     project, held = open_project(folder)
     try:
         masks = ((index, project.shown_mask(index, "given")) for index in project.given_frames())
-        given = {index: mask for index, mask in masks if mask is not None and mask.any()}
-        if not given:
+        given = {index: mask for index, mask in masks if mask is not None}
+        begins = [index for index, mask in given.items() if mask.any()]
+        if not begins:
             raise MaskError(f"{folder}: no mask was given in this project; mark its objects on a frame (camn serve)")
         if out is None:
-            return _in_project(project, min(given), options, progress)
+            return _in_project(project, min(begins), options, progress)
         with tempfile.TemporaryDirectory() as named:
             for index, mask in given.items():
-                write_palette_png(Path(named) / f"{index:06d}.png", mask)
+                stated = sorted(project.masks.given[index].stated & set(project.ids))
+                write_whole(Path(named) / f"{index:06d}.png", encode(mask, {"stated": stated}))
             names = {item.id: item.name for item in project.record.objects}
             return api.segment_video(
                 project.video(), named, out, options, first_frame=0, names=names, progress=progress, notice=notice
@@ -51,7 +58,7 @@ def segment_project(
     except Problem as error:
         raise CamnError(f"{folder}: {error.message}") from error
     finally:
-        os.close(held)
+        held.close()
 
 
 def _in_project(project: Project, first: int, options: api.SegmentOptions, progress: api.Report) -> api.Summary:
@@ -59,7 +66,7 @@ def _in_project(project: Project, first: int, options: api.SegmentOptions, progr
     check(project, asked)
     model = api.open_model(options)
     with api.cpu_threads(options.threads):
-        propagate(project, asked, model.segmenter, watch)
+        propagate(project, asked, model.segmenter, watch, references=options.reference_frames)
     folder = project.folder
     return api.Summary(folder, watch.done, tuple(project.ids), watch.seconds, {}, (folder / "masks",))
 
@@ -77,6 +84,9 @@ class Teller:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self._started
+
+    def check(self) -> None:
+        """See `Watch.check`."""
 
     def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
         """See `Watch.tell`."""

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from camn.files import write_whole
+from camn.errors import MaskError
+from camn.files import sync, write_whole, writing
 from camn.masks import encode_palette_png
+from camn.masks.palette import NOTE, note_of, stated_in
+from camn.masks.paletted import ids_alone
 
-NOTE = "camn"  # the PNG's text chunk, JSON
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
 
@@ -53,9 +55,9 @@ class MaskFiles:
         self.given: dict[int, Given] = {}
         self.predicted: dict[int, Predicted] = {}
         for index, note in self._notes("given"):
-            stated = note["stated"] if "stated" in note else self._ids("given", index)
-            with suppress(*_NO_NOTE):
-                self.given[index] = Given(frozenset(int(id) for id in stated))
+            stated = stated_in(note) if "stated" in note else self._ids("given", index)
+            if stated is not None:
+                self.given[index] = Given(stated)
         for index, note in self._notes("masks"):
             with suppress(*_NO_NOTE):
                 confidence = {int(id): float(value) for id, value in note.get("confidence", {}).items()}
@@ -87,25 +89,35 @@ class MaskFiles:
             if index in self.given:
                 stated |= self.given[index].stated
             given = Given(frozenset(int(id) for id in stated - {0}))
-            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}))
+            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}), lasting=True)
             self.given[index] = given
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
-        """The network's mask of a frame. Raises OutputError."""
+        """The network's mask of a frame, not yet safe from a loss of power: see `settle`. Raises OutputError."""
         confidence = {id: round(value, 4) for id, value in known.confidence.items()}
         note = {"confidence": confidence, "lost": sorted(known.lost), "job": known.job}
         with self._lock:
             write_whole(self._path("masks", index), encode(ids, note))
             self.predicted[index] = Predicted(confidence, known.lost, known.job)
 
+    def settle(self, indices: Iterable[int]) -> None:
+        """Bring the network's masks of frames, where they are not cleared meanwhile, to the disk itself."""
+        folder = self._folder / "masks"
+        with writing(folder):
+            for index in indices:
+                with suppress(FileNotFoundError):
+                    sync(self._path("masks", index))
+            sync(folder)
+
     def clear(self, indices: Iterable[int], kind: str) -> None:
-        """kind: given, predicted or both. Frames without such a mask are passed over."""
-        with self._lock:
+        """kind: given, predicted or both. Frames without such a mask are passed over. Raises OutputError."""
+        with self._lock, writing(self._folder):
             for index in indices:
                 if kind != "predicted" and self.given.pop(index, None):
                     self._path("given", index).unlink(missing_ok=True)
                 if kind != "given" and self.predicted.pop(index, None):
                     self._path("masks", index).unlink(missing_ok=True)
+            sync(self._folder / "given", self._folder / "masks")
 
     def known(self, index: int, objects: Iterable[int]) -> tuple[dict[int, float], list[int]]:
         """Confidence of each object on a frame, 1 where the user gave its mask, and the ids lost there."""
@@ -143,25 +155,28 @@ class MaskFiles:
 
     def _notes(self, kind: str) -> Iterable[tuple[int, dict[str, Any]]]:
         folder = self._folder / kind
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            sync(self._folder)
         for path in sorted(folder.glob("[0-9]*.png")):
             try:
                 with Image.open(path) as image:  # the header alone
                     fits = image.mode == "P" and (image.height, image.width) == self._size
-                    note = json.loads(str(image.info.get(NOTE, "{}")))
+                    note = note_of(image)
                 index = int(path.stem)
             except (OSError, ValueError, SyntaxError):
                 continue
-            if fits and isinstance(note, dict) and path.stem == f"{index:06d}":
+            if fits and note is not None and path.stem == f"{index:06d}":
                 yield index, note
 
-    def _ids(self, kind: str, index: int) -> list[int]:
+    def _ids(self, kind: str, index: int) -> frozenset[int]:
         mask = self._read(kind, index)
-        return [] if mask is None else [int(id) for id in np.unique(mask) if id]
+        return frozenset() if mask is None else frozenset(int(id) for id in np.unique(mask) if id)
 
     def _read(self, kind: str, index: int) -> np.ndarray | None:
         try:
             with Image.open(self._path(kind, index)) as image:
-                return np.array(image)
-        except (OSError, SyntaxError):  # somebody took it away
+                ids = np.array(image)
+                return ids_alone(image, ids) if image.mode == "P" else ids  # a program may have made the file smaller
+        except (OSError, SyntaxError, MaskError):  # somebody took it away
             return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from camn.errors import CamnError
+
 Code = Literal[
     "bad_request",
     "unauthorized",
@@ -18,7 +20,7 @@ Code = Literal[
 ]
 
 
-class Problem(Exception):
+class Problem(CamnError):
     """code: what kind it is, for programs. message: a whole sentence for the user, without paths."""
 
     def __init__(self, code: Code, message: str):

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from camn.files import to_json, write_whole
+from camn.files import sync, to_json, write_whole
 from camn.masks import PALETTE
+from camn.masks.sizes import turned
 from camn.projects.maskfiles import MaskFiles
 from camn.projects.problem import Problem
 from camn.projects.record import LAST_ID, NAME, RECORD, Object, Record
@@ -23,7 +24,8 @@ COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f
 
 
 class Project:
-    """One project, held by one server. Every change is on the disk when its method returns; any thread may call."""
+    """One project, held by one server. Every change is on the disk itself, safe from a loss of power, when its method
+    returns; any thread may call."""
 
     def __init__(self, folder: Path, record: Record | None = None):
         self.folder, self.id = folder, folder.name
@@ -33,8 +35,9 @@ class Project:
             self.record = Record.read(folder / RECORD)
         else:
             self.record = record
-            folder.mkdir(parents=True)
+            folder.mkdir(0o700, parents=True)  # other users of the machine need not see the video
             self._save(record)
+            sync(folder.parent)
         self.count = self._count()
 
     # --- what there is -----------------------------------------------------------------------------------------------
@@ -104,6 +107,13 @@ class Project:
             there = f"the frames are 0..{self.count - 1}" if self.count else "the project has none yet"
             raise Problem("not_found", f"There is no frame {index}; {there}.")
 
+    def need_size(self, size: tuple[int, int]) -> None:
+        """Of a mask (H, W). Raises Problem."""
+        if size != self.size:
+            mask, frames = (f"{width}x{height}" for height, width in (size, self.size))
+            said = f"The mask has {mask} pixels, the frames have {frames}{turned(size, self.size)}."
+            raise Problem("other_size", said)
+
     def need_ready(self) -> None:
         if self.record.state != "ready":
             raise Problem("conflict", "The frames are still being read; wait until they are all there.")
@@ -152,7 +162,7 @@ class Project:
             self.change(objects=tuple(item for item in self.record.objects if item.id != id))
 
     def _save(self, record: Record) -> None:
-        write_whole(self.folder / RECORD, to_json(dataclasses.asdict(record)))
+        write_whole(self.folder / RECORD, to_json(dataclasses.asdict(record)), lasting=True)
 
     def _count(self) -> int:
         """Frames that are there; while decoding was cut short, those before the first gap."""

@@ -17,7 +17,6 @@ from camn.projects.record import Propagation
 from camn.projects.watch import Cancelled, Watch
 
 STEPS = {"forward": (1,), "backward": (-1,), "both": (1, -1)}
-# Given frames that are shown to the network before it starts, the nearest ones: as many as it keeps.
 REFERENCES = api.SegmentOptions.reference_frames
 
 
@@ -33,31 +32,32 @@ class Run:
     origin: int
 
 
-def plan(given: list[int], count: int, asked: Propagation) -> list[Run]:
+def plan(given: list[int], count: int, asked: Propagation, references: int = REFERENCES) -> list[Run]:
     """Ways with frames to segment. given: frames with masks from the user, sorted. count: of the project's frames.
+    references: given frames that are shown to the network before it starts, the nearest ones: as many as it keeps.
 
     Of both ways, forward comes first: what reached a frame before its start is through with it."""
     steps = STEPS[asked.direction] if asked.ahead >= 0 else (-1,)
-    runs = [_run(given, count, asked, step) for step in steps]
+    runs = [_run(given, count, asked, step, references) for step in steps]
     return [run for run in runs if run.frames]
 
 
-def _run(given: list[int], count: int, asked: Propagation, step: int) -> Run:
+def _run(given: list[int], count: int, asked: Propagation, step: int, references: int) -> Run:
     start = asked.frame + (asked.ahead if asked.ahead * step > 0 else 0)
     known = {*given, asked.frame}
     behind = sorted((index for index in known if (index - start) * step < 0), key=lambda index: index * step)
-    kept = {*behind[-REFERENCES:], asked.frame}
+    kept = {*behind[-references:], asked.frame}
     end = count if step > 0 else -1
     if asked.until == "given":
         end = min((index for index in given if (index - start) * step > 0), key=lambda index: index * step, default=end)
     return Run(start, range(start + step, end, step), tuple(index for index in behind if index in kept), asked.frame)
 
 
-def runs_of(project: Project, asked: Propagation) -> list[Run]:
-    """The ways of a propagation; from the beginning if the mask of the frame that it had reached is gone."""
+def runs_of(project: Project, asked: Propagation, references: int = REFERENCES) -> list[Run]:
+    """The ways of a propagation; from the beginning if the mask of the frame that it had reached is gone. As `plan`."""
     if asked.reached is not None and project.shown_mask(asked.reached) is None:
         asked = replace(asked, reached=None)
-    return plan(project.given_frames(), project.count, asked)
+    return plan(project.given_frames(), project.count, asked, references)
 
 
 def check(project: Project, asked: Propagation) -> int:
@@ -82,43 +82,59 @@ def propagate(
     segmenter: Callable[[], api.AnySegmenter],
     watch: Watch,
     changed: Callable[[int], None] = lambda index: None,
+    references: int = REFERENCES,
 ) -> None:
     """Segment frames and keep their masks, one after the other. changed: called with each frame that has a new mask.
+    references: see `plan`.
 
     Masks from the user stay; where one is met the network is corrected by it. While it runs the project's record tells
     of it. Raises Problem, CamnError; Cancelled, and then what was done stays.
     """
+    made: list[int] = []
     try:
         total, done = check(project, asked), 0
-        runs = runs_of(project, asked)
+        runs = runs_of(project, asked, references)
         project.change(propagation=asdict(asked) | {"job": watch.id})
         with api.enough_memory(project.size, len(project.ids)):
             for run in runs:
-                for index, result in follow(project, run, segmenter()):
+                project.masks.settle(made)  # one way is safe before the other begins, see `reached`
+                for index, result in follow(project, run, segmenter(), watch.check):
                     known = Predicted(result.confidence, result.lost, watch.id)
                     project.masks.predict(index, result.ids, known)
+                    made.append(index)
                     changed(index)
                     done += 1
                     with suppress(Cancelled) if done == total else nullcontext():  # all is done then
                         watch.tell(done, total, index)
     finally:
-        if not watch.server_ends and project.folder.exists():
+        if made:
+            project.masks.settle(made)
+        if not watch.server_ends:
             project.change(propagation=None)
 
 
 def reached(project: Project, asked: Propagation, job: str) -> int | None:
-    """The frame that a propagation came to before the server was killed; None if to none."""
-    mine = [index for index, known in project.masks.predicted.items() if job and known.job == job]
-    before = [index for index in mine if index < asked.frame]
-    return min(before) if before else max(mine, default=asked.reached)
+    """The frame that a propagation came to before the server was killed; None if to none.
+
+    Up to there all frames have its masks: of files that were written last a loss of power may leave any."""
+    mine = {index for index, known in project.masks.predicted.items() if job and known.job == job}
+    step = -1 if asked.ahead < 0 or any(index < asked.frame for index in mine) else 1
+    frame = start = asked.frame + (asked.ahead if asked.ahead * step > 0 else 0)
+    while frame + step in mine:
+        frame += step
+    return asked.reached if frame == start else frame
 
 
-def follow(project: Project, run: Run, segmenter: api.AnySegmenter) -> Iterator[tuple[int, api.Result]]:
+def follow(
+    project: Project, run: Run, segmenter: api.AnySegmenter, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, api.Result]]:
     """Each frame of a run with what the network says of it, before the user's own mask of it, if any, corrects it.
+    check: called before each frame that it is shown first.
 
     The user goes on meanwhile: a given mask of the plan may be gone when its turn comes, and is passed over then.
     Raises Problem where the start has no mask any more."""
     for index in (*run.seeds, run.start):
+        check()
         began = index in (run.origin, run.start)
         _state(project, segmenter, index, *(_shown(project, index) if began else _given(project, index)))
     if segmenter.index < 0:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
 import shutil
 import sys
-from contextlib import suppress
+import threading
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from camn.errors import CamnError, DataError, OutputError
-from camn.files import leftovers, writing
+from camn.errors import CamnError, DataError
+from camn.files import LOCK, held, leftovers, sync, writing
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import RECORD, Record
@@ -30,9 +30,10 @@ class Store:
         self.folder = folder.resolve()  # whole, so that messages can be cleared of it
         self._most, self._free_bytes = most, free_bytes
         with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._lock = lock(folder)
+            folder.mkdir(0o700, parents=True, exist_ok=True)  # one that is there keeps what its owner set
+        self._holding = _hold(folder)
         self._projects: dict[str, Project] = {}
+        self._creating = threading.Lock()
         for path in sorted(self.folder.glob(f"*/{RECORD}")):
             if _ID.fullmatch(path.parent.name):
                 try:
@@ -55,12 +56,17 @@ class Store:
 
     def create(self, name: str) -> Project:
         """Raises Problem, OutputError."""
-        if len(self._projects) >= self._most:
-            raise Problem("too_large", f"There are {self._most} projects, the most that fit; delete some.")
         self.need_room()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        project = Project(self.folder / secrets.token_hex(6), Record(name, created))
-        self._projects[project.id] = project
+        folder = self.folder / secrets.token_hex(6)
+        with self._creating:  # else several at once would be counted as one
+            if len(self._projects) >= self._most:
+                raise Problem("too_large", f"There are {self._most} projects, the most that fit; delete some.")
+            try:
+                project = self._projects[folder.name] = Project(folder, Record(name, created))
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return project
 
     def delete(self, id: str) -> None:
@@ -70,15 +76,20 @@ class Store:
         with writing(project.folder), project.lock:
             os.replace(project.folder, hidden)
             del self._projects[id]
+            sync(self.folder)
         shutil.rmtree(hidden, ignore_errors=True)
 
     def need_room(self, count: int = 0) -> None:
         """Raises Problem when fewer than `count` bytes and the reserve are free."""
         if shutil.disk_usage(self.folder).free < self._free_bytes + count:
-            raise Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
+            raise full()
 
     def close(self) -> None:
-        os.close(self._lock)
+        self._holding.close()
+
+
+def full() -> Problem:
+    return Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
 
 
 def tidy(project: Project) -> None:
@@ -98,21 +109,16 @@ def tidy(project: Project) -> None:
                     path.unlink()
 
 
-def lock(folder: Path) -> int:
-    """An open file that holds the folder of projects; the system lets go of it when the process ends. OutputError."""
-    with writing(folder):
-        file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(file)
-        raise OutputError(f"{folder}: another camn has these projects open; stop it, or give another folder") from error
-    return file
+def _hold(folder: Path) -> ExitStack:
+    """What holds the folder of projects until it is closed, or the process ends. Raises OutputError."""
+    with ExitStack() as undo:
+        undo.enter_context(held(folder / LOCK, f"{folder}: another camn has these projects open"))
+        return undo.pop_all()
 
 
-def open_project(folder: Path) -> tuple[Project, int]:
+def open_project(folder: Path) -> tuple[Project, ExitStack]:
     """One project for this process alone, and what holds it. Raises CamnError."""
     if not (folder / RECORD).is_file():
         raise CamnError(f"{folder}: no project (no {RECORD}); give a folder that camn serve made")
-    held = lock(folder.resolve().parent)
-    return Project(folder), held
+    holding = _hold(folder.resolve().parent)
+    return Project(folder), holding

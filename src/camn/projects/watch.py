@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from camn.errors import CamnError
 
-class Cancelled(Exception):
+
+class Cancelled(CamnError):
     """Raised within work that is to stop."""
 
 
@@ -15,6 +17,9 @@ class Watch(Protocol):
 
     id: str
     server_ends: bool
+
+    def check(self) -> None:
+        """Raises Cancelled when the work is to stop."""
 
     def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
         """So many frames are done, this one last. Raises Cancelled when the work is to stop."""

@@ -55,15 +55,18 @@ class Speed:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most that torch allocated on a CUDA device, else the largest resident set this process has had."""
+    """Bytes: the most that torch allocated on a CUDA device, else the largest resident set this process has had;
+    0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     # Not getrusage: its maximum is inherited from the process that started this one.
     for key, value in _proc("self/status"):
         if key == "VmHWM":
             return int(value.split()[0]) * 1024
-    import resource
-
+    try:
+        import resource  # not there on every system
+    except ImportError:
+        return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

@@ -12,7 +12,7 @@ import torch
 
 from camn.clips.dataset import ClipOptions
 from camn.errors import CheckpointError, TrainingError
-from camn.files import replacing
+from camn.files import is_file, replacing
 from camn.training.recipe import RENAMED, Recipe
 
 # What a validation score depends on beside the weights: where it changes, the best score so far says nothing any more.
@@ -50,6 +50,8 @@ def save(path: Path, recipe: Recipe, state: State) -> None:
 def read(path: Path, recipe: Recipe) -> State:
     """Raises CheckpointError for a file that is no checkpoint, TrainingError for one of another recipe, saying how it
     differs."""
+    if not is_file(path):
+        raise CheckpointError(f"{path}: not a checkpoint of a run (it is no file); move it away")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         was = flat(state.pop("recipe"))

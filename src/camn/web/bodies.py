@@ -13,9 +13,10 @@ from fastapi import Request
 from PIL import Image
 from starlette.requests import ClientDisconnect
 
-from camn.errors import MaskError, MaskSizeError
+from camn.errors import MaskError, MaskSizeError, MaskTurnedError
 from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.masks.paletted import ids_alone
 from camn.masks.readers import READERS
 from camn.projects.problem import Problem
 from camn.projects.project import Project
@@ -58,23 +59,26 @@ async def read_body(request: Request, most: int, what: str) -> bytes:
     return b"".join(parts)
 
 
-def mask_of_png(data: bytes, wanted: tuple[int, int]) -> np.ndarray:
-    """A PNG of ids -> (H, W) uint8: indices, grey values, or of a colour PNG the red channel. Raises Problem.
+def mask_of_png(data: bytes, project: Project) -> np.ndarray:
+    """A PNG of ids -> (H, W) uint8: indices, or colours where the order of a palette says nothing, grey values, or of a
+    colour PNG the red channel. Raises Problem.
 
-    The size is looked at before the picture is unpacked: it must be that of the frames (H, W)."""
+    The size is looked at before the picture is unpacked: it must be that of the frames."""
     if not data.startswith(PNG):
         raise Problem("invalid", "A mask is sent as a PNG.")
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if (image.height, image.width) != wanted:
-                found = f"{image.width}x{image.height}"
-                raise Problem("other_size", f"The mask has {found} pixels, the frames have {wanted[1]}x{wanted[0]}.")
+            project.need_size((image.height, image.width))
             if image.mode not in ("L", "P", "RGB", "RGBA", "1"):
                 raise Problem("invalid", "The mask's PNG must have 8 bits: grey, palette or colour.")
             pixels = np.array(image)
+            if image.mode == "P":
+                pixels = ids_alone(image, pixels)
     except Problem:
         raise
+    except MaskError as error:
+        raise Problem("invalid", plain(error)) from error
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
         raise Problem("invalid", "The mask's PNG is damaged.") from error
     ids = pixels[..., 0] if pixels.ndim == 3 else pixels
@@ -118,9 +122,10 @@ def read_mask_file(project: Project, index: int, name: str, data: bytes, resize:
     try:
         with writing(path):
             path.write_bytes(data)
-        found = read_masks(path, None, project.size, resize, most_pixels=most, count=project.count)
+        found = read_masks(path, None, project.size, resize, most_pixels=most, count=project.count, whole=None)
     except MaskError as error:
-        code = "other_size" if isinstance(error, MaskSizeError) else "invalid"
+        scalable = isinstance(error, MaskSizeError) and not isinstance(error, MaskTurnedError)
+        code = "other_size" if scalable else "invalid"
         raise Problem(code, plain(error, (path, "the mask file"))) from None
     finally:
         path.unlink(missing_ok=True)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from contextlib import closing
 
 from camn import api
-from camn.projects.frame_files import write_frame
+from camn.projects.frame_files import is_there, settle, write_frame
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.watch import Cancelled
 from camn.web.answers import plain
-from camn.web.jobs import Work
 from camn.web.limits import Limits
 from camn.web.uploads import probe
+from camn.web.work import Work
 from camn.web.zips import unpack
 
 EVERY = 64  # frames between two looks at the free room
@@ -42,26 +42,32 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
     project.change(width=source.size[1], height=source.size[0], fps=_text(source), total=source.count)
     for name in ("frames", "small"):
         (project.folder / name).mkdir(exist_ok=True)
-    told, index = 0.0, -1
+    told, index, given = 0.0, -1, project.record.notes
     with closing(api.prefetch(source)) as frames:
         for index, frame in enumerate(frames):
             if index >= limits.frames:
                 raise Problem("too_large", f"The video has more than {limits.frames} frames; cut it into parts.")
             if index % EVERY == 0:
                 room()
-            if not project.frame_file(index).exists():
+            if not is_there(project, index):
                 write_frame(project, index, frame.image)
             project.count = max(project.count, index + 1)
             if time.monotonic() - told > 0.3:
                 told = time.monotonic()
+                if (notes := _notes(source, work, given)) != project.record.notes:  # told at once, not at the end
+                    project.change(notes=notes)
                 changed(project)
             work.tell(index + 1, max(source.count or 0, index + 1))
-    said = (plain(UserWarning(text), *work.known) for text in source.warnings)
-    notes = tuple(dict.fromkeys((*project.record.notes, *said)))
     project.count = index + 1
-    project.change(state="ready", total=index + 1, notes=notes)
+    settle(project)
+    project.change(state="ready", total=index + 1, notes=_notes(source, work, given))
     (project.source / "frames.zip").unlink(missing_ok=True)
     changed(project)
+
+
+def _notes(source: api.FrameSource, work: Work, given: tuple[str, ...]) -> tuple[str, ...]:
+    """What is wrong with the video, as far as it was read. given: notes on what was sent."""
+    return tuple(dict.fromkeys((*given, *(plain(UserWarning(text), *work.known) for text in source.warnings))))
 
 
 def _look(work: Work, done: int, room: Callable) -> None:

@@ -13,8 +13,8 @@ from camn.files import writing
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Object
-from camn.web.jobs import Work
 from camn.web.schemas import Export, ExportOffer
+from camn.web.work import Work
 
 FOLDER = "exports"
 KINDS = api.page_exports()
@@ -35,6 +35,21 @@ def chosen(project: Project, asked: Export) -> list[Object]:
     if unknown := sorted(set(asked.objects) - set(project.ids)):
         raise Problem("invalid", f"There is no object {unknown[0]}.")
     return [item for item in project.record.objects if item.id in asked.objects]
+
+
+def need_masks(project: Project, objects: list[Object]) -> None:
+    """Raises Problem where no frame has a mask of any of them. The first frame that may have one is mostly enough."""
+    masks, ids = project.masks, [item.id for item in objects]
+    for index in sorted({*list(masks.given), *list(masks.predicted)}):
+        confidence, lost = masks.known(index, ids)
+        if confidence.keys() - lost and _shows(project, index, ids):
+            return
+    raise Problem("conflict", "There is no mask of an object to export yet; mark one on a frame first.")
+
+
+def _shows(project: Project, index: int, ids: list[int]) -> bool:
+    shown = project.shown_mask(index)
+    return shown is not None and bool(np.isin(shown, ids).any())
 
 
 def file_name(project: Project, asked: Export) -> str:

@@ -3,7 +3,8 @@
 - Host: only the names that the server is known by, so that another site's name cannot be made to point here (DNS
   rebinding). A number cannot be rebound.
 - Origin, Sec-Fetch-Site: no other site's page may send anything here, read anything, or open the events.
-- Token: where the server can be reached from other machines.
+- Token: other users of this machine, and other machines, can reach the server; who opened it has the token. It comes in
+  the address of the first visit, and is kept in a cookie.
 - Headers: what the page itself may load (its own files, nothing else), and that nobody may frame or embed it.
 """
 
@@ -43,12 +44,14 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Door:
-    """What the server is bound to. names: further host names that it is known by. token: asked for if there is one."""
+    """What the server is bound to. names: further host names that it is known by. token: asked for if there is one.
+    ticket: stands for the token once, in the address that a browser is started with: that of a process is no secret."""
 
     host: str
     port: int
     names: tuple[str, ...] = ()
     token: str | None = None
+    ticket: str | None = None
 
     @property
     def local(self) -> bool:
@@ -95,7 +98,7 @@ class Guard:
     """ASGI middleware."""
 
     def __init__(self, app: App, door: Door):
-        self._app, self._door = app, door
+        self._app, self._door, self._ticket = app, door, door.ticket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -105,15 +108,14 @@ class Guard:
         try:
             self._check_site(scope, headers)
             if self._door.token and (new := self._enter(scope, headers)):
-                await _answer(send, 303, [(b"location", b"/"), (b"set-cookie", new.encode())], b"")
+                await _welcome(send, new, headers.get("sec-fetch-site", "none") in ("none", "same-origin"))
                 return
         except Problem as problem:
             if scope["type"] == "websocket":
                 await receive()  # the handshake; closing before it is accepted answers 403
                 await send({"type": "websocket.close", "code": 1008})
                 return
-            said = json.dumps(body(problem)).encode()
-            await _answer(send, STATUS[problem.code], [(b"content-type", b"application/json")], said)
+            await _refuse(send, problem, page=scope["path"] == "/")
             return
         await self._app(scope, receive, _with_headers(send))
 
@@ -131,13 +133,20 @@ class Guard:
     def _enter(self, scope: Scope, headers: dict[str, str]) -> str | None:
         """Raises Problem without the token. A cookie, if the token came in the address of the page."""
         assert self._door.token
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if scope["type"] == "http" and scope["path"] == "/" and self._opens(query.get("token", [""])[0]):
+            return f"{self._door.cookie}={self._door.token}; HttpOnly; SameSite=Strict; Path=/"
         given = [headers.get("authorization", "").removeprefix("Bearer "), self._cookie(headers.get("cookie", ""))]
         if any(_same(token, self._door.token) for token in given):
             return None
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        if scope["type"] == "http" and scope["path"] == "/" and _same(query.get("token", [""])[0], self._door.token):
-            return f"{self._door.cookie}={self._door.token}; HttpOnly; SameSite=Strict; Path=/"
         raise Problem("unauthorized", "This server asks for a token: open the whole address that it printed.")
+
+    def _opens(self, given: str) -> bool:
+        """Whether it is the token, or the ticket, which then is used up."""
+        if self._ticket and _same(given, self._ticket):
+            self._ticket = None
+            return True
+        return _same(given, self._door.token or "")
 
     def _cookie(self, text: str) -> str:
         try:
@@ -171,6 +180,24 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+async def _welcome(send: Send, cookie: str, straight: bool) -> None:
+    """On to the page, at an address without the token. straight: not by another site's link; in what follows such a
+    link a browser does not yet send the cookie, so that our own page has to lead on."""
+    on = b'<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>camn</title><a href="/">camn</a>'
+    where = (b"location", b"/") if straight else (b"content-type", b"text/html; charset=utf-8")
+    headers = [where, (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
+    await _answer(send, 303 if straight else 200, headers, b"" if straight else on)
+
+
+async def _refuse(send: Send, problem: Problem, page: bool) -> None:
+    """page: a person reads it."""
+    kind, said = b"application/json", json.dumps(body(problem))
+    if page:
+        again = '<p><a href="/">Try again</a>' if problem.code == "unauthorized" else ""
+        kind, said = b"text/html; charset=utf-8", f"<!doctype html><title>camn</title><p>{problem.message}</p>{again}"
+    await _answer(send, STATUS[problem.code], [(b"content-type", kind)], said.encode())
 
 
 async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import threading
-import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from camn.errors import CamnError
 from camn.projects.problem import Problem
@@ -20,62 +18,19 @@ from camn.projects.watch import Cancelled
 from camn.web.answers import plain
 from camn.web.events import Events
 from camn.web.schemas import Export, Job, JobState, Propagate
+from camn.web.work import Done, Kind, Wish, Work
 
-Kind = Literal["decode", "propagate", "export"]
-Wish = Propagation | Export
-Done = Callable[["Work"], Path | None]
-EVERY = 0.1  # seconds between two events of one job's progress
-
-
-class Work:
-    """One job, as a `Watch` of what it does: that calls `tell` after each frame; by that it is shown, and stopped."""
-
-    def __init__(self, project: str, kind: Kind, do: Done, asked: Wish | None, known: tuple, total: int):
-        self.id, self.project, self.asked = secrets.token_hex(6), project, asked
-        self.kind: Kind = kind
-        self.state: JobState = "queued"
-        self.done, self.total, self.frame = 0, total, asked.reached if isinstance(asked, Propagation) else None
-        self.error: str | None = None
-        self.output: Path | None = None
-        self.file_name: str | None = None
-        self.do, self.known = do, known
-        self.stop = threading.Event()
-        self.server_ends = False
-        self.announce: Callable[[], None] = lambda: None
-        self._began, self._first, self._said = 0.0, 0, 0.0
-
-    def tell(self, done: int, total: int | None = None, frame: int | None = None) -> None:
-        """So many frames are done. Raises Cancelled when the job is to stop."""
-        now = time.monotonic()
-        if not self._began:  # what comes before the first frame, such as loading a network, says nothing of its rate
-            self._began, self._first = now, done
-        self.done, self.frame = done, self.frame if frame is None else frame
-        self.total = self.total if total is None else total
-        if now - self._said >= EVERY or done == self.total:
-            self._said = now
-            self.announce()
-        self.check()
-
-    def check(self) -> None:
-        if self.stop.is_set():
-            raise Cancelled
-
-    @property
-    def rate(self) -> float:
-        """Frames per second."""
-        seconds = time.monotonic() - self._began if self._began and self.state == "running" else 0.0
-        return (self.done - self._first) / seconds if seconds > 0 else 0.0
-
-    @property
-    def ended(self) -> bool:
-        return self.state not in ("queued", "running")
+PATIENCE = 20.0  # seconds that a project's jobs may take to stop before its deletion is refused
 
 
 class Jobs:
     """All jobs of a server, by id, and the lanes they run in: one decodes, one has the network, one exports."""
 
-    def __init__(self, events: Events, most: int):
-        self._events, self._most = events, most
+    def __init__(self, events: Events, most: int, need: Callable[[str], object] = lambda project: None):
+        """most: jobs that have not ended; and so many that have ended, and made no file, are known. need: raises
+        Problem for a project that is gone."""
+        self._events, self._most, self._need = events, most, need
+        self._leaving: set[str] = set()
         self._works: dict[str, Work] = {}
         self._waiting: dict[str, deque[Work]] = {kind: deque() for kind in ("decode", "propagate", "export")}
         self._change = threading.Condition()
@@ -95,9 +50,13 @@ class Jobs:
         known: tuple = (),
         total: int = 0,
     ) -> Job:
-        """Queue do(work), which returns the file it made, if any. known: as for `plain`. Raises Problem when full."""
+        """Queue do(work), which returns the file it made, if any. known: as for `plain`. Raises Problem when full, and
+        within `none_of` the project."""
         work = Work(project, kind, do, asked, known, total)
         with self._change:
+            if project in self._leaving:
+                raise Problem("not_found", "The project is being deleted.")
+            self._need(project)  # it may just have been
             # Reading frames is bounded by the number of projects, and must not be refused halfway.
             if kind != "decode" and sum(not other.ended for other in self._works.values()) >= self._most:
                 raise Problem("conflict", f"{self._most} jobs wait already; cancel some, or wait.")
@@ -158,15 +117,26 @@ class Jobs:
         self._moved(work.kind)
         return self.shown(work)
 
-    def cancel_all(self, project: str) -> None:
-        """Of one project; returns when none of them runs any more."""
+    @contextmanager
+    def none_of(self, project: str) -> Iterator[None]:
+        """All jobs of a project are cancelled and have ended, and no new one is taken meanwhile; then they are
+        forgotten. Raises Problem where one does not end in time: nothing is taken away under a job."""
         with self._change:
+            self._leaving.add(project)
             mine = [work for work in self._works.values() if work.project == project and not work.ended]
-        for work in mine:
-            self.cancel(work.id)
-        with self._change:
-            self._change.wait_for(lambda: all(work.ended for work in mine), timeout=60)
-            self._works = {id: work for id, work in self._works.items() if work.project != project}
+        try:
+            for work in mine:
+                self.cancel(work.id)
+            with self._change:
+                if not self._change.wait_for(lambda: all(work.ended for work in mine), timeout=PATIENCE):
+                    raise Problem("conflict", "A job of this project is still at work. It was told to stop, and will "
+                                  "after its frame: delete the project then.")  # fmt: skip
+            yield
+            with self._change:
+                self._works = {id: work for id, work in self._works.items() if work.project != project}
+        finally:
+            with self._change:
+                self._leaving.discard(project)
 
     def busy(self, project: str, kind: Kind) -> bool:
         with self._change:
@@ -200,6 +170,7 @@ class Jobs:
             frame=work.frame,
             rate=round(rate, 3),
             left=None if left is None else round(max(0.0, left), 1),
+            stage=work.stage if work.state == "running" else None,
             error=work.error,
             asked=Propagate(**asdict(work.asked)) if isinstance(work.asked, Propagation) else work.asked,
             file=f"/api/jobs/{work.id}/file" if done else None,
@@ -211,8 +182,9 @@ class Jobs:
             self._events.job(self.shown(work))
 
     def _forget(self) -> None:
-        """Of ended jobs that made no file the last few are kept."""
-        ended = [w for w in self._works.values() if w.ended and w.output is None and w.state != "interrupted"]
+        """Of ended jobs without a file, or whose file gave way to later ones, the last few are kept."""
+        ended = [w for w in self._works.values() if w.ended and w.state != "interrupted"]
+        ended = [w for w in ended if w.output is None or not w.output.exists()]
         for work in ended[: -self._most]:
             del self._works[work.id]
 
@@ -238,7 +210,7 @@ class Jobs:
             return "done"
         except Cancelled:
             return "cancelled"
-        except (CamnError, Problem) as error:
+        except CamnError as error:
             work.error = plain(error, *work.known)
         except BaseException as error:  # the thread goes on with the next job
             traceback.print_exception(error, file=sys.stderr)

@@ -16,6 +16,7 @@ from camn.web.exports import offers
 from camn.web.file_names import readable
 from camn.web.parameters import RAW, FileName, Here, Index, Mine, ObjectId
 from camn.web.shown import shown, shown_object
+from camn.web.uploads import aside
 
 router = APIRouter(prefix="/api")
 ERRORS: dict[int | str, dict] = {
@@ -67,19 +68,19 @@ def delete(here: Here, mine: Mine) -> None:
 
 @router.put("/projects/{project}/upload", openapi_extra=RAW)
 async def upload(here: Here, mine: Mine, request: Request, name: FileName) -> schemas.Upload:
-    inbox = here.inbox(mine)
+    inbox = await aside(here.opening.inbox, mine)
     sent = await inbox.take(readable(name), content_length(request), stream(request), here.store.need_room)
     return schemas.Upload(name=sent.name, bytes=sent.bytes, files=len(inbox.sent))
 
 
 @router.delete("/projects/{project}/upload", status_code=204)
 def forget_upload(here: Here, mine: Mine) -> None:
-    here.inbox(mine).clear()
+    here.opening.inbox(mine).clear()
 
 
 @router.post("/projects/{project}/decode", status_code=202)
 def decode(here: Here, mine: Mine) -> schemas.Project:
-    here.start_decoding(mine)
+    here.opening.begin(mine)
     return shown(mine)
 
 

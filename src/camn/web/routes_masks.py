@@ -43,7 +43,7 @@ def mask(mine: Mine, request: Request, index: Index, kind: schemas.MaskKind = "s
 async def put_mask(here: Here, mine: Mine, request: Request, index: Index) -> schemas.Mask:
     mine.need_frame(index)
     data = await read_body(request, here.limits.mask_bytes, "The mask")
-    return await run_in_threadpool(lambda: here.give(mine, index, mask_of_png(data, mine.size)))
+    return await run_in_threadpool(lambda: here.give(mine, index, mask_of_png(data, mine)))
 
 
 @router.delete("/projects/{project}/masks/{index}")

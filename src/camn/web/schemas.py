@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from camn import api
-from camn.projects.record import LAST_ID, Direction, State, Until
+from camn.projects.record import COLOUR, LAST_ID, NAME, Direction, State, Until
 
 Id = Annotated[int, Field(ge=1, le=LAST_ID)]
 Index = Annotated[int, Field(ge=0, lt=1 << 31)]
-Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+Colour = Annotated[str, Field(pattern=f"^{COLOUR.pattern}$")]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ else:
     ExportKind = Literal[tuple(api.page_exports())]
 MaskKind = Literal["shown", "given", "predicted"]
 ClearKind = Literal["given", "predicted", "both"]
+Stage = Literal["loading", "measuring"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -146,6 +147,7 @@ class Job(BaseModel):
     frame: int | None = None
     rate: float = 0.0
     left: float | None = None
+    stage: Stage | None = None
     error: str | None = None
     asked: Propagate | Export | None = None
     file: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import sys
@@ -17,11 +18,14 @@ from camn.errors import CamnError, ConfigError
 from camn.web.guard import Door, is_loopback
 from camn.web.limits import Limits
 
+NO_TOKEN = "none"
+
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """projects: the folder they are kept in. host: of another machine's reach only with `public`; then a token is asked
-    for, made up if none is given. names: host names by which other machines may call this one. Raises ConfigError."""
+    """projects: the folder they are kept in. host: of another machine's reach only with `public`. token: asked for;
+    if none is given, that of the environment's CAMN_TOKEN, or one that is made up; `none`, on this machine alone, asks
+    for none. names: host names by which other machines may call this one. Raises ConfigError."""
 
     projects: Path = Path("camn-projects")
     host: str = "127.0.0.1"
@@ -39,14 +43,33 @@ class ServeOptions:
         if not is_loopback(self.host) and not self.public:
             raise ConfigError(
                 f"host {self.host}: other machines could reach the server, and all videos on it; if that is wanted, "
-                "give --public: then it asks for a token"
+                "give --public"
             )
-        if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or not self.token.isalnum()):
-            raise ConfigError("token: it must be 16 or more ASCII letters and digits; leave it out to have one made")
+        if self.token == NO_TOKEN and self.public:
+            raise ConfigError("token none: other machines could reach all videos; leave out --token, or --public")
+        if self.token is not None and self.token != NO_TOKEN:
+            _check_token(self.token, "token")
+
+    def secret(self) -> str | None:
+        """The token, made anew if none was given. Raises ConfigError."""
+        if self.token is None and (named := os.environ.get("CAMN_TOKEN")):
+            return _check_token(named, "CAMN_TOKEN")
+        return None if self.token == NO_TOKEN else self.token or _made()
+
+
+def _check_token(token: str, name: str) -> str:
+    if len(token) < 16 or not token.isascii() or not token.isalnum():
+        raise ConfigError(f"{name}: it must be 16 or more ASCII letters and digits; leave it out to have one made")
+    return token
+
+
+def _made() -> str:
+    return secrets.token_urlsafe(24).replace("-", "0").replace("_", "1")
 
 
 def serve(videos: Sequence[Path], options: ServeOptions, say: Callable[[str], None] = print) -> None:
-    """Serve until Ctrl-C. videos: a new project is made of each. say: is told the address.
+    """Serve until Ctrl-C or SIGTERM, which are raised again at the end. videos: a new project is made of each. say: is
+    told the address.
 
     Raises CamnError before anything is served: an address that cannot be had, a video that cannot be read, a folder
     that another server has.
@@ -58,13 +81,13 @@ def serve(videos: Sequence[Path], options: ServeOptions, say: Callable[[str], No
         from camn.web.studio import Studio
     except ImportError as error:
         raise CamnError(f"camn serve needs more packages ({error}); pip install 'camn[web]'") from error
+    token = options.secret()
     listening = _bind(options)
     host, port = listening.getsockname()[:2]
     studio = Studio(options.projects, options.network, options.limits)
     for video in videos:
         studio.open_video(video)
-    token = (options.token or secrets.token_urlsafe(24).replace("-", "0").replace("_", "1")) if options.public else None
-    door = Door(host, port, tuple(name.lower() for name in options.names), token)
+    door = Door(host, port, tuple(name.lower() for name in options.names), token, _made() if token else None)
     config = uvicorn.Config(
         create_app(studio, door),  # type: ignore[arg-type]
         log_level="warning",
@@ -75,17 +98,18 @@ def serve(videos: Sequence[Path], options: ServeOptions, say: Callable[[str], No
         ws_max_size=1 << 16,
         h11_max_incomplete_event_size=1 << 16,
     )
-    address = f"http://{_shown(host)}:{port}/" + (f"?token={token}" if token else "")
-    say(f"camn: {address}")
-    if token and host in ("0.0.0.0", "::"):
+    address = f"http://{_shown(host)}:{port}/"
+    say(f"camn: {address}" + (f"?token={token}" if token else ""))
+    if not token:
+        say("no token is asked for: all users of this machine can see the videos, and delete them")
+    if host in ("0.0.0.0", "::"):
         say(f"from other machines: the same, with this machine's address in place of {_shown(host)}")
     say(f"projects are in {options.projects}/; Ctrl-C stops the server, nothing is lost by it")
     if options.browser:
+        address += f"?token={door.ticket}" if token else ""
         threading.Timer(0.5, webbrowser.open, (address,)).start()
     try:
         asyncio.run(uvicorn.Server(config).serve([listening]))
-    except KeyboardInterrupt:
-        pass
     finally:
         sys.stdout.flush()
 

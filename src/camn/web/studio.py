@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,15 +16,16 @@ from camn.projects.propagate import check, propagate, reached, runs_of
 from camn.projects.record import Propagation
 from camn.projects.store import Store, tidy
 from camn.web import schemas
-from camn.web.answers import plain, refused
-from camn.web.decode import decode
+from camn.web.answers import plain
 from camn.web.events import Events
-from camn.web.exports import chosen, export, exported, file_name
+from camn.web.exports import chosen, export, exported, file_name, need_masks
 from camn.web.file_names import readable
-from camn.web.jobs import Jobs, Work
+from camn.web.jobs import Jobs
 from camn.web.limits import Limits
+from camn.web.network import LazyNetwork
+from camn.web.opening import Opening
 from camn.web.shown import shown, shown_frame
-from camn.web.uploads import Inbox, Kind
+from camn.web.work import Work
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
 
@@ -37,10 +37,9 @@ class Studio:
         self.limits, self.options = limits or Limits(), options
         self.events = Events()
         self.store = Store(folder, self.limits.projects, self.limits.free_bytes)
-        self.jobs = Jobs(self.events, self.limits.jobs)
-        self._inboxes: dict[str, Inbox] = {}
-        self._model: api.Model | None = None
-        self._loading, self._opening = threading.Lock(), threading.Lock()
+        self.jobs = Jobs(self.events, self.limits.jobs, self.store.get)
+        self.opening = Opening(self.store, self.jobs, self.limits, self.changed)
+        self._network, self._copying = LazyNetwork(options), threading.Lock()
         for project in self.store.all():
             self._take_up(project)
 
@@ -54,7 +53,7 @@ class Studio:
         for job, path, made in exported(project):
             self.jobs.add_exported(project.id, job, made, path, file_name(project, made))
         if project.record.state == "decoding":
-            self._decode(project)
+            self.opening.go_on(project)
         elif asked := project.record.asked:
             job = str((project.record.propagation or {}).get("job", ""))
             frame = reached(project, asked, job)
@@ -65,13 +64,7 @@ class Studio:
 
     @property
     def device(self) -> str | None:
-        return str(self._model.segmenter().device) if self._model else None
-
-    def segmenter(self) -> api.AnySegmenter:
-        """A fresh one. Raises CamnError when the network cannot be loaded."""
-        with self._loading:
-            self._model = self._model or api.open_model(self.options)
-        return self._model.segmenter()
+        return str(model.segmenter().device) if (model := self._network.model) else None
 
     # --- projects ----------------------------------------------------------------------------------------------------
 
@@ -85,7 +78,8 @@ class Studio:
 
         One that there is already, of the same file, is taken. Raises CamnError where it cannot be read."""
         try:
-            return self._open_video(path)
+            with self._copying:  # two at once would not know of each other
+                return self._open_video(path)
         except Problem as error:
             raise CamnError(f"{path}: {error.message}") from error
 
@@ -99,11 +93,11 @@ class Studio:
         files = [path / name for name in listing.frames] if listing else [path]
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
-        inbox = self.inbox(project)
+        inbox = self.opening.inbox(project)
         try:
             for file in files:
                 inbox.copy(file)
-            self.start_decoding(project, [plain(UserWarning(note)) for note in (listing.notes if listing else ())])
+            self.opening.begin(project, [plain(UserWarning(note)) for note in (listing.notes if listing else ())])
             project.change(origin=origin)
         except BaseException:
             self.delete(project.id)
@@ -111,62 +105,16 @@ class Studio:
         return project
 
     def delete(self, id: str) -> None:
+        """Raises Problem, also where a job of it does not stop soon."""
         self.store.get(id)
-        self.jobs.cancel_all(id)
-        self.store.delete(id)
-        self._inboxes.pop(id, None)
+        with self.jobs.none_of(id):
+            self.store.delete(id)
+        self.opening.forget(id)
         self.events.project_deleted(id)
 
     def changed(self, project: Project) -> None:
         with project.lock:  # what is told later is never older
             self.events.project(shown(project))
-
-    def inbox(self, project: Project) -> Inbox:
-        """Where uploads to a new project go. Raises Problem."""
-        if project.record.state != "new":
-            raise Problem("conflict", "The project has its video already; make a new project for another one.")
-        with self._opening:  # two uploads may come at once, and a new inbox is empty
-            if project.id not in self._inboxes:
-                self._inboxes[project.id] = Inbox(project.source, self.limits)
-            return self._inboxes[project.id]
-
-    def start_decoding(self, project: Project, notes: Sequence[str] = ()) -> None:
-        """Of what was sent; where reading failed, of the same again, from where it stopped. notes: on that.
-
-        Raises Problem, and then the project takes another upload."""
-        with project.lock:
-            kind, known, notes = project.record.kind, [], (*project.record.notes, *notes)
-            if project.record.state != "failed":
-                kind, known, more = self._settled(project)
-                notes = (*notes, *more)
-            project.change(state="decoding", error=None, kind=kind, notes=tuple(dict.fromkeys(notes)))
-            self._decode(project, known)
-            self.changed(project)
-
-    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]], list[str]]:
-        """What was sent, looked into, what messages should call its files, and notes on it."""
-        inbox = self.inbox(project)
-        try:
-            kind = inbox.settle()
-        except CamnError as error:
-            problem = refused(error, *inbox.known(), (project.folder, "the project"))
-            inbox.clear()
-            raise problem from None
-        except Problem:
-            inbox.clear()
-            raise
-        del self._inboxes[project.id]
-        return kind, inbox.known()[: len(inbox.sent)], [plain(UserWarning(note)) for note in inbox.notes]
-
-    def _decode(self, project: Project, known: Sequence[tuple[Path, str]] = ()) -> None:
-        folders = (project.source / "images", "frames"), (project.source, "the upload"), (project.folder, "the project")
-        self.jobs.submit(
-            project.id,
-            "decode",
-            lambda work: decode(project, work, self.limits, self.store.need_room, self.changed),
-            known=(*known, *folders),
-            total=project.record.total or 0,
-        )
 
     def detail(self, project: Project) -> schemas.Detail:
         masks = project.masks if project.record.width else None
@@ -182,9 +130,7 @@ class Studio:
     def give(self, project: Project, index: int, mask: np.ndarray) -> schemas.Mask:
         """mask (H, W) uint8 ids. Raises Problem, OutputError."""
         project.need_frame(index)
-        if mask.shape != project.size:
-            wide, wanted = (f"{size[1]}x{size[0]}" for size in (mask.shape, project.size))
-            raise Problem("other_size", f"The mask has {wide} pixels, the frames have {wanted}.")
+        project.need_size(mask.shape)
         if unknown := sorted({int(id) for id in np.unique(mask)} - {0, *project.ids}):
             raise Problem("invalid", f"The mask holds id {unknown[0]}, which is no object of the project.")
         self.store.need_room()
@@ -224,8 +170,14 @@ class Studio:
         self.store.need_room()
 
         def run(work: Work) -> None:
+            def segmenter() -> api.AnySegmenter:
+                return self._network.segmenter(work)
+
+            def seen(index: int) -> None:
+                self._seen(project, index)
+
             with api.cpu_threads(self.options.threads):
-                propagate(project, asked, self.segmenter, work, lambda index: self._seen(project, index))
+                propagate(project, asked, segmenter, work, seen, self.options.reference_frames)
 
         known = ((project.folder, "the project"),)
         with project.lock:
@@ -258,7 +210,7 @@ class Studio:
             self.store.need_room()
 
     def export(self, project: Project, asked: schemas.Export) -> schemas.Job:
-        chosen(project, asked)
+        need_masks(project, chosen(project, asked))
         self.store.need_room()
 
         def run(work: Work) -> Path:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import re
 import secrets
 import shutil
-import zipfile
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from camn import api
-from camn.errors import VideoError
-from camn.files import encoded, writing
+from camn.errors import NoRoomError, VideoError
+from camn.files import encoded, sync, writing
 from camn.projects.problem import Problem
-from camn.web.file_names import image_suffix, is_film, stem
+from camn.projects.store import full
+from camn.web.file_names import image_suffix, is_film, no_two_alike, stem, video_suffix
 from camn.web.limits import Limits, size
-from camn.web.zips import members
+from camn.web.zips import is_zip, members, need_no_archive
 
-ROOM = 64 << 20  # bytes between two looks at the free room
-_VIDEO = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|gif|mpg|mpeg|ts|wmv|flv|ogv|y4m|mxf)$", re.IGNORECASE)
+PIECE = 1 << 20  # bytes of an upload that are in memory before they are written
+_WRITERS = ThreadPoolExecutor(4, "camn-upload")
 Kind = Literal["video", "zip", "images"]
+T = TypeVar("T")
+
+
+async def aside(do: Callable[..., T], *with_: Any) -> T:
+    """Done in a thread for uploads alone: a slow disk holds up other uploads, and nothing else."""
+    return await asyncio.get_running_loop().run_in_executor(_WRITERS, do, *with_)
 
 
 @dataclass(frozen=True)
@@ -35,91 +43,129 @@ class Sent:
 
 
 class Inbox:
-    """What was sent to a project that is new, in source/. Not kept over a restart: an upload cut short begins anew."""
+    """What was sent to a project that is new, in source/. Not kept over a restart: an upload cut short begins anew.
+    Any thread may call."""
 
     def __init__(self, folder: Path, limits: Limits):
         self.folder, self.limits = folder, limits
         self.sent: list[Sent] = []
         self.notes: tuple[str, ...] = ()  # of what was sent, once it is settled
         self._round, self._bytes = 0, 0  # what comes in another round than it began in is late; those on the way count
+        self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
         """Raises OutputError."""
-        self._bytes -= sum(sent.bytes for sent in self.sent)
-        self._round, self.sent = self._round + 1, []
+        with self._lock:
+            self._bytes -= sum(sent.bytes for sent in self.sent)
+            self._round, self.sent = self._round + 1, []
         with writing(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
+            self.folder.mkdir()
 
     async def take(self, name: str, length: int | None, chunks: AsyncIterator[bytes], room: Callable) -> Sent:
-        """Write a body to the disk as it comes. length: as its header says. room: raises when the disk is full."""
-        most, current = self.limits.file_bytes, self._round
-        too_large = Problem("too_large", f"More than {size(most)}, the most that a project takes.")
+        """Write a body to the disk as it comes: no more is asked for while a piece is being written.
+
+        length: as its header says. room: raises when the disk is full. Raises Problem, OutputError; then nothing of it
+        is left."""
         if len(self.sent) >= self.limits.frames:
             raise Problem("too_large", f"More than {self.limits.frames} files, the most that a project takes.")
-        if self._bytes + (length or 0) > most:
-            raise too_large
-        room(length or 0)
-        path, count = self.folder / f"upload-{secrets.token_hex(8)}", 0
+        path, current, count, held = self.folder / f"upload-{secrets.token_hex(8)}", self._round, 0, bytearray()
         try:
-            with writing(self.folder), path.open("xb") as file:
-                async for chunk in chunks:
-                    count += len(chunk)
-                    self._bytes += len(chunk)
-                    if self._bytes > most:
-                        raise too_large
-                    if count // ROOM != (count - len(chunk)) // ROOM:
-                        room()
-                    file.write(chunk)
-            if current != self._round or not path.exists():
-                raise Problem("conflict", "The upload came too late: the project has its frames, or was sent others.")
+            with writing(self.folder):
+                self._need(length or 0)
+                file = await aside(_opened, path, room, length or 0)
+                try:
+                    async for chunk in chunks:
+                        count += len(chunk)
+                        self._add(len(chunk))
+                        held += chunk
+                        if len(held) >= PIECE:
+                            await aside(_write, file, held, room)
+                    await aside(_write, file, held, room, True)
+                finally:
+                    await aside(file.close)
             if not count:
                 raise Problem("invalid", "The file is empty; choose one with a video or images.")
-        except BaseException:  # also when the client goes away
-            self._bytes -= count
-            path.unlink(missing_ok=True)
+            return self._arrived(Sent(path, name, count), current)
+        except BaseException as error:  # also when the client goes away
+            self._add(-count)
+            await aside(path.unlink, True)
+            if isinstance(error, NoRoomError):
+                raise full() from error
             raise
-        sent = Sent(path, name, count)
-        self.sent.append(sent)
-        return sent
+
+    def _need(self, more: int) -> None:
+        """Raises Problem when so many bytes more are too many."""
+        most = self.limits.file_bytes
+        if self._bytes + more > most:
+            raise Problem("too_large", f"More than {size(most)}, the most that a project takes.")
+
+    def _add(self, count: int) -> None:
+        with self._lock:
+            self._bytes += count
+        if count > 0:
+            self._need(0)
+
+    def _arrived(self, sent: Sent, current: int) -> Sent:
+        with self._lock:
+            if current != self._round or not sent.file.exists():
+                raise Problem("conflict", "The upload came too late: the project has its frames, or was sent others.")
+            self.sent.append(sent)
+            return sent
 
     def copy(self, file: Path) -> None:
         """A file of this machine, in place of one that is sent. Raises OutputError."""
         path = self.folder / f"upload-{secrets.token_hex(8)}"
         with writing(path):
             shutil.copyfile(file, path)
-        self.sent.append(Sent(path, encoded(file.name).decode(), path.stat().st_size))
-        self._bytes += self.sent[-1].bytes
+            sync(path)
+        sent = Sent(path, encoded(file.name).decode(), path.stat().st_size)
+        self._add(sent.bytes)
+        self._arrived(sent, self._round)
 
     def settle(self) -> Kind:
         """Look into what was sent, and bring it into the order of its names. Raises Problem, CamnError."""
-        self._round += 1
+        with self._lock:
+            self._round += 1
         if not self.sent:
             raise Problem("conflict", "Nothing was sent yet; send a video, images, or a zip of images.")
+        kind = self._settle()
+        with writing(self.folder):
+            sync(*(path for path in self.folder.iterdir() if path.is_dir()), self.folder, self.folder.parent)
+        return kind
+
+    def _settle(self) -> Kind:
         first = self.sent[0]
-        if len(self.sent) == 1 and zipfile.is_zipfile(first.file):
+        if len(self.sent) == 1 and is_zip(first.file):
             self.notes = members(first.file, self.limits).notes
             os.replace(first.file, self.folder / "frames.zip")
             return "zip"
         if len(self.sent) == 1 and is_film(first.file):
-            suffix = match[0].lower() if (match := _VIDEO.search(first.name)) else ".video"
-            path = self.folder / f"video{suffix}"
-            os.replace(first.file, path)
-            self.sent = [Sent(path, first.name, first.bytes)]
-            probe(path, self.limits)
+            self._settle_video(first)
             return "video"
         self._settle_images()
         return "images"
+
+    def _settle_video(self, sent: Sent) -> None:
+        path = self.folder / f"video{video_suffix(sent.name) or '.video'}"
+        os.replace(sent.file, path)
+        self.sent = [Sent(path, sent.name, sent.bytes)]
+        try:
+            probe(path, self.limits)
+        except VideoError:
+            need_no_archive(path, sent.name)
+            raise
 
     def _settle_images(self) -> None:
         folder, moves = self.folder / "images", []
         listing = api.list_frames([sent.name for sent in self.sent])
         listing.refuse("what was sent")
-        sent_frames = [sent for sent in self.sent if sent.name not in listing.beside]
-        key, _ = api.frame_order([stem(sent.name) for sent in sent_frames])
+        frames = [sent for sent in self.sent if sent.name not in listing.beside]
+        no_two_alike([sent.name for sent in frames], "you sent")
+        key, _ = api.frame_order([stem(sent.name) for sent in frames])
         self.notes = listing.notes
-        for index, sent in enumerate(sorted(sent_frames, key=lambda sent: key(stem(sent.name)))):
+        for index, sent in enumerate(sorted(frames, key=lambda sent: key(stem(sent.name)))):
             suffix = image_suffix(sent.file)
             if suffix is None:
                 raise Problem("invalid", f"“{sent.name}” is not an image; send one video, one zip, or images alone.")
@@ -135,6 +181,21 @@ class Inbox:
         """What messages should call the files, for `plain`."""
         full = [(sent.file, f"“{sent.name}”") for sent in self.sent]
         return [*full, *((Path(path.name), name) for path, name in full)]
+
+
+def _opened(path: Path, room: Callable, length: int) -> BinaryIO:
+    room(length)
+    return path.open("xb")
+
+
+def _write(file: BinaryIO, held: bytearray, room: Callable, last: bool = False) -> None:
+    """What is held, which is none then. last: it is on the disk itself when this returns."""
+    room()
+    file.write(held)
+    held.clear()
+    if last:
+        file.flush()
+        sync(Path(file.name))
 
 
 def probe(path: Path, limits: Limits) -> api.FrameSource:

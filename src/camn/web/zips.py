@@ -12,12 +12,41 @@ from pathlib import Path
 from typing import NamedTuple
 
 from camn import api
-from camn.files import writing
+from camn.files import sync, writing
 from camn.projects.problem import Code, Problem
-from camn.web.file_names import image_suffix, parted, readable
+from camn.web.file_names import image_suffix, no_two_alike, parted, readable, video_suffix
 from camn.web.limits import Limits, size
 
 CHUNK = 1 << 20
+LONGEST = 1000  # letters of a member's name, as of an upload's
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # with members, without any, one of several parts
+_OTHERS = {b"Rar!\x1a\x07": "RAR", b"7z\xbc\xaf\x27\x1c": "7z", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
+           b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}  # fmt: skip
+_TAR = 257, b"ustar"  # where it stands
+
+
+def is_zip(file: Path) -> bool:
+    """By its content; one that is damaged or cut short is one, too."""
+    return _head(file).startswith(_ZIP) or zipfile.is_zipfile(file)
+
+
+def need_no_archive(file: Path, name: str) -> None:
+    """Raises Problem for what was meant as an archive of images, and cannot be read as one."""
+    head = _head(file)
+    kind = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), None)
+    if kind or head[_TAR[0] :].startswith(_TAR[1]):
+        raise Problem("invalid", f"“{name}” is a {kind or 'tar'} archive, which is not read; send a zip of the images.")
+    if name.lower().endswith(".zip"):
+        raise _damaged()
+
+
+def _damaged() -> Problem:
+    return Problem("invalid", "The zip file is damaged or cut short; send it again, or make it anew.")
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(512)
 
 
 def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], None]) -> None:
@@ -38,10 +67,12 @@ def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], N
                 suffix = image_suffix(part)
                 if suffix is None:
                     raise _bad(member, "is not an image that can be read")
+                sync(part)  # of the zip nothing is left in the end
                 os.replace(part, folder / f"{index:06d}{suffix}")
             finally:
                 part.unlink(missing_ok=True)
             check(index + 1)
+        sync(folder, folder.parent)
 
 
 class _Bounded(io.FileIO):
@@ -79,10 +110,12 @@ def members(archive: Path, limits: Limits) -> Members:
         with _open_zip(archive, limits) as file:
             found = file.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Problem("invalid", "The zip file is damaged; make it again.") from error
+        raise _damaged() from error
     if len(found) > limits.zip_members:
         raise Problem("too_large", f"The zip has {len(found)} entries; at most {limits.zip_members} are taken.")
     images, listing = _frames(found)
+    if not images and any(video_suffix(member.filename) for member in found):
+        raise Problem("invalid", "The zip holds a video; send that itself, unpacked.")
     if not images:
         raise Problem("invalid", "The zip holds no images; put the frames of one video in it.")
     if len(images) > limits.frames:
@@ -93,8 +126,11 @@ def members(archive: Path, limits: Limits) -> Members:
         raise Problem("invalid", "The zip is packed in an unusual way; make it with the usual one (deflate).")
     if sum(member.file_size for member in images) > limits.file_bytes:
         raise Problem("too_large", f"The zip unpacks to more than {size(limits.file_bytes)}, the most that is taken.")
+    if long := [member for member in images if len(member.filename) > LONGEST]:
+        raise _bad(long[0], f"has a name of more than {LONGEST} letters; give it a shorter one")
     if len({parted(member.filename).parent for member in images}) > 1:
         raise Problem("invalid", "The zip holds several folders of images; put the frames of one video in it.")
+    no_two_alike([member.filename for member in images], "the zip holds")
     listing.refuse("the zip")
     return Members(images, listing.notes)
 

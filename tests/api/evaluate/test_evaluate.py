@@ -19,6 +19,7 @@ import camn
 from camn import api, cli, weights
 from camn.config import preset
 from camn.errors import CamnError, ConfigError, DataError, OutputError
+from camn.files import alone
 from camn.masks import write_palette_png
 from camn.model.network import Camn
 
@@ -119,6 +120,24 @@ def test_frames_before_the_first_mask_are_empty(tmp_path, model):
     assert found.frames == 15 and len(masks_of(tmp_path / "out")) == 15
     assert not np.array(Image.open(tmp_path / "out/two/00001.png")).any()
     assert np.array_equal(np.array(Image.open(tmp_path / "out/two/00002.png")), labels("two", 2))
+
+
+def test_a_folder_is_one_evaluations_at_a_time_and_has_no_scores_of_other_masks(tmp_path, clips, model):
+    out, masks = tmp_path / "out", tmp_path / "masks"
+    for name, length in LENGTHS.items():
+        (masks / name).mkdir(parents=True)
+        for index in range(length):
+            write_palette_png(masks / name / f"{index:05d}.png", labels(name, index))
+    with alone(out), pytest.raises(OutputError, match="out: another run is writing here"):
+        api.evaluate(clips, predictions=masks, out=out)
+    assert api.evaluate(clips, predictions=masks, out=out).scores and os.listdir(out) == ["scores.json"]
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        api.evaluate(clips, model=model, out=out, progress=stop, **QUICK)
+    assert sorted(os.listdir(out)) == ["one"]  # with a frame by the model
 
 
 def test_two_workers_do_as_one(tmp_path, clips, model):

@@ -58,9 +58,21 @@ def test_segment(clips, tmp_path, capsys):
         assert not re.search(rf"^{part} ", said["eager"] + said["onnx"], re.MULTILINE)
 
 
+def test_figures_of_record_are_eager(clips, tmp_path, capsys):
+    """No timing decides what is scored, unless `--backend` says so."""
+    command = ["evaluate", str(clips), *QUICK]
+    for given, wanted in (([], "eager"), (["--preset", "views"], "eager"), (["--backend", "onnx"], "onnx")):
+        assert cli.main([*command, "--out", str(tmp_path / wanted), *given, "--report", str(tmp_path / "r.html")]) == 0
+        scores = json.loads((tmp_path / wanted / "scores.json").read_text())
+        assert scores["options"]["backend"] == wanted and wanted in scores["backend"]
+        assert f"backend {wanted}" in (tmp_path / "r.html").read_text()
+    found = api.evaluate(clips, device="cpu", short_side=32, threads=1, out=tmp_path / "api")
+    assert found.speed.backend == json.loads((tmp_path / "api" / "scores.json").read_text())["backend"] == "eager"
+
+
 def test_evaluate_with_workers(clips, tmp_path):
     """Both measure at most once between them, so both run the same."""
-    found = api.evaluate(clips, workers=2, device="cpu", short_side=32, threads=2, out=tmp_path / "out")
+    found = api.evaluate(clips, workers=2, device="cpu", short_side=32, threads=2, out=tmp_path / "out", backend="auto")
     assert found.speed.backend.count("encode") == 1 and "decode" in found.speed.backend
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert scores["backend"] == found.speed.backend and scores["options"]["backend"] == "auto"

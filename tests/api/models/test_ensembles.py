@@ -105,6 +105,15 @@ def test_one_model_at_scale_one_is_a_plain_segmenter(models):
     assert two.index == -1 and one.index == 0
 
 
+def test_a_binary_array_is_object_1(models, clip):
+    ensemble = camn.load(models[0], "cpu", short_side=48, backend="eager", flip=True)
+    frame = np.array(Image.open(sorted(clip.iterdir())[0]))
+    binary = np.where(ids_of(0) == 1, 255, 0).astype(np.uint8)
+    assert np.array_equal(ensemble.start(frame, binary).ids, binary // 255) and tuple(ensemble.objects) == (1,)
+    assert np.array_equal(ensemble.correct(binary).ids, binary // 255)
+    assert np.array_equal(ensemble.start(frame, binary, [255]).ids, binary)
+
+
 def test_the_command(models, clip, tmp_path):
     """--model repeated, and the masks those of Python."""
     arguments = [str(clip), "--masks", str(first_mask(clip)), "--out", "out", "--model", models[0], "--flip"]

@@ -191,3 +191,81 @@ def test_names_tell_the_content(tmp_path):
     part = Part()
     Cache(tmp_path).load("key", ".x", part.make, part.load)
     assert re.fullmatch(r"key-[0-9a-f]{16}\.x", only(tmp_path, ".x").name)
+
+
+# --- whose it is -----------------------------------------------------------------------------------------------------
+
+STRANGE = {
+    "writable by all": (lambda folder: folder.chmod(0o777), "others may write"),
+    "writable by a group": (lambda folder: folder.chmod(0o770), "others may write"),
+    "sticky": (lambda folder: folder.chmod(0o1777), "others may write"),
+    "a link": (lambda folder: folder.rename(folder.with_name("own")).parent / "cache", "is a link"),
+    "another user's": (lambda folder: os.chown(folder, 12345, -1), "belongs to another user"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_code_of_others_is_not_run(tmp_path, name):
+    change, said = STRANGE[name]
+    if name == "another user's" and os.geteuid():
+        pytest.skip("root alone can give a folder away")
+    folder, theirs, part = tmp_path / "cache", Part(b"theirs"), Part()
+    Cache(folder).load("key", ".x", theirs.make, theirs.load)
+    change(folder)
+    if name == "a link":
+        folder.symlink_to(tmp_path / "own")
+    before = sorted(path.name for path in folder.iterdir())
+    cache = Cache(folder)
+    with pytest.warns(RuntimeWarning, match=f"{said}.*CAMN_CACHE") as caught:
+        for _ in range(2):
+            assert cache.load("key", ".x", part.make, part.load) == WORD
+            cache.write_facts("key", {"a": 1})
+            assert cache.read_facts("key") == {"a": 1}
+            with cache.lock("key"):
+                pass
+    assert len(caught) == 1 and part.made <= 1  # the private one is that of the whole process
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert cache.folder != folder and cache.folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755])
+def test_folders_that_others_may_read_are_used(tmp_path, mode):
+    part = Part()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert Cache(tmp_path / "cache").load("key", ".x", part.make, part.load) == WORD
+    assert part.made == 1
+
+
+def test_files_of_others_are_not_run(tmp_path):
+    """As from a time when the folder was open to all. A file that everyone may write to, and one that is no file."""
+    theirs, part = Part(b"theirs"), Part()
+    Cache(tmp_path).load("key", ".x", theirs.make, theirs.load)
+    only(tmp_path, ".x").chmod(0o666)
+    os.mkfifo(tmp_path / "key-0.x")
+    assert Cache(tmp_path).load("key", ".x", part.make, part.load) == WORD and part.made == 1
+
+
+def test_any_umask(tmp_path):
+    part, before = Part(), os.umask(0)
+    try:
+        for _ in range(2):
+            assert Cache(tmp_path / "cache").load("key", ".x", part.make, part.load) == WORD
+    finally:
+        os.umask(before)
+    assert part.made == 1
+
+
+def test_places_that_are_none(monkeypatch, tmp_path):
+    """A relative XDG_CACHE_HOME counts for nothing, by its standard: what lies in the present folder is not run."""
+    monkeypatch.delenv("CAMN_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in ("cache", ".", ""):
+        monkeypatch.setenv("XDG_CACHE_HOME", given)
+        assert cache_folder() == tmp_path / ".cache" / "camn"
+    monkeypatch.setenv("XDG_CACHE_HOME", "~nobodyhere/cache")
+    folder = cache_folder()
+    assert folder.is_dir() and folder.stat().st_mode & 0o077 == 0

@@ -156,6 +156,8 @@ def tab(context, server) -> Iterator[Callable[..., Editor]]:
 
     def open(of: Any = server) -> Editor:
         page = context.new_page()
+        page.goto(of.address)  # by which the browser has the token
+        page.goto("about:blank")
         page.on("websocket", lambda socket: asked.append(socket.url))
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.on("console", lambda said: failed.append(said.text) if "Content Security" in said.text else None)

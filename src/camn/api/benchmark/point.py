@@ -23,6 +23,7 @@ from torch import Tensor
 from camn import weights
 from camn.api.models.assemble import segmenter_of
 from camn.api.out_of_memory import enough_memory
+from camn.api.own_process import keep_freed_memory
 from camn.config import NETWORKS, InferenceConfig, network_preset
 from camn.errors import CamnError, VideoError
 from camn.inference import Segmenter, resolve_device
@@ -196,6 +197,7 @@ def _say(**what: Any) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     try:
         _say(measured=measure(Order.from_json(sys.argv[1]), lambda frame: _say(frame=frame)).to_dict())
     except CamnError as error:

@@ -20,7 +20,7 @@ from camn.api.models.load import cpu_threads
 from camn.api.options import Notice, Progress, Report
 from camn.config import NETWORKS, InferenceConfig
 from camn.errors import CamnError, ConfigError
-from camn.files import encoded, write_whole
+from camn.files import alone, encoded, write_whole
 from camn.inference import resolve_device
 from camn.masks import ObjectIds, read_masks
 from camn.media.opening import open_source
@@ -108,7 +108,8 @@ def benchmark(
     if video is not None or mask is not None:
         base, order = _of_video(base, order, video, mask)
         values |= {"objects": (), "lengths": tuple(min(length, base.frames) for length in values["lengths"])}
-    return _run(Plan(base, **values, made=not order.video), order, Path(out), progress, notice)
+    with alone(Path(out)):
+        return _run(Plan(base, **values, made=not order.video), order, Path(out), progress, notice)
 
 
 def _of_video(base: Point, order: Order, video: str | Path | None, mask: str | Path | None) -> tuple[Point, Order]:

@@ -92,7 +92,7 @@ def check_data(
         tuple(
             PartReport(name, tuple(found[sequence][0] for sequence in sequences)) for name, sequences in parts.items()
         ),
-        (*_notes([report for report, _ in found.values()]), *_named_otherwise(every)),
+        (*_notes([report for report, _ in found.values()]), *_named_otherwise(every), *_of_palettes(every)),
         tuple(dict.fromkeys([*problems, *(line for _, lines in found.values() for line in lines)])),
     )
 
@@ -138,12 +138,30 @@ def _notes(reports: Sequence[SequenceReport]) -> Iterator[str]:
     later = sum(len(report.later) for report in reports)
     empty = sum(report.empty for report in reports if report.ids)
     binary = sum(report.binary for report in reports)
+    inverted = sum(report.inverted for report in reports)
     if later:
         yield f"objects that appear after their video's first mask: {later}"
     if empty:
         yield f"masks without an object, which is hidden or has left: {empty}"
     if binary:
         yield f"with masks of 0 and 255 alone, where 255 is read as object 1: {binary}"
+    if inverted:
+        yield f"masks in which one object has most of the frame and all its corners, as if inverted: {inverted}"
+
+
+def _of_palettes(sequences: Sequence[VideoSequence]) -> Iterator[str]:
+    """Of masks whose palettes' order says nothing, the first few."""
+    told = ((sequence, _told(sequence)) for sequence in sequences)
+    found = dict.fromkeys(f"{sequence.files.files[0].parent}: {note}" for sequence, note in told if note)
+    yield from list(found)[:SHOWN]
+
+
+def _told(sequence: VideoSequence) -> str:
+    """The note on its palettes."""
+    try:
+        return sequence.files.note
+    except DataError:  # a problem, named as such
+        return ""
 
 
 def _named_otherwise(sequences: Sequence[VideoSequence]) -> Iterator[str]:

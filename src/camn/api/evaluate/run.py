@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,13 @@ from camn.evaluation.report import write_report
 from camn.evaluation.scores import Scores, table
 from camn.evaluation.sets import NOTHING, EvaluationSet, open_set
 from camn.evaluation.submission import check_submission, write_submission
+from camn.files import alone, writing
 from camn.inference import resolve_device
+from camn.inference.calls import own_settings
 from camn.media.outputs import prepare_output, write_json
 from camn.speed.process import Speed, describe_machine
+
+SCORES = "scores.json"
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,17 @@ class Evaluation:
         """In the network, of one worker."""
         return self.speed.frames_per_second
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on predictions whose ids seem to be others than the annotations', or were told by colours."""
+        return self.scores.notes if self.scores else ()
+
     def table(self) -> str:
         """Plain text: objects, sequences, totals; empty where nothing could be measured."""
         return table(self.scores) if self.scores else ""
 
 
+@own_settings(inference=False)
 def evaluate(
     dataset: str | Path,
     *,
@@ -85,16 +96,17 @@ def evaluate(
     YouTube-VOS are scored.
     out: keeps the masks, OUT/SEQ/NAME.png, and OUT/scores.json. submission: a zip file for the public server. report:
     an HTML file. workers: processes that share the sequences and the threads; as with every spawned process, a script
-    that asks for several needs `if __name__ == "__main__":`. changes: fields of `InferenceOptions`, in place of those
-    of `options`. The protocols are told in docs/evaluation.md.
+    that asks for several needs `if __name__ == "__main__":`. options: `InferenceOptions(backend="eager")` if None, so
+    that no race of timings decides which of two nearly equal answers is scored. changes: fields of `InferenceOptions`,
+    in place of those of `options`. The protocols are told in docs/evaluation.md.
     Raises DataError for a data set or predictions that do not fit together, CheckpointError, ConfigError, OutputError,
     CamnError where memory does not suffice or a worker dies.
     """
-    options = dataclasses.replace(options or InferenceOptions(), **changes)
+    options = dataclasses.replace(options or InferenceOptions(backend="eager"), **changes)
     found = open_set(dataset, year, split, holdout, resolution)
     labelled = found.labelled
     _check(found, labelled, workers, submission, report)
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, nullcontext() if out is None else alone(Path(out)):
         if predictions is None:
             folder = Path(temporary if out is None else out)
             speed = _segment(found, named(model), device, folder, options, workers, progress)
@@ -103,7 +115,7 @@ def evaluate(
         scores = found.measure(folder) if labelled else None
         if scores and out is not None:
             made = {"model": list(named(model)), "options": dataclasses.asdict(options)} if predictions is None else {}
-            write_json(prepare_output(out) / "scores.json", scores.to_dict() | made | _cost(speed))
+            write_json(prepare_output(out) / SCORES, scores.to_dict() | made | _cost(speed))
         if submission is not None:
             write_submission(submission, folder, found.folder)
         if scores and report is not None:
@@ -151,12 +163,19 @@ def _segment(
     job = Assignment(models, device, options.setup(), found.protocol, folder, threads)
     if workers == 1:
         segmenter = load(models, device, setup=job.setup)
-        prepare_output(folder)
+        _prepare(folder)
         return segment_here(segmenter, job, found.sequences, progress)
     resolve_device(device)
     load(models, "cpu", setup=job.setup)  # so that what is wrong with it is told once, and now
-    prepare_output(folder)
+    _prepare(folder)
     return segment_with_workers(job, found.sequences, workers, progress)
+
+
+def _prepare(folder: Path) -> None:
+    """For masks. Scores of a former run would be those of a mixture, until there are new ones."""
+    prepare_output(folder)
+    with writing(folder):
+        (folder / SCORES).unlink(missing_ok=True)
 
 
 def _cost(speed: Speed) -> dict[str, Any]:

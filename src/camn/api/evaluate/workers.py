@@ -20,6 +20,7 @@ import torch
 from camn.api.evaluate.sequences import Assignment, segment_sequence, together
 from camn.api.models.load import load
 from camn.api.options import Progress, Report
+from camn.api.own_process import keep_freed_memory
 from camn.datasets.sequence import VideoSequence
 from camn.errors import CamnError
 from camn.inference import AnySegmenter
@@ -85,7 +86,10 @@ _shared: tuple[Any, Any]  # frames done of each sequence, each written by one wo
 def _begin(done: Any, stop: Any) -> None:
     global _shared
     _shared = done, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who then says stop
+    keep_freed_memory()
+    for name in ("SIGINT", "SIGHUP"):  # the terminal's are the parent's, who then says stop; Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from camn.model.build import build_network
 from camn.model.fusion import Fusion
 
 
+@torch.random.fork_rng(devices=())  # building a network draws numbers, and those are the caller's
 def assemble(
     read: Sequence[weights.Weights], device: torch.device, setup: Setup, notice: Notice = lambda note: None
 ) -> AnySegmenter:
@@ -53,8 +54,7 @@ def _join(join: str, read: Sequence[weights.Weights], device: torch.device) -> J
     names = [one.config.name for one in read]
     if sorted(names) != sorted(found.config.members):
         raise ConfigError(f"{found.path}: joins {', '.join(found.config.members)}, not {', '.join(names)}")
-    network = Fusion(found.config)
-    _fill(network, found, "the fusion network")
+    network = _filled(lambda: Fusion(found.config), found, "the fusion network")
     return fused(network, device, [names.index(name) for name in found.config.members])
 
 
@@ -72,18 +72,7 @@ def _shipped(read: Sequence[weights.Weights]) -> weights.FusionWeights:
     )
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep what tensors free instead of giving it back to the system and faulting it in again each frame.
-
-    At 480x854 on two cores this took camn-mobile from 0.49 to 0.41 s/frame. Elsewhere it does nothing.
-    """
-    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(mmap, 1 << 30)
-    mallopt(trim, (1 << 31) - 1)
+Built = TypeVar("Built", bound=nn.Module)
 
 
 def segmenter_of(
@@ -94,15 +83,18 @@ def segmenter_of(
 ) -> Segmenter:
     """A segmenter with weights that were read. notice: as in `load`. Raises CheckpointError naming every kind of tensor
     that does not fit."""
-    if device.type == "cpu":
-        keep_freed_memory()
-    network = build_network(read.config)
-    _fill(network, read, read.config.name)
+    network = _filled(lambda: build_network(read.config), read, read.config.name)
     return Segmenter(network, config, device, notice=notice)
 
 
-def _fill(network: nn.Module, read: weights.Weights | weights.FusionWeights, name: str) -> None:
-    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+def _filled(make: Callable[[], Built], read: weights.Weights | weights.FusionWeights, name: str) -> Built:
+    """What `make` makes with the weights that were read. The fit is told without memory for the network, whose size a
+    file may misstate."""
+    try:
+        with torch.device("meta"):
+            wanted = {key: tuple(tensor.shape) for key, tensor in make().state_dict().items()}
+    except Exception as error:  # of any kind: a file may say anything of its network
+        raise CheckpointError(f"{read.path}: its configuration makes no network ({error}); get it again") from None
     if said := misfit(sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)):
         raise CheckpointError(
             f"{read.path}: does not fit {name}: it {said}; it was made by another version "
@@ -112,4 +104,6 @@ def _fill(network: nn.Module, read: weights.Weights | weights.FusionWeights, nam
         check_shapes(read.state, wanted, name)
     except CheckpointError as error:
         raise CheckpointError(f"{read.path}: {error}; get the file again, or convert it again") from None
+    network = make()
     network.load_state_dict(read.state)
+    return network

@@ -19,6 +19,7 @@ from camn.checkpoints import cfbi, stm
 from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, network_preset
 from camn.errors import ConfigError
 from camn.inference import AnySegmenter, resolve_device
+from camn.inference.calls import own_settings
 from camn.model.build import expected_shapes
 
 ABOUT = {
@@ -59,6 +60,7 @@ class ModelInfo:
         return self.path is not None
 
 
+@own_settings(inference=False)
 def load(
     model: str | Path | Sequence[str | Path] = "camn-mobile",
     device: str | torch.device = "auto",
@@ -132,6 +134,7 @@ def _load_key(options: SegmentOptions) -> tuple[Any, ...]:
     return options.model, options.device, options.setup()
 
 
+@own_settings(inference=False)
 def open_model(options: SegmentOptions, notice: Notice = lambda note: None) -> Model:
     """The model that `options` name, loaded. notice: as in `load`. Raises what that raises."""
     device = resolve_device(options.device)
@@ -148,12 +151,14 @@ def model_sha256(model: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@own_settings(inference=False)
 def models() -> list[ModelInfo]:
     """Every known network, shipped ones with what their files say."""
     shipped = weights.shipped()
     return [_info(name, shipped.get(name)) for name in dict.fromkeys([*shipped, *NETWORKS])]
 
 
+@own_settings(inference=False)
 def fusions() -> list[ModelInfo]:
     """Every shipped fusion network, with the models that it joins."""
     read = [weights.read_fusion(path) for path in weights.shipped_fusions()]
@@ -177,6 +182,7 @@ def _millions(shapes: Any) -> float:
     return sum(torch.Size(shape).numel() for shape in shapes) / 1e6
 
 
+@own_settings(inference=False)
 def convert(kind: str, source: str | Path, target: str | Path, half: bool = False, trust: bool = False) -> Path:
     """A public CFBI, CFBI+ or STM checkpoint -> a .safetensors file that `load` takes; it names its origin's SHA-256.
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from camn.api.options import Notice
 from camn.api.segment.exporters import exporter
 from camn.api.segment.exporters.exporter import About, Opener, Shown
 from camn.errors import ConfigError
@@ -33,6 +34,7 @@ def export_masks(
     colours: Mapping[int, tuple[int, int, int]] | None = None,
     opacity: float = 0.5,
     progress: Callable[[int], None] = lambda done: None,
+    notice: Notice = lambda note: None,
 ) -> None:
     """One file by one of `camn.api.page_exports`, whole or not at all.
 
@@ -40,7 +42,7 @@ def export_masks(
     the masks, (H, W). count: stop after so many frames. source: of the frames, which some exports need; without it
     `count` is needed, and frames are called 000000, 000001, ... fps: where the source states none. names, colours
     (RGB): of objects, by id. progress: called with the frames done; what it raises ends the work, and then no file is
-    left. Raises ConfigError, VideoError, OutputError.
+    left. notice: called where a movie goes without the source's sound. Raises ConfigError, VideoError, OutputError.
     """
     found, path = exporter(name), Path(path)
     if not found.of_masks:
@@ -49,7 +51,7 @@ def export_masks(
         raise ConfigError(f"{name}: shows the frames; give the source that they come from")
     if source is None and count is None:
         raise ConfigError(f"{name}: say how many frames there are (count), or give the source that they come from")
-    about = about_video(size, source, fps, names=names or {}, colours=colours or {}, opacity=opacity)
+    about = about_video(size, source, fps, names=names or {}, colours=colours or {}, opacity=opacity, notice=notice)
     if source is None:
         frames = named_frames((f"{index:06d}" for index in range(count or 0)), masks, size)
     else:
@@ -73,6 +75,7 @@ def write_movie(
     colours: Mapping[int, tuple[int, int, int]] | None = None,
     count: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    notice: Notice = lambda note: None,
 ) -> None:
     """overlay: H.264, objects tinted. prores (4444), vp9: the objects' colours with alpha, one pixel soft at the edge.
 
@@ -89,6 +92,7 @@ def write_movie(
         colours=colours,
         opacity=opacity,
         progress=progress,
+        notice=notice,
     )
 
 
@@ -96,7 +100,7 @@ def about_video(size: tuple[int, int], source: FrameSource | None, fps: Fraction
     """size, fps: where there is no source, or it states none. more: fields of `About`."""
     if source is None:
         return About(size, fps, **more)
-    return About(source.size, source.fps or fps, source.time_base, **more)
+    return About(source.size, source.fps or fps, source.time_base, aspect=source.aspect, sound=source.sound, **more)
 
 
 def named_frames(names: Iterable[str], masks: Masks, size: tuple[int, int]) -> Generator[Shown, None, None]:

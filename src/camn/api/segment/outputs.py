@@ -1,34 +1,43 @@
-"""The output folder of a run: what is written there, and what of a former run makes way."""
+"""What a run writes into its output folder, and where it may."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from camn.api.options import SegmentOptions
+from camn.api.options import Notice, SegmentOptions
+from camn.api.segment.export import about_video
 from camn.api.segment.exporters import exporters
-from camn.api.segment.exporters.exporter import About, Shown
+from camn.api.segment.exporters.exporter import Shown
 from camn.errors import OutputError
-from camn.files import leftovers, writing
+from camn.files import LOCK, leftovers, writing
 from camn.inference import Result
-from camn.media.outputs import prepare_output
 from camn.media.source import Frame, FrameSource
 
 RUN_RECORD = "run.json"
+HIDDEN = ".camn-"  # how the names of folders begin in which a run keeps what is to take another's place
 
 
 class Outputs:
     """All outputs of a run that come frame by frame. Leaving the `with` block ends every file, also after an error."""
 
-    def __init__(self, folder: Path, source: FrameSource, options: SegmentOptions, names: Mapping[int, str] | None):
+    def __init__(
+        self,
+        folder: Path,
+        source: FrameSource,
+        options: SegmentOptions,
+        names: Mapping[int, str] | None,
+        notice: Notice = lambda note: None,
+    ):
         self._stack = ExitStack()
-        about = About(source.size, source.fps or options.rate(), source.time_base, names or {})
+        about = about_video(source.size, source, options.rate(), names=names or {}, notice=notice)
         with ExitStack() as undo:  # an error while opening ends those opened so far
             undo.push(self._stack)
             chosen = exporters(options.outputs()).values()
@@ -57,45 +66,37 @@ def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bo
     video, masks: what is read; outputs must not take its place."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; give a folder to write to")
-    if video.resolve().is_relative_to(folder.resolve()):
+    whole = _real(folder)
+    if _real(video).is_relative_to(whole):
         raise OutputError(f"{folder}: holds the video {video}, and outputs could replace it; give another folder")
     for mask in masks:
-        own = mask.resolve()
-        if any(own.is_relative_to((folder / one.path).resolve()) for one in exporters().values()):
+        if any(_real(mask).is_relative_to(_real(folder / one.path)) for one in exporters().values()):
             raise OutputError(f"{folder}: holds the masks {mask}, and outputs would replace them; give another folder")
-    if overwrite or not folder.exists() or _former(folder):
+    for above in whole.parents:
+        if former_run(above) and any(whole.is_relative_to(above / one.path) for one in exporters().values()):
+            raise OutputError(f"{folder}: is where the run in {above} keeps its results; give another folder")
+    if overwrite or not folder.exists() or former_run(folder) or any(folder.glob(f"{HIDDEN}*")):
         return
     with writing(folder):
-        if any(folder.iterdir()):
+        if any(path.name != LOCK for path in folder.iterdir()):
             raise OutputError(
                 f"{folder}: is not empty, and not of a former run of camn; give another folder, or --overwrite to "
                 "write among what is there"
             )
 
 
-def prepare_folder(folder: Path) -> Path:
-    """Make the folder, or clear it of a former run's outputs; other files stay. Raises OutputError."""
-    prepare_output(folder)
-    if _former(folder):
-        with writing(folder):
-            for path in {path for pattern in _patterns() for path in folder.glob(pattern)}:
-                path.unlink()
-            rooms = {str(room) for pattern in _patterns() for room in Path(pattern).parents if room.name}
-            for path in [
-                path for room in sorted(rooms, reverse=True) for path in folder.glob(room)
-            ]:  # inner ones first
-                with suppress(OSError):  # holds something else, or is none
-                    path.rmdir()
-    return folder
+def _real(path: Path) -> Path:
+    """Without links; of links that lead nowhere as far as they go."""
+    return Path(os.path.realpath(path))
 
 
-def _patterns() -> list[str]:
+def patterns() -> list[str]:
     """Of everything that a run can have written into its folder, also of what one that was killed did not end."""
     whole = [RUN_RECORD, *(pattern for one in exporters().values() for pattern in one.patterns)]
     return [*whole, *map(leftovers, whole)]
 
 
-def _former(folder: Path) -> Mapping[str, Any] | None:
+def former_run(folder: Path) -> Mapping[str, Any] | None:
     """The record of a former run, if there is one."""
     try:
         record = json.loads((folder / RUN_RECORD).read_bytes())

@@ -13,7 +13,8 @@ import numpy as np
 from camn.api.options import SegmentOptions
 from camn.api.segment.export import about_video, named_frames, seen_frames, write_exports
 from camn.api.segment.exporters import exporters
-from camn.api.segment.outputs import RUN_RECORD, listed, prepare_folder
+from camn.api.segment.folder import run_folder
+from camn.api.segment.outputs import RUN_RECORD, listed
 from camn.api.segment.record import recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
@@ -50,12 +51,11 @@ def join_parts(
     options, folder = options or SegmentOptions(), Path(out)
     folders = [Path(part) for part in parts]
     records = _records(folders)
-    prepare_folder(folder)
-    with recording(folder, _about(records, options)) as record:
+    with run_folder(folder) as made, recording(made, _about(records, options)) as record:
         for one in exporters(options.outputs()).values():
             if one.join:
-                one.join([part / one.path for part in folders], folder / one.path)
-        _remake(video, folder, options, record)
+                one.join([part / one.path for part in folders], made / one.path)
+        _remake(video, made, options, record)
     return Summary(
         folder=folder,
         frames=record["frames"],
@@ -126,7 +126,9 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
         nonlocal seen
         seen = done
 
-    write_exports(outputs, about_video(size, source, options.rate(), names=names), frames, count)
+    write_exports(
+        outputs, about_video(size, source, options.rate(), names=names, notice=record["notes"].append), frames, count
+    )
     if seen != len(files):
         raise DataError(
             f"{video}: {seen} frames were read now, {len(files)} when its parts were segmented, so that its outputs do "

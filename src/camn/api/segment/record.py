@@ -71,7 +71,7 @@ def recording(folder: Path, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield record
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
-        reason = "stopped by the user" if stopped else str(error) or type(error).__name__
+        reason = str(error) or ("stopped by the user" if stopped else type(error).__name__)
         record |= {"status": "interrupted" if stopped else "failed", "error": reason}
         with suppress(OutputError):
             write_json(folder / RUN_RECORD, record)

@@ -11,17 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
 from camn.api.out_of_memory import enough_memory
-from camn.api.segment.outputs import Outputs, check_output, listed, prepare_folder
+from camn.api.segment.folder import run_folder
+from camn.api.segment.outputs import Outputs, check_output, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
-from camn.errors import MaskError
+from camn.errors import MaskError, OutputError
+from camn.files import path_of
 from camn.inference import AnySegmenter, Result
-from camn.masks import MaskSet, read_masks
+from camn.inference.calls import own_settings
+from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.masks.mask_set import mask_paths
+from camn.masks.pictures import is_picture
 from camn.media.opening import open_source
 from camn.media.outputs import WriterThread
 from camn.media.source import Frame, FrameSource, Item, prefetch
@@ -90,6 +93,7 @@ class _Run:
         }
 
 
+@own_settings(inference=False)
 def segment_video(
     video: str | Path,
     masks: str | Path | Sequence[str | Path],
@@ -115,36 +119,51 @@ def segment_video(
     `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
-    options ask. The outputs of a former run in `out` are replaced; a folder that holds anything else is refused.
-    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
-    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    options ask. The outputs of a former run in `out` are replaced, at the end: until then, and after an error, they
+    stay; see `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is
+    refused. Everything is checked before the folder is touched. After an error in the middle, what was written stays
+    valid, and run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
-    folder = Path(out)
+    folder = path_of(out, OutputError, "give that of a folder to write to")
     source = open_source(video, picture_range=options.picture_range)
-    given = read_masks(
-        masks, source.names, source.size, options.resize_masks, count=source.count, first_frame=options.first_frame
-    )
-    names = {**given.names, **(names or {})}
-    files = [Path(file) for file in ([masks] if isinstance(masks, (str, Path)) else masks)]
-    check_output(folder, source.path, files, options.overwrite)
     span = span or Span()
+    whole = options.masks_are_whole or (False if span.whole else None)  # a part starts with what its own mask shows
+    given = read_masks(
+        masks,
+        source.names,
+        source.size,
+        options.resize_masks,
+        count=source.count,
+        first_frame=options.first_frame,
+        whole=whole,
+    )
+    given = dataclasses.replace(given, notes=(*_still(source), *given.notes))
+    names = {**given.names, **(names or {})}
+    files = mask_paths(masks)
+    check_output(folder, source.path, files, options.overwrite)
     source, given = cut(source, given, span)
     model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
-    prepare_folder(folder)
-    for note in (*source.notes, *given.notes):
+    said: list[str] = []  # by the outputs
+
+    def tell(note: str) -> None:
+        said.append(note)
         notice(note)
-    with cpu_threads(options.threads) as threads:
+
+    with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
+        for note in (*source.notes, *given.notes):
+            notice(note)
         run = _Run()
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
-        with recording(folder, about) as record:
+        with recording(made, about) as record:
             try:
-                _follow(source, given, segmenter, partial(Outputs, folder, source, options, names), run, progress)
+                _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+                record["notes"] = [*given.notes, *said]
             record["warnings"] += _unused(given, span.start + run.frames)
     return Summary(
         folder=folder,
@@ -153,7 +172,7 @@ def segment_video(
         seconds=record["seconds"],
         stages=run.stages,
         outputs=tuple(listed(folder, options)),
-        notes=tuple(given.notes),
+        notes=tuple(record["notes"]),
         warnings=tuple(record["warnings"]),
     )
 
@@ -191,13 +210,15 @@ def _follow(
         closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
         WriterThread() as writer,
     ):
+        behind = 0  # the last frame
         for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
+            behind = frame.index + 1
             with run.clock("segment"):
-                result = _segment(segmenter, uploaded, given.masks.get(frame.index))
+                result = _segment(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, frame, result)
             progress(Progress(done, source.count, run.seconds))
-    if segmenter.index < 0:
+    if segmenter.index < 0 and behind <= min(given.masks):
         raise MaskError(
             f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
             "(0 is the first); name masks like frames of this video, or say with --first-frame which number its first "
@@ -211,12 +232,27 @@ def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tupl
             yield frame, segmenter.upload(frame.image)
 
 
-def _segment(segmenter: AnySegmenter, frame: Any, mask: np.ndarray | None) -> Result | None:
-    """None before the first mask."""
+def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
+    """None before the first mask with an object."""
+    mask = given.masks.get(index)
     if segmenter.index < 0:
-        return None if mask is None else segmenter.start(frame, mask)
+        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
     result = segmenter.step(frame)
-    return result if mask is None else segmenter.correct(mask)
+    if mask is None:
+        return result
+    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
+    if mask.any() or absent:
+        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
+    for id in absent if given.whole else ():
+        segmenter.remove(id)
+    return result
+
+
+def _still(source: FrameSource) -> list[str]:
+    """A note, if a single picture was given as a video."""
+    if source.kind == "video" and source.count in (None, 1) and is_picture(source.path):
+        return [f"{source.path}: a single picture, taken for a video of one frame; for more give a folder of them."]
+    return []
 
 
 def _unused(given: MaskSet, frames: int) -> list[str]:

@@ -39,6 +39,8 @@ class SpanSource(FrameSource):
         self.kind, self.path, self.size, self.names = source.kind, source.path, source.size, source.names
         self.fps, self.time_base = source.fps, source.time_base
         self.notes, self.warnings = source.notes, source.warnings
+        self.aspect = source.aspect
+        self.sound = source.sound and replace(source.sound, part=span.start > 0)
         self.count = None if source.count is None else len(range(source.count)[span.start : span.stop])
         self._source, self._span = source, span
 
@@ -69,4 +71,5 @@ def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, M
             f"are there for {have}: give it one, or leave keyframe {keyframe} out"
         )
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
-    return SpanSource(source, span), replace(given, masks=masks, ids=ids)
+    absent = {index: gone for index, gone in given.absent.items() if span.holds(index)}
+    return SpanSource(source, span), replace(given, masks=masks, ids=ids, absent=absent)

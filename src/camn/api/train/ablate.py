@@ -22,7 +22,8 @@ from camn.config import PostProcess
 from camn.errors import ConfigError
 from camn.evaluation.differences import draw_differences
 from camn.evaluation.sets import open_set
-from camn.files import encoded, write_whole
+from camn.files import alone, encoded, write_whole
+from camn.inference.calls import own_settings
 from camn.media.outputs import prepare_output, write_json
 from camn.speed.process import describe_machine
 from camn.training.recipe import load_stages
@@ -37,6 +38,7 @@ class Ablation:
     files: tuple[Path, ...]
 
 
+@own_settings(inference=False)
 def ablate(
     recipe: str | Path,
     out: str | Path,
@@ -63,15 +65,16 @@ def ablate(
     data = {"dataset": str(dataset), "year": year, "split": split}
     work = _Work(Path(recipe), folder, options, data, device, threads, progress, notice)
     found: dict[str, dict[int, Measured]] = {row.name: {} for row in options.chosen()}
-    for row in options.chosen():
-        for seed in options.seeds if row.cheap else options.seeds[:1]:
-            found[row.name][seed] = work.measured(row, seed)
-            notice(f"{row.name}, seed {seed}: J&F {100 * found[row.name][seed].jf:.1f}")
-            table = ablation_table(found, options.chosen())
-            _write(folder, table, found, options, data, device)
-    pictures = work.pictures()
-    files = (folder / "ablation.md", folder / "ablation.json", *pictures)
-    return Ablation(found, table, files)  # pyright: ignore[reportPossiblyUnbound]
+    with alone(folder):
+        for row in options.chosen():
+            for seed in options.seeds if row.cheap else options.seeds[:1]:
+                found[row.name][seed] = work.measured(row, seed)
+                notice(f"{row.name}, seed {seed}: J&F {100 * found[row.name][seed].jf:.1f}")
+                table = ablation_table(found, options.chosen())
+                _write(folder, table, found, options, data, device)
+        pictures = work.pictures()
+        files = (folder / "ablation.md", folder / "ablation.json", *pictures)
+        return Ablation(found, table, files)  # pyright: ignore[reportPossiblyUnbound]
 
 
 def _write(folder: Path, table: str, found: dict[str, Any], options: AblateOptions, data: Any, device: str) -> None:

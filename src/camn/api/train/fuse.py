@@ -23,8 +23,9 @@ from camn.config import EnsembleConfig, FusionConfig, InferenceConfig
 from camn.datasets.layouts import open_videos
 from camn.datasets.stills import StillsFolder
 from camn.errors import ConfigError, OutputError
-from camn.files import writing
+from camn.files import alone, writing
 from camn.inference import Ensemble, resolve_device
+from camn.inference.calls import own_settings
 from camn.media.outputs import write_json
 from camn.training.fusing import FusionTraining, Sample, train_fusion
 
@@ -40,6 +41,7 @@ class Fused:
     mean: float
 
 
+@own_settings(inference=False)
 def fuse(
     model: Sequence[str | Path],
     out: str | Path,
@@ -71,8 +73,8 @@ def fuse(
     data = _clips(videos, stills, year, split, options)
     hashes = [one.sha256 for one in read]
     key = {"members": hashes, "options": dataclasses.asdict(options) | {"steps": 0}, "split": [year, split]}
-    _check_answers(folder / "answers", json.loads(json.dumps(key)))
-    with cpu_threads(threads):
+    with alone(folder), cpu_threads(threads):
+        _check_answers(folder / "answers", json.loads(json.dumps(key)))
         setup = Setup(InferenceConfig(short_side=options.size, max_side=options.size), EnsembleConfig(feedback="own"))
         ensemble = assemble(read, resolve_device(device), setup, notice)
         assert isinstance(ensemble, Ensemble)
@@ -86,11 +88,11 @@ def fuse(
             progress(Progress(line["step"], options.steps, time.monotonic() - begun, note))
 
         network = train_fusion(config, files, FusionTraining(steps=options.steps, seed=options.seed), report)
-    path = folder / "fusion.safetensors"
-    loss, mean = (float(np.mean(values[-100:])) for values in zip(*losses))
-    notes = {"members_sha256": hashes, "options": dataclasses.asdict(options), "loss": round(loss, 5)}
-    weights.write(path, config, network.state_dict(), notes | {"mean_loss": round(mean, 5)}, half=False)
-    return Fused(path, len(files), loss, mean)
+        path = folder / "fusion.safetensors"
+        loss, mean = (float(np.mean(values[-100:])) for values in zip(*losses))
+        notes = {"members_sha256": hashes, "options": dataclasses.asdict(options), "loss": round(loss, 5)}
+        weights.write(path, config, network.state_dict(), notes | {"mean_loss": round(mean, 5)}, half=False)
+        return Fused(path, len(files), loss, mean)
 
 
 def _clips(

@@ -16,15 +16,16 @@ from typing import Any
 from torch import Tensor
 
 from camn import weights
-from camn.api.models.assemble import keep_freed_memory, segmenter_of
+from camn.api.models.assemble import segmenter_of
 from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report
 from camn.api.train.validation import Validation
 from camn.checkpoints.backbones import backbone_state
 from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, network_preset
 from camn.errors import CheckpointError
-from camn.files import held
+from camn.files import LOCK, held
 from camn.inference import resolve_device
+from camn.inference.calls import own_settings
 from camn.model.build import expected_shapes
 from camn.training.distributed import Team, joined
 from camn.training.engine import Trainer
@@ -53,6 +54,7 @@ class TrainSummary:
         return self.step >= self.steps
 
 
+@own_settings(inference=False)
 def train(
     recipe: str | Path,
     out: str | Path,
@@ -78,7 +80,6 @@ def train(
     """
     plans, folder = load_stages(recipe, **overrides), Path(out)
     backbone, whole, origin = _start(plans[0])
-    keep_freed_memory()
     with joined(resolve_device(device)) as team, cpu_threads(threads):
         checks = [_validation(plan, team) for plan in plans]  # those of later stages, too: better now than in a day
         with _alone(folder, team):
@@ -99,8 +100,7 @@ def train(
 
 def _alone(folder: Path, team: Team) -> AbstractContextManager[None]:
     """Two runs that write to one folder would spoil each other's checkpoints. Raises OutputError."""
-    taken = f"{folder}: another process is training here; wait for its end, stop it, or give another folder"
-    return held(folder / ".lock", taken) if team.leads else nullcontext()
+    return held(folder / LOCK, f"{folder}: another process is training here") if team.leads else nullcontext()
 
 
 def _validation(plan: Recipe, team: Team) -> Validation | None:

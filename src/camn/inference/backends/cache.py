@@ -5,39 +5,79 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from camn.errors import OutputError
-from camn.files import replacing, write_whole
+from camn.files import is_file, replacing, take_lock, write_whole
 
 Loaded = TypeVar("Loaded")
 LIMIT = 4 << 30  # bytes of all files together; those that were used longest ago go first
 
 
 def cache_folder() -> Path:
-    """CAMN_CACHE, else XDG_CACHE_HOME/camn, else ~/.cache/camn. Its files are run as code: let no one else write it."""
-    if own := os.environ.get("CAMN_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "camn"
+    """CAMN_CACHE, else XDG_CACHE_HOME/camn (if absolute, by its standard), else ~/.cache/camn; for who has no home, one
+    that ends with the process."""
+    try:
+        if own := os.environ.get("CAMN_CACHE"):
+            return Path(own).expanduser()
+        given = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
+        return (given if given.is_absolute() else Path.home() / ".cache") / "camn"
+    except RuntimeError:
+        return Path(_private().name)
+
+
+@cache
+def _private() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="camn-cache-")
+
+
+def _not_ours(path: Path) -> str:
+    """Why another user may have put code there; empty where none may, and where nothing is there."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ""
+    if not hasattr(os, "geteuid"):  # not a system with such owners and modes
+        return ""
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a link"
+    if found.st_uid != os.geteuid():
+        return "it belongs to another user"
+    return "others may write to it" if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
 
 
 class Cache:
     """Files by key in one folder. What is damaged, or cannot be loaded, is made anew; no file is ever half-written, and
     several processes may use the folder at the same time. One that cannot be written to is warned of, once, and done
-    without.
+    without. The files are run as code, so they and the folder must be the user's own and no one else's to write; in
+    place of another folder, which is warned of, a private one serves until the process ends.
 
     limit: bytes that all files may take together; the file last made stays, however large.
     """
 
     def __init__(self, folder: Path | None = None, limit: int = LIMIT):
-        self.folder = folder or cache_folder()
+        self._asked = folder or cache_folder()
         self.limit = limit
-        self._warned = False
+        self._warned: set[str] = set()
+
+    @property
+    def folder(self) -> Path:
+        """Looked at each time: it may be made by another while we run."""
+        if not (why := _not_ours(self._asked)):
+            return self._asked
+        self._warn(
+            f"{self._asked}: {why}, and what lies there would be run as code: compiled networks are kept in a private "
+            "folder, and made anew in each process; take the rights from others (chmod 700), or set CAMN_CACHE to a "
+            "folder of yours alone"
+        )
+        return Path(_private().name)
 
     def load(self, key: str, suffix: str, make: Callable[[Path], None], load: Callable[[Path], Loaded]) -> Loaded:
         """What `load` makes of the file of `key`, which `make` writes first where there is none, or none that loads.
@@ -65,13 +105,14 @@ class Cache:
                 self._prepare()
                 with replacing(path) as part:
                     part.write_bytes(made.read_bytes())
+                    part.chmod(0o600)
                 self._trim(path)
         return loaded
 
     def find(self, key: str, suffix: str) -> list[Path]:
-        """Files of `key`, whole or not."""
+        """Files of `key`, whole or not, but for those that another may have put there."""
         with suppress(OSError):
-            return sorted(self.folder.glob(f"{key}-*{suffix}"))
+            return sorted(p for p in self.folder.glob(f"{key}-*{suffix}") if is_file(p) and not _not_ours(p))
         return []
 
     def read_facts(self, key: str) -> dict[str, Any]:
@@ -90,16 +131,13 @@ class Cache:
     def lock(self, key: str) -> Iterator[None]:
         """Others who make the same wait meanwhile, where the system can do that; at worst it is made twice."""
         try:
-            import fcntl
-
             self._prepare()
             file = (self.folder / f".lock-{hashlib.sha256(key.encode()).hexdigest()[0]}").open("wb")
-        except (ImportError, OSError):
+        except OSError:
             yield
             return
         with file:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
+            take_lock(file, wait=True)
             yield  # closing the file unlocks it
 
     def _prepare(self) -> None:
@@ -110,14 +148,17 @@ class Cache:
         try:
             yield
         except (OSError, OutputError) as error:
-            if not self._warned:
-                warnings.warn(
-                    f"nothing can be kept in {self.folder} ({error}), so that compiled networks are made anew each "
-                    "time; set CAMN_CACHE to a folder that can be written to",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-            self._warned = True
+            self._warn(
+                f"nothing can be kept in {self._asked} ({error}), so that compiled networks are made anew each time; "
+                "set CAMN_CACHE to a folder that can be written to",
+                "kept",
+            )
+
+    def _warn(self, said: str, kind: str = "") -> None:
+        """Once of each kind."""
+        if kind not in self._warned:
+            self._warned.add(kind)
+            warnings.warn(said, RuntimeWarning, stacklevel=3)
 
     def _trim(self, newest: Path) -> None:
         """Remove files used longest ago, those that killed processes left among them, until all fit."""

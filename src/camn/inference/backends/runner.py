@@ -64,12 +64,13 @@ class PartRunner:
 
     def __call__(self, *tensors: Tensor) -> Any:
         kind = (torch.get_num_threads(), *((tuple(t.shape), t.dtype) for t in tensors))
-        if kind not in self._runs:
+        run = self._runs.get(kind)
+        if run is None:
             # The clones are no tensors of inference mode, which cannot be traced.
             with torch.inference_mode(False), torch.no_grad():
-                made = self._begin(tuple(t.clone() for t in tensors), kind)
-            self._runs = dict([*self._runs.items(), (kind, made)][-KEPT:])
-        return self._runs[kind](*tensors)
+                run = self._begin(tuple(t.clone() for t in tensors), kind)
+            self._runs = dict([*self._runs.items(), (kind, run)][-KEPT:])  # copies in other threads may do so, too
+        return run(*tensors)
 
     def _begin(self, inputs: tuple[Tensor, ...], kind: tuple[Any, ...]) -> Run:
         key = self._key(kind)

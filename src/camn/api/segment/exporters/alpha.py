@@ -13,7 +13,7 @@ from camn.media.alpha import AlphaWriter
 
 @contextmanager
 def _objects(kind: str, path: Path, about: About) -> Iterator[Write]:
-    with AlphaWriter(path, kind, about.size, about.fps, about.tick) as writer:
+    with AlphaWriter(path, kind, about.size, about.fps, about.tick, about.aspect) as writer:
         yield lambda shown: writer.write(shown.seen, shown.probabilities)
 
 

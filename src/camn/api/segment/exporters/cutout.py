@@ -24,8 +24,8 @@ def cut(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _movie(kind: str, path: Path, about: About) -> Iterator[Write]:
-    with Movie(path, ENCODINGS[kind], about.size, about.fps, about.tick) as movie:
-        yield lambda shown: movie.write(cut(shown.seen.image, shown.ids), shown.seen.time)
+    with Movie(path, ENCODINGS[kind], about.size, about.fps, about.tick, **about.played) as movie:
+        yield lambda shown: movie.write(cut(shown.seen.image, shown.ids), shown.seen.time, shown.seen.duration)
 
 
 PRORES = Exporter("cutout.mov", partial(_movie, "prores"), "frames", title="Cut-out", form="ProRes 4444, MOV")

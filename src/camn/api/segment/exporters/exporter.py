@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from camn.errors import ConfigError
 from camn.files import replacing, writing
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # this is read for the commands' help, which must be instant
     import numpy as np
 
     from camn.inference import Result
+    from camn.media.sound import Sound
     from camn.media.source import Frame
 
 Needs = Literal["masks", "frames", "results"]
@@ -25,8 +26,9 @@ Needs = Literal["masks", "frames", "results"]
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a video before its first frame. size: (H, W). fps, tick: as for `camn.media.movie.Movie`. names,
-    colours (RGB): of objects, by id, where something is said of them. opacity: of objects over the picture, 0..1."""
+    """What is known of a video before its first frame. size: (H, W). fps, tick, aspect, sound, notice: as for
+    `camn.media.movie.Movie`. names, colours (RGB): of objects, by id, where something is said of them. opacity: of
+    objects over the picture, 0..1."""
 
     size: tuple[int, int]
     fps: Fraction | int
@@ -34,6 +36,14 @@ class About:
     names: Mapping[int, str] = field(default_factory=dict)
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     opacity: float = 0.5
+    aspect: Fraction = Fraction(1)
+    sound: Sound | None = None
+    notice: Callable[[str], object] = lambda note: None
+
+    @property
+    def played(self) -> dict[str, Any]:
+        """Of a movie of the whole: how it is shown, and what is heard."""
+        return {"aspect": self.aspect, "sound": self.sound, "notice": self.notice}
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ def _movie(path: Path, about: About) -> Iterator[Write]:
     palette = PALETTE.copy()
     for id, colour in about.colours.items():
         palette[id] = colour
-    with OverlayWriter(path, about.size, about.fps, about.tick, about.opacity, palette) as writer:
+    with OverlayWriter(path, about.size, about.fps, about.tick, about.opacity, palette, **about.played) as writer:
         yield lambda shown: writer.write(shown.seen, shown.ids)
 
 

@@ -25,6 +25,10 @@ export class App {
     this.store = store;
     /** @type {Session | null} */
     this.session = null;
+    /** @type {Set<string>} what was said of the open video */
+    this.told = new Set();
+    /** @type {Promise<unknown>} */
+    this.turns = Promise.resolve();
     const session = () => this.session;
     this.stage = new Stage(find("#stage", HTMLCanvasElement), store);
     this.player = new Player(store, session);
@@ -46,8 +50,22 @@ export class App {
     store.watch(["frame", "projectId"], () => this.moved());
   }
 
+  /** Opening takes a while: two at once would make two sessions. @param {() => unknown} work */
+  inTurn(work) {
+    return (this.turns = this.turns.catch(() => {}).then(work));
+  }
+
   /** @param {string} id @param {number} frame */
-  async open(id, frame) {
+  open(id, frame) {
+    return this.inTurn(() => this.enter(id, frame));
+  }
+
+  leave() {
+    return this.inTurn(() => this.close());
+  }
+
+  /** @param {string} id @param {number} frame */
+  async enter(id, frame) {
     if (this.session?.id === id) return this.session.seek(frame); // a frame that is on its way must not come after
     this.close();
     const detail = await api.detail(id);
@@ -72,7 +90,8 @@ export class App {
     this.stage.open(session);
     this.timeline.lay();
     this.propagation.show();
-    session.project.notes.forEach(note);
+    this.told.clear();
+    this.tell(session.project);
   }
 
   close() {
@@ -98,10 +117,22 @@ export class App {
 
   /** @param {ServerEvent} event */
   heard(event) {
-    if (event.type === "project") this.store.putProject(event.project);
+    if (event.type === "project") this.heardProject(event.project);
     else if (event.type === "job") this.heardJob(event.job);
     else if (event.type === "project_deleted") this.deleted(event.id);
     else if ("project" in event && event.project === this.session?.id) this.session.heard(event);
+  }
+
+  /** @param {import("./types.js").Project} project */
+  heardProject(project) {
+    this.store.putProject(project);
+    if (this.session?.id === project.id) this.tell(project);
+  }
+
+  /** What is wrong with the open video, once. @param {import("./types.js").Project} project */
+  tell(project) {
+    project.notes.filter((text) => !this.told.has(text)).forEach(note);
+    this.told = new Set(project.notes);
   }
 
   /** @param {import("./types.js").Job} job */

@@ -40,7 +40,7 @@ async function route() {
   const [, id, frame] = /^#\/p\/([^/]+)(?:\/(\d+))?$/.exec(location.hash) ?? [];
   try {
     if (id) await app.open(id, Number(frame ?? 1) - 1);
-    else app.close();
+    else await app.leave();
   } catch (error) {
     fail(error);
     app.close();
@@ -111,7 +111,7 @@ function showConnection() {
       bar,
       store.state.connected
         ? ""
-        : `The server does not answer. If it was stopped, start “camn serve” again; this page tries on by itself.`,
+        : `The server does not answer. If it was stopped, start “camn serve” again and open the address that it prints; with the same --port and --token this page goes on by itself.`,
     );
   });
 }

@@ -18,6 +18,12 @@ const DIRECTIONS = [
   ["forward", "Forward", "forward"],
 ];
 
+/** Before the first frame. */
+const STAGES = {
+  loading: "Loading the network…",
+  measuring: "Looking for the fastest way to run the network here…",
+};
+
 /** @param {Job} job */
 const asked = (job) => /** @type {Propagate} */ (job.asked);
 
@@ -147,6 +153,7 @@ export class Propagation {
     const runs = jobs.some((one) => one.kind === "propagate" && one.state === "running"); // in another project
     const before = job.place - 1 + Number(runs);
     if (job.state === "queued") say(this.text, before > 0 ? `Waiting: ${count(before, "job")} before it` : "Starting…");
+    else if (job.stage) say(this.text, STAGES[job.stage]);
     else say(this.text, `${job.done} of ${job.total}${job.rate ? ` · ${speed(job.rate)}` : ""}${rest}`);
   }
 

@@ -59,6 +59,7 @@
  * @property {number | null} frame of a propagation: the one done last
  * @property {number} rate frames/s
  * @property {number | null} left seconds
+ * @property {"loading" | "measuring" | null} stage
  * @property {string | null} error
  * @property {Propagate | Export | null} asked
  * @property {string | null} file

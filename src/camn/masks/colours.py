@@ -1,0 +1,54 @@
+"""Colours of pictures: as numbers, on black, and the ids that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+
+from camn.errors import MaskError
+from camn.masks.ids import MAX_ID
+from camn.masks.palette import PALETTE
+
+KNOWN: Mapping[int, int] = {int(r) << 16 | int(g) << 8 | int(b): id for id, (r, g, b) in enumerate(PALETTE.tolist())}
+"""0xRRGGBB of the palette in which masks are written -> id."""
+
+
+def numbered(colours: Iterable[int], own: Mapping[int, int] | None = None) -> dict[int, int]:
+    """Colours 0xRRGGBB, in the order in which they appear, -> ids: those of `own`; without any DAVIS's, if all colours
+    are DAVIS's; else 1, 2, ... Raises MaskError for too many."""
+    codes, own = list(dict.fromkeys(colours)), own or {}
+    if len(codes) > MAX_ID:
+        raise MaskError(f"{len(codes)} colours, each an object; at most {MAX_ID} objects can be told apart")
+    if not own and all(code in KNOWN for code in codes):
+        return {code: KNOWN[code] for code in codes}
+    free = (id for id in range(1, MAX_ID + 1) if id not in own.values())
+    return {code: own[code] if code in own else next(free) for code in codes}
+
+
+def is_grey(code: int) -> bool:
+    """Whether 0xRRGGBB is a shade of grey."""
+    return code == (code & 255) * 0x10101
+
+
+def pack(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (H, W) int32 0xRRGGBB."""
+    red, green, blue = np.moveaxis(rgb.astype(np.int32), 2, 0)
+    return red << 16 | green << 8 | blue
+
+
+def unpack(code: int) -> tuple[int, int, int]:
+    """0xRRGGBB -> (red, green, blue)."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def flatten(rgba: np.ndarray) -> tuple[Literal["grey", "colour"], np.ndarray]:
+    """RGBA (H, W, 4) -> ("colour", (H, W, 3)) or ("grey", (H, W)): transparent is background. One shade of grey
+    throughout: the alpha itself is the mask."""
+    colour, alpha = rgba[..., :3], rgba[..., 3]
+    seen = colour[alpha > 0]
+    if alpha.min() < 255 and len(seen) and (seen == seen[0, 0]).all():
+        return "grey", alpha
+    # Half-transparent pixels are darkened, so that soft edges are seen for what they are.
+    return "colour", (colour.astype(np.uint16) * alpha[..., None] // 255).astype(np.uint8)

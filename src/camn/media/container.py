@@ -1,0 +1,107 @@
+"""Video files opened through PyAV, which is imported only then: what is taken, and its errors told as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from camn.errors import CamnError, VideoError
+from camn.media.source import check_pixels
+from camn.media.strangers import INTACT, foreign, told_apart
+
+if TYPE_CHECKING:
+    import av
+    import av.container
+
+# Formats of FFmpeg that name further files or addresses, are devices, or make pictures of text.
+_NOT_VIDEO = {
+    "concat", "hls", "dash", "imf", "webm_dash_manifest", "vobsub", "image2", "image2pipe", "sdp", "rtp", "rtsp", "sap",
+    "lavfi", "alsa", "oss", "fbdev", "kmsgrab", "video4linux2", "v4l2", "x11grab",
+    "tty", "ansi", "bin", "idf", "adf", "xbin", "ffmetadata", "data", "rawvideo",
+}  # fmt: skip
+
+
+@cache
+def _formats() -> str:
+    """Those that may be opened, by name."""
+    import av
+
+    return ",".join(sorted({name for one in av.formats_available for name in one.split(",")} - _NOT_VIDEO))
+
+
+@contextmanager
+def library_errors(path: Path) -> Iterator[None]:
+    """Turns whatever PyAV raises within into a VideoError: a file may surprise it anywhere, in tags as in pictures."""
+    try:
+        yield
+    except (CamnError, MemoryError):
+        raise
+    except Exception as error:
+        raise VideoError(
+            f"{path}: cannot be read on ({reason(error)}); convert it, for example by ffmpeg -i {path.name} fresh.mp4"
+        ) from error
+
+
+@contextmanager
+def opened(path: Path, max_pixels: int | None = None) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """The file and its video, not decoded yet. max_pixels: of a frame. Raises VideoError."""
+    container = _open(path)
+    with library_errors(path), container:
+        stream = _video_stream(container, path, max_pixels)
+        try:
+            yield container, stream
+        finally:
+            # Its threads come to rest without the interpreter's lock. Closed while they work, PyAV waits for them with
+            # it, for ever if one of them has something to log.
+            stream.codec_context.flush_buffers()
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    try:
+        import av
+        from av.error import FFmpegError
+    except ImportError as error:
+        raise VideoError(f"{path}: reading videos needs PyAV; pip install av, or give a folder of images") from error
+    if (what := foreign(path)) is not None:
+        raise VideoError(f"{path}: {what}; {INTACT}")
+    options = {"protocol_whitelist": "file", "format_whitelist": _formats()}  # no list may reach beyond the file
+    try:
+        # "file:", since a bare "a:b.mp4" would be taken for a protocol
+        return av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except MemoryError:
+        raise
+    except Exception as error:  # mostly FFmpegError
+        known = told_apart(path) if isinstance(error, (FFmpegError, OSError, ValueError)) else None
+        why = known or f"not a video, or truncated before its index ({reason(error)})"
+        raise VideoError(f"{path}: {why}; {INTACT}") from error
+
+
+def _video_stream(container: av.container.InputContainer, path: Path, max_pixels: int | None) -> av.VideoStream:
+    streams = videos(container)
+    if not streams:
+        kinds = sorted({stream.type for stream in container.streams})
+        has = {"audio": "holds sound, but no video", "subtitle": "holds subtitles, but no video"}
+        what = next((has[kind] for kind in has if kind in kinds), "holds no video")
+        raise VideoError(f"{path}: {what}; {INTACT}")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise VideoError(f"{path}: PyAV has no decoder for its video; convert it to H.264")
+    if max_pixels is not None:
+        check_pixels(path, (stream.codec_context.height, stream.codec_context.width), max_pixels)
+        # Where the pictures themselves are larger than that; twice, since decoders round sizes up.
+        stream.codec_context.options = {"max_pixels": str(2 * max_pixels)}
+    return stream
+
+
+def videos(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """Its video streams; a song's cover is none."""
+    from av.stream import Disposition
+
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
+def reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")

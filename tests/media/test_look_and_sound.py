@@ -1,0 +1,225 @@
+"""How a video is shown and what is heard: sides of pixels, colours, turns, sound; and that outputs keep it."""
+
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from videos import SIZE, make_video, picture
+
+from camn import api
+from camn.api.segment.spans import SpanSource
+from camn.media.alpha import ENCODINGS, AlphaWriter
+from camn.media.movie import Movie
+from camn.media.opening import open_source
+from camn.media.overlay import OverlayWriter
+
+RATE = 48_000
+
+
+def tagged(
+    path: Path, codec: str = "libx264", pixels: str = "yuv420p", rotation: int = 0, count: int = 12, **tags
+) -> Path:
+    """tags: of the codec, such as sample_aspect_ratio."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, pixels
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for index in range(count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(index), "rgb24").reformat(format=pixels)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def with_sound(path: Path, video: str, sound: str, late: int = 0, stereo: bool = False) -> Path:
+    """Two seconds; the pictures begin `late` frames behind the sound."""
+    with av.open(str(path), "w") as container:
+        stream, heard = container.add_stream(video, rate=25), container.add_stream(sound, rate=RATE)
+        assert isinstance(stream, av.VideoStream) and isinstance(heard, av.AudioStream)
+        stream.height, stream.width, stream.pix_fmt, heard.layout = *SIZE, "yuv420p", "mono"
+        for index in range(50):
+            frame = av.VideoFrame.from_ndarray(picture(index), "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = index + late, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        kind = heard.codec_context.format.name
+        for at in range(0, 2 * RATE, 1024):
+            wave = 0.4 * np.sin(2 * np.pi * 440 * np.arange(at, at + 1024) / RATE)[None]
+            wave = wave.astype(np.float32) if kind.startswith("flt") else (wave * 32_767).astype(np.int16)
+            chunk = av.AudioFrame.from_ndarray(wave, kind, "mono")
+            chunk.rate, chunk.pts, chunk.time_base = RATE, at, Fraction(1, RATE)
+            container.mux(heard.encode(chunk))
+        container.mux(heard.encode(None))
+    return path
+
+
+def heard(path: Path) -> list[tuple[float, bytes]]:
+    """Times and bytes of the sound's packets."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return []
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+        return [(round(float((p.pts or 0) * p.time_base), 2), bytes(p)) for p in packets]
+
+
+def overlay(path: Path, source) -> list[str]:
+    notes = []
+    more = {"aspect": source.aspect, "sound": source.sound, "notice": notes.append}
+    with OverlayWriter(path, source.size, source.fps, source.time_base, **more) as writer:
+        for frame in source:
+            writer.write(frame, np.zeros(source.size, np.uint8))
+    return notes
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts", "a.avi"])
+def test_pixels_that_are_not_square_stay_so(tmp_path, name):
+    path = tagged(tmp_path / name, "mpeg4" if name == "a.avi" else "libx264", sample_aspect_ratio=Fraction(64, 45))
+    source = open_source(path)
+    assert source.aspect == Fraction(64, 45)
+    overlay(tmp_path / "overlay.mp4", source)
+    assert open_source(tmp_path / "overlay.mp4").aspect == source.aspect
+    if name == "a.mp4":
+        for kind, file in (("prores", "1.mov"), ("vp9", "1.webm")):
+            with AlphaWriter(tmp_path, kind, source.size, aspect=source.aspect) as writer:
+                for frame in source:
+                    writer.write(frame, {1: np.ones(source.size, np.float32)})
+            movie = open_source(tmp_path / file)
+            wide = (SIZE[0], round(SIZE[1] * 64 / 45))  # which no WebM can be told through PyAV
+            assert (movie.size, movie.aspect) == ((wide, 1) if kind == "vp9" else (SIZE, source.aspect))
+
+
+def test_a_turned_picture_turns_its_pixels(tmp_path):
+    source = open_source(tagged(tmp_path / "a.mp4", rotation=90, sample_aspect_ratio=Fraction(64, 45)))
+    assert source.size == SIZE[::-1] and source.aspect == Fraction(45, 64)
+    assert open_source(make_video(tmp_path / "b.mp4", count=2)).aspect == 1
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_photos_with_exif_as_a_video(tmp_path, turn):
+    """PyAV's side data fails as a whole on EXIF, which it does not know; the turn is told beside it."""
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = turn
+    Image.fromarray(picture(0)).save(buffer, "JPEG", exif=exif, quality=95)
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuvj420p"
+        for index in range(3):
+            packet = av.Packet(buffer.getvalue())
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = index
+            container.mux(packet)
+    frames = list(open_source(tmp_path / "a.mkv"))
+    ways = {2: np.s_[:, ::-1], 3: np.s_[::-1, ::-1], 4: np.s_[::-1]}
+    upright = picture(0).swapaxes(0, 1) if turn > 4 else picture(0)
+    upright = upright[
+        {5: np.s_[:], 6: np.s_[:, ::-1], 7: np.s_[::-1, ::-1], 8: np.s_[::-1]}.get(turn, ways.get(turn, np.s_[:]))
+    ]
+    assert len(frames) == 3 and np.abs(frames[2].image.astype(int) - upright).mean() < 6
+
+
+@pytest.mark.parametrize("matrix", [1, 5, 9])  # BT.709, BT.601, BT.2020
+@pytest.mark.parametrize("levels", [1, 2])  # limited, full
+def test_colours_are_read_by_the_files_own_flags(tmp_path, matrix, levels):
+    colour = np.full((*SIZE, 3), (200, 60, 30), np.uint8)
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv444p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, levels
+        frame = av.VideoFrame.from_ndarray(colour, "rgb24")
+        container.mux(stream.encode(frame.reformat(format="yuv444p", dst_colorspace=matrix, dst_color_range=levels)))
+        container.mux(stream.encode(None))
+    (frame,) = open_source(tmp_path / "a.mkv")
+    assert np.abs(frame.image.astype(int) - colour).max() <= 3
+
+
+@pytest.mark.parametrize(("curve", "name"), [(16, "PQ"), (18, "HLG")])
+def test_hdr_is_told(tmp_path, curve, name):
+    path = tagged(tmp_path / "a.mkv", pixels="yuv420p10le", color_trc=curve, color_primaries=9, colorspace=9)
+    source = open_source(path)
+    list(source)
+    (text,) = source.warnings
+    assert f"is HDR, {name}" in text and "convert it to SDR" in text
+    plain = open_source(tagged(tmp_path / "b.mkv", pixels="yuv420p10le", color_trc=1, color_primaries=9, colorspace=9))
+    assert len(list(plain)) == 12 and plain.warnings == []
+
+
+def test_several_videos_in_a_file(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        streams = [container.add_stream("mjpeg", rate=25) for _ in range(2)]
+        for stream in streams:
+            assert isinstance(stream, av.VideoStream)
+            stream.height, stream.width, stream.pix_fmt = *SIZE, "yuvj420p"
+        for index in range(3):
+            for stream, shown in zip(streams, (index, index + 20), strict=True):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(shown), "rgb24")))
+    source = open_source(tmp_path / "a.mkv")
+    (first, *_) = list(source)
+    assert "holds 2 videos; the first one is read" in source.warnings[0]
+    assert np.abs(first.image.astype(int) - picture(0)).mean() < 6
+
+
+@pytest.mark.parametrize(("name", "video", "sound"), [
+    ("a.mp4", "libx264", "aac"), ("a.mkv", "libx264", "flac"), ("a.ts", "libx264", "aac"),
+    ("a.webm", "libvpx", "libopus"), ("a.avi", "mpeg4", "pcm_s16le"), ("a.flv", "flv", "aac"),
+])  # fmt: skip
+def test_sound_goes_along_into_the_overlay(tmp_path, name, video, sound):
+    source = open_source(with_sound(tmp_path / name, video, sound))
+    assert overlay(tmp_path / "overlay.mp4", source) == []
+    before, after = heard(tmp_path / name), heard(tmp_path / "overlay.mp4")
+    start = before[0][0] if name == "a.ts" else 0  # which never starts at 0
+    assert len(before) == len(after) > 15
+    assert all(abs(a[0] - start - b[0]) <= 0.02 for a, b in zip(before, after, strict=True))
+    if name != "a.ts":  # whose headers, packet by packet, mp4 tells once
+        assert [data for _, data in before] == [data for _, data in after]
+    for before, after in zip(source, open_source(tmp_path / "overlay.mp4"), strict=True):
+        assert abs((before.time or 0) - (after.time or 0)) < 0.001
+
+
+def test_sound_of_a_span_begins_and_ends_with_its_frames(tmp_path):
+    source = open_source(with_sound(tmp_path / "a.mp4", "libx264", "aac"))
+    for start, stop in ((0, 25), (20, 30), (40, None)):
+        part = SpanSource(source, api.Span(start, stop))
+        assert overlay(tmp_path / "overlay.mp4", part) == []
+        with av.open(str(tmp_path / "overlay.mp4")) as container:
+            (shown, sound) = container.streams.video[0], container.streams.audio[0]
+            for stream, leave in ((shown, 0.001), (sound, 0.045)):
+                begins = float((stream.start_time or 0) * stream.time_base)
+                ends = begins + float((stream.duration or 0) * stream.time_base)
+                assert abs(begins - start / 25) <= leave and abs(ends - min(stop or 50, 50) / 25) <= leave
+
+
+def test_sound_that_does_not_fit_is_left_out_in_words(tmp_path):
+    source = open_source(with_sound(tmp_path / "a.mp4", "libx264", "aac"))
+    notes = []
+    with Movie(tmp_path / "cut.webm", ENCODINGS["vp9"], source.size, sound=source.sound, notice=notes.append) as movie:
+        movie.write(np.zeros((*SIZE, 4), np.uint8))
+    assert notes == ["cut.webm: without the video's sound (aac cannot be copied into webm)"]
+    assert heard(tmp_path / "cut.webm") == [] and sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "cut.webm"]
+    (tmp_path / "a.mp4").unlink()  # while the work goes on
+    assert overlay(tmp_path / "o.mp4", open_source(make_video(tmp_path / "b.mp4", count=3))) == []
+    with OverlayWriter(tmp_path / "gone.mp4", source.size, sound=source.sound, notice=notes.append) as writer:
+        for frame in open_source(tmp_path / "b.mp4"):
+            writer.write(frame, np.zeros(SIZE, np.uint8))
+    assert len(notes) == 2 and len(list(open_source(tmp_path / "gone.mp4"))) == 3
+
+
+@pytest.mark.parametrize(("kind", "sound"), [("overlay", True), ("prores", True), ("vp9", False)])
+def test_exports_of_masks_have_look_and_sound(tmp_path, kind, sound):
+    source = api.open_source(with_sound(tmp_path / "a.mp4", "libx264", "aac"))
+    path, notes = tmp_path / {"overlay": "o.mp4", "prores": "c.mov", "vp9": "c.webm"}[kind], []
+    api.export_masks(kind, lambda index: None, path, size=SIZE, source=source, notice=notes.append)
+    assert len(heard(path)) == sound * len(heard(source.path)) and len(notes) == (not sound)
+    path.unlink()
+    source = api.open_source(tagged(tmp_path / "b.mp4", sample_aspect_ratio=Fraction(4, 3)))
+    api.export_masks(kind, lambda index: None, path, size=SIZE, source=source)
+    movie = open_source(path)
+    assert abs(movie.size[1] * movie.aspect - SIZE[1] * Fraction(4, 3)) < 1 and movie.size[0] == SIZE[0]
