@@ -33,10 +33,7 @@ def test_commands_say_so(tmp_path, monkeypatch, capsys):
     (tmp_path / "-clip.mp4").touch()
     for arguments, said in (
         ("segment v.mp4 --masks a.png --out o --out p", "--out is given twice"),
-        ("segment -clip.mp4 --masks a.png --out o", "reads like an option; give it as ./-clip.mp4"),
-            "segment -clip.mp4 --masks a.png --out o",
-            "-clip.mp4: a file here that reads like an option; give it as ./-clip.mp4",
-        ),
+        ("segment -clip.mp4 --masks a.png --out o", "-clip.mp4: a file here that reads like an option; give it as ./"),
         ("segment --masks a.png --out o -- -clip.mp4", "-clip.mp4: the file is empty"),
     ):
         assert cli.main(arguments.split()) == 2

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 import camn
 from camn import api, weights
-from camn.api.segment.run import DEMO, enough_memory
+from camn.api.segment.run import enough_memory
 from camn.checkpoints.cfbi import expected_shapes, public_name
 from camn.config import preset
 from camn.errors import (
@@ -539,10 +539,11 @@ def test_options_are_checked_before_anything_is_written(tmp_path, run):
 
 
 def test_the_demo_clip_and_its_mask_fit():
-    source = open_source(DEMO / "bigbuckbunny.mp4")
-    found = read_masks(DEMO / "first.png", [f"{i:06d}" for i in range(source.count or 0)], source.size)
+    clip, mask = api.demo_files()
+    source = open_source(clip)
+    found = read_masks(mask, [f"{i:06d}" for i in range(source.count or 0)], source.size)
     assert found.ids.ids == (1, 2) and (source.count or 0) > 100
-    assert np.array_equal(read_mask(DEMO / "first.png"), found.masks[0])
+    assert np.array_equal(read_mask(mask), found.masks[0])
 
 
 # --- evaluation and training -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camn.errors import DataError
+from camn.projects.change import LEAVE, Before, Change
 from camn.projects.maskfiles import MaskFiles, Predicted, encode
 from camn.projects.problem import Problem
 from camn.projects.project import Project, stretches
@@ -133,6 +134,71 @@ def shown(mine, theirs, stated) -> np.ndarray:
         elif theirs is not None and not (mine is not None and theirs[at] in stated):
             ids[at] = theirs[at]
     return ids
+
+
+def test_an_undo_takes_back_its_own_pixels_alone_and_what_they_said(tmp_path):
+    files = MaskFiles(tmp_path, (2, 3))
+
+    def paint(id: int, *at: int) -> tuple[Change, Before]:
+        """A change and what it takes to undo it, as the page makes them."""
+        shown = files.read_shown(0)
+        old = np.zeros(6, np.uint8) if shown is None else shown.ravel()
+        new, over = np.full(6, LEAVE, np.uint8), np.full(6, LEAVE, np.uint8)
+        new[list(at)], over[list(at)] = id, old[list(at)]
+        before = files.change(0, Change(new.reshape(2, 3), np.full((2, 3), LEAVE, np.uint8)))
+        return Change(over.reshape(2, 3), new.reshape(2, 3)), before
+
+    def now() -> list[int] | None:
+        shown = files.read_shown(0)
+        return None if shown is None else shown.ravel().tolist()
+
+    mine, theirs = paint(1, 0, 1), paint(2, 1, 2)  # a first mask, and another tab's stroke across it
+    files.change(0, *mine)
+    assert now() == [0, 2, 2, 0, 0, 0] and files.given[0].stated == {2}  # of 1 nobody speaks any more
+    files.change(0, *theirs)
+    assert now() == [0, 1, 0, 0, 0, 0] and files.given[0].stated == {1, 2} - {2}
+    files.clear([0], "both")
+
+    files.predict(0, np.array([[1, 1, 0], [0, 0, 0]], np.uint8), Predicted({1: 0.5}))
+    one, two = paint(2, 3), paint(0, 0, 1)  # object 1 is not here
+    assert files.given[0].stated == {1, 2} and now() == [0, 0, 0, 2, 0, 0]
+    back = paint(1, 5)
+    files.change(0, *back)
+    assert files.given[0].stated == {1, 2}  # it was said before that 1 is absent: so it is again
+    files.change(0, *two)
+    files.change(0, *one)
+    assert now() == [1, 1, 0, 0, 0, 0] and 0 not in files.given  # the network's shows again
+    gone = paint(0, 0, 1)
+    others = paint(0, 4)  # nothing of it changes
+    files.change(0, *others)
+    assert files.given[0].stated == {1}
+    files.change(0, *gone)
+    assert 0 not in files.given
+
+
+def test_an_undo_of_what_others_took_away_changes_nothing(tmp_path):
+    files = MaskFiles(tmp_path, (1, 2))
+    files.predict(0, np.array([[1, 0]], np.uint8), Predicted({1: 0.5}))
+    new, anything = np.array([[LEAVE, 2]], np.uint8), np.full((1, 2), LEAVE, np.uint8)
+    files.give(0, np.array([[1, 1]], np.uint8))
+    before = files.change(0, Change(new, anything))
+    files.clear([0], "given")
+    files.change(0, Change(np.array([[LEAVE, 1]], np.uint8), new), before)
+    assert 0 not in files.given  # what the network says is nobody's word
+    files.change(0, Change(new, np.array([[LEAVE, 7]], np.uint8)))
+    assert 0 not in files.given
+    files.change(0, Change(anything, anything), Before(True, frozenset({3})))  # "clear", taken back
+    assert files.given[0].stated == {1, 3}
+
+
+def test_pixels_of_deleted_objects_stay(tmp_path):
+    files = MaskFiles(tmp_path, (1, 4))
+    files.give(0, np.array([[1, 1, 2, 0]], np.uint8))
+    files.give(0, np.array([[0, 3, 0, 3]], np.uint8), objects=(2, 3))
+    assert files.read_shown(0).tolist() == [[1, 3, 0, 3]]  # type: ignore[union-attr]
+    files.change(0, Change(np.array([[3]], np.uint8), np.array([[1]], np.uint8)))
+    files.change(0, Change(np.array([[2, 2]], np.uint8), np.array([[1, 0]], np.uint8), left=1))
+    assert files.read_shown(0).tolist() == [[3, 3, 2, 3]]  # type: ignore[union-attr]
 
 
 def test_files_that_do_not_belong_are_passed_over(tmp_path):

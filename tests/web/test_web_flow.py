@@ -111,6 +111,66 @@ def test_a_deleted_object_comes_back_with_its_pixels(server, marked, make):
             server.ask("DELETE", f"{path}/objects/{item['id']}")
 
 
+def part(ids, over=None) -> bytes:
+    """A change as it is sent: grey is the new id, alpha the one that it replaces."""
+    buffer = io.BytesIO()
+    layers = [Image.fromarray(layer) for layer in (ids, ids if over is None else over)]
+    (layers[0] if over is None else Image.merge("LA", layers)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_changes_of_some_pixels(server, marked, make):
+    """They leave all others as they are, and so does what takes them back."""
+    path = f"/api/projects/{marked}/masks/2"
+    other = server.ask("POST", f"/api/projects/{marked}/objects", {})["id"]
+    changed = make.square(2)
+    changed[10:14, 22:26] = other
+    told = server.ask("PATCH", f"{path}?x=22&y=10", part(np.full((4, 4), other, np.uint8)))
+    assert told["before"] == {"given": True, "absent": []} and told["given"] is True
+    assert np.array_equal(server.call("GET", path).ids, changed)
+    back = part(np.full((4, 4), 1, np.uint8), np.full((4, 4), other, np.uint8))
+    server.ask("PATCH", f"{path}?x=23&y=11", part(np.full((1, 1), 0, np.uint8)))  # by another tab meanwhile
+    server.ask("PATCH", f"{path}?x=22&y=10&undo=true&given=true", back)
+    changed[10:14, 22:26] = 1
+    changed[11, 23] = 0
+    assert np.array_equal(server.call("GET", path).ids, changed)
+    assert server.ask("DELETE", path)["before"] == {"given": True, "absent": []}
+    first = server.ask("PATCH", path, part(np.full((2, 2), other, np.uint8)))
+    assert first["before"] == {"given": False, "absent": []}
+    gone = part(np.zeros((2, 2), np.uint8), np.full((2, 2), other, np.uint8))
+    assert server.ask("PATCH", f"{path}?undo=true&given=false", gone)["given"] is False
+    for query, data in (
+        ("", part(np.full((1, 1), 99, np.uint8))),
+        ("?x=96", part(np.zeros((1, 1), np.uint8))),
+        ("?y=64", part(np.zeros((1, 1), np.uint8))),
+        ("?undo=true&absent=0", gone),
+        ("?x=-1", gone),
+        ("", make.png(np.zeros((2, 2, 3), np.uint8))),
+        ("", b"size 3x4 pixels"),
+    ):
+        assert server.call("PATCH", path + query, data).status == 422, query
+    assert server.call("PATCH", f"/api/projects/{marked}/masks/77", gone).status == 404
+    server.ask("DELETE", f"/api/projects/{marked}/objects/{other}")
+
+
+def test_a_mask_that_is_put_keeps_pixels_of_deleted_objects(server, marked, make):
+    path = f"/api/projects/{marked}"
+    added = server.ask("POST", f"{path}/objects", {})
+    last = server.ask("POST", f"{path}/objects", {})
+    both = np.where(make.square(2) > 0, 1, np.where(make.square(2)[::-1] > 0, added["id"], 0)).astype(np.uint8)
+    server.ask("PUT", f"{path}/masks/2", make.png(both))
+    server.ask("DELETE", f"{path}/objects/{added['id']}")
+    server.ask("PUT", f"{path}/masks/2", make.png(make.square(4)))  # what is seen, changed
+    assert np.array_equal(server.call("GET", f"{path}/masks/2").ids, make.square(4))
+    assert (server.call("GET", f"{path}/masks/2?kind=all").ids == added["id"]).any()
+    server.ask("PUT", f"{path}/objects/{added['id']}", {"name": "back", "colour": "#00ff00"})
+    assert np.array_equal(server.call("GET", f"{path}/masks/2").ids == added["id"], both == added["id"])
+    objects = [item["id"] for item in server.ask("GET", path)["objects"]]
+    assert objects == sorted(objects) and {added["id"], last["id"]} <= set(objects)  # it is back in its place
+    for item in (added, last):
+        server.ask("DELETE", f"{path}/objects/{item['id']}")
+
+
 def test_grabcut_of_box_and_strokes(server, marked, make):
     path = f"/api/projects/{marked}/frames/2/grabcut"
     truth = make.square(2) > 0

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Report,
         SegmentOptions,
         Setup,
+        demo_files,
         demo_options,
         preset_options,
     )
@@ -86,6 +87,7 @@ _HOME = {
         "Report",
         "SegmentOptions",
         "Setup",
+        "demo_files",
         "demo_options",
         "preset_options",
     ),
@@ -139,6 +141,7 @@ __all__ = [
     "cpu_threads",
     "dataset_videos",
     "demo",
+    "demo_files",
     "demo_options",
     "enough_memory",
     "evaluate",

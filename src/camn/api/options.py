@@ -194,6 +194,12 @@ def preset_options(preset: Preset = "default") -> SegmentOptions:
     return SegmentOptions(model=BEST, join="fusion", scales=(1.0, 1.3), flip=True, backend="eager", post=post)
 
 
+def demo_files() -> tuple[Path, Path]:
+    """The clip that comes with the package, and the mask of its first frame."""
+    folder = Path(__file__).parents[1] / "assets" / "demo"
+    return folder / "bigbuckbunny.mp4", folder / "first.png"
+
+
 def demo_options() -> SegmentOptions:
     """Those of the demo: at a short side of 360 camn-mobile holds the rabbit as the sun falls on it."""
     return SegmentOptions(short_side=360)

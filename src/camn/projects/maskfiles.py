@@ -18,6 +18,7 @@ from camn.files import sync, write_whole, writing
 from camn.masks import encode_palette_png
 from camn.masks.palette import NOTE, note_of, stated_in
 from camn.masks.paletted import ids_alone
+from camn.projects.change import Before, Change
 
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
@@ -81,16 +82,58 @@ class MaskFiles:
             others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
             return np.where(given > 0, given, others).astype(np.uint8)
 
-    def give(self, index: int, ids: np.ndarray) -> None:
-        """The user's mask of a frame; it states what is in it and what was shown there before. Raises OutputError."""
+    def give(self, index: int, ids: np.ndarray, objects: Iterable[int] | None = None) -> None:
+        """The user's mask of a frame; it states what is in it and what was shown there before. objects: those that it
+        speaks of (all if None); pixels of others, which were deleted, stay where it has background. Raises OutputError.
+        """
         with self._lock:
             before = self.read_shown(index)
-            stated = set(np.unique(ids)) | set(() if before is None else np.unique(before))
-            if index in self.given:
-                stated |= self.given[index].stated
-            given = Given(frozenset(int(id) for id in stated - {0}))
-            write_whole(self._path("given", index), encode(ids, {"stated": sorted(given.stated)}), lasting=True)
-            self.given[index] = given
+            if before is not None and objects is not None:
+                ids = np.where((ids == 0) & ~np.isin(before, list(objects)), before, ids).astype(np.uint8)
+            stated = self._stated(index) | _ids(ids) | (_ids(before) if before is not None else set())
+            self._write_given(index, ids, stated)
+
+    def change(self, index: int, change: Change, undo: Before | None = None) -> Before:
+        """Some pixels of the user's mask of a frame, over what is shown; all others stay, whoever painted them.
+
+        undo: this takes a change back, before which the frame was so. An object whose last pixels go is not spoken of
+        any more, unless it was said to be absent; of a first mask, pixels are again what the network says, and where
+        that is all of them, the mask goes. Returns what the frame was before. Raises OutputError."""
+        with self._lock:
+            before, shown = self.before(index), self.read_shown(index)
+            shown = np.zeros(self._size, np.uint8) if shown is None else shown
+            here = change.on(shown)
+            if here.empty and not change.empty:
+                return before  # others have painted over all of it
+            ids = (here.back_to(self._predicted(index)) if undo and not undo.given else here).made(shown)
+            present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
+            if undo:
+                stated = stated - (_ids(shown) - present) | undo.absent
+            nothing = not stated or undo and not undo.given and np.array_equal(ids, self._predicted(index))
+            if undo and nothing and stated <= present:
+                self.clear([index], "given")
+            else:
+                self._write_given(index, ids, stated)
+            return before
+
+    def before(self, index: int) -> Before:
+        """What an undo of the next change of a frame goes back to."""
+        with self._lock:
+            given = self.read_given(index)
+            return Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+
+    def _stated(self, index: int) -> set[int]:
+        return set(self.given[index].stated) if index in self.given else set()
+
+    def _write_given(self, index: int, ids: np.ndarray, stated: set[int]) -> None:
+        given = Given(frozenset(stated))
+        write_whole(self._path("given", index), encode(ids, {"stated": sorted(stated)}), lasting=True)
+        self.given[index] = given
+
+    def _predicted(self, index: int) -> np.ndarray:
+        """What the network says, nothing where it says nothing."""
+        predicted = self.read_predicted(index)
+        return np.zeros(self._size, np.uint8) if predicted is None else predicted
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
         """The network's mask of a frame, not yet safe from a loss of power: see `settle`. Raises OutputError."""
@@ -171,7 +214,7 @@ class MaskFiles:
 
     def _ids(self, kind: str, index: int) -> frozenset[int]:
         mask = self._read(kind, index)
-        return frozenset() if mask is None else frozenset(int(id) for id in np.unique(mask) if id)
+        return frozenset() if mask is None else frozenset(_ids(mask))
 
     def _read(self, kind: str, index: int) -> np.ndarray | None:
         try:
@@ -180,3 +223,8 @@ class MaskFiles:
                 return ids_alone(image, ids) if image.mode == "P" else ids  # a program may have made the file smaller
         except (OSError, SyntaxError, MaskError):  # somebody took it away
             return None
+
+
+def _ids(mask: np.ndarray) -> set[int]:
+    """Those of the objects in it."""
+    return {int(id) for id in np.unique(mask) if id}

@@ -88,11 +88,12 @@ class Project:
         return [item.id for item in self.record.objects]
 
     def shown_mask(self, index: int, kind: str = "shown") -> np.ndarray | None:
-        """(H, W) uint8 ids of the objects there are. kind: shown, given, predicted."""
+        """(H, W) uint8 ids of the objects there are. kind: shown, given, predicted; all: shown, and with the pixels of
+        deleted objects."""
         masks = self.masks
-        read = {"shown": masks.read_shown, "given": masks.read_given, "predicted": masks.read_predicted}[kind]
+        read = {"given": masks.read_given, "predicted": masks.read_predicted}.get(kind, masks.read_shown)
         mask = read(index)
-        return None if mask is None else self._lut()[mask]
+        return mask if mask is None or kind == "all" else self._lut()[mask]
 
     def _lut(self) -> np.ndarray:
         table = np.zeros(256, np.uint8)
@@ -142,7 +143,8 @@ class Project:
             if len(others) >= most:
                 raise Problem("too_large", f"A project has at most {most} objects; delete one first.")
             item = Object(id, name, colour.lower())
-            at = self.ids.index(id) if id in self.ids else len(others)
+            # By ids, as they were made: a deleted one comes back to its place.
+            at = self.ids.index(id) if id in self.ids else sum(other.id < id for other in others)
             objects = (*others[:at], item, *others[at:])
             self.change(objects=objects, last_id=max(id, self.record.last_id))
             return item

@@ -6,7 +6,7 @@ import io
 import re
 import secrets
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 from fastapi import Request
@@ -18,6 +18,7 @@ from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.masks.paletted import ids_alone
 from camn.masks.readers import READERS
+from camn.projects.change import LEAVE, Change
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import LAST_ID
@@ -64,25 +65,43 @@ def mask_of_png(data: bytes, project: Project) -> np.ndarray:
     colour PNG the red channel. Raises Problem.
 
     The size is looked at before the picture is unpacked: it must be that of the frames."""
+    pixels = _pixels(data, project.need_size, ("L", "P", "RGB", "RGBA", "1"), "grey, palette or colour")
+    ids = pixels[..., 0] if pixels.ndim == 3 else pixels
+    return np.ascontiguousarray(ids).astype(np.uint8)
+
+
+def change_of_png(data: bytes, top: int, left: int, frame: tuple[int, int]) -> Change:
+    """A PNG of a part of a frame (H, W): grey is the new id, alpha the id that it replaces. Raises Problem."""
+
+    def fits(size: tuple[int, int]) -> None:
+        if top + size[0] > frame[0] or left + size[1] > frame[1]:
+            lies = f"{size[1]}x{size[0]} pixels at {left}, {top}"
+            raise Problem("invalid", f"The change has {lies}, the frames have {frame[1]}x{frame[0]}.")
+
+    pixels = _pixels(data, fits, ("L", "LA"), "grey, or grey and alpha")
+    if pixels.ndim == 2:
+        return Change(pixels, np.full_like(pixels, LEAVE), top, left)
+    return Change(pixels[..., 0], pixels[..., 1], top, left)
+
+
+def _pixels(data: bytes, fits: Callable[[tuple[int, int]], None], modes: tuple[str, ...], said: str) -> np.ndarray:
+    """A PNG's pixels. fits: raises Problem for a size (H, W) that does not. Raises Problem."""
     if not data.startswith(PNG):
         raise Problem("invalid", "A mask is sent as a PNG.")
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            project.need_size((image.height, image.width))
-            if image.mode not in ("L", "P", "RGB", "RGBA", "1"):
-                raise Problem("invalid", "The mask's PNG must have 8 bits: grey, palette or colour.")
+            fits((image.height, image.width))
+            if image.mode not in modes:
+                raise Problem("invalid", f"The mask's PNG must have 8 bits: {said}.")
             pixels = np.array(image)
-            if image.mode == "P":
-                pixels = ids_alone(image, pixels)
+            return ids_alone(image, pixels) if image.mode == "P" else pixels
     except Problem:
         raise
     except MaskError as error:
         raise Problem("invalid", plain(error)) from error
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
         raise Problem("invalid", "The mask's PNG is damaged.") from error
-    ids = pixels[..., 0] if pixels.ndim == 3 else pixels
-    return np.ascontiguousarray(ids).astype(np.uint8)
 
 
 def renumbered(project: Project, found: MaskSet) -> MaskSet:
@@ -102,7 +121,9 @@ def renumbered(project: Project, found: MaskSet) -> MaskSet:
     colours = {new.get(id, id): colour for id, colour in found.colours.items()}
     names = {new.get(id, id): name for id, name in found.names.items()}
     notes = [f"Object {id} of the file is object {to} here: {id} was deleted." for id, to in new.items()]
-    return MaskSet(masks, ids, colours, (*found.notes, *notes), names=names)
+    absent = {frame: frozenset(new.get(id, id) for id in gone) for frame, gone in found.absent.items()}
+    notes = (*found.notes, *notes)
+    return replace(found, masks=masks, ids=ids, colours=colours, notes=notes, names=names, absent=absent)
 
 
 def png_of_mask(ids: np.ndarray) -> bytes:

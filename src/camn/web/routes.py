@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
 import camn
+from camn import api
 from camn.projects.problem import Problem
 from camn.web import schemas
 from camn.web.bodies import content_length, mask_files, stream
@@ -47,6 +48,11 @@ def projects(here: Here) -> list[schemas.Project]:
 @router.post("/projects", status_code=201)
 def create(here: Here, body: schemas.ProjectName) -> schemas.Project:
     return shown(here.create(body.name))
+
+
+@router.post("/sample", status_code=201)
+def sample(here: Here) -> schemas.Project:
+    return shown(here.open_video(api.demo_files()[0]))
 
 
 @router.get("/projects/{project}")

@@ -8,14 +8,16 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from camn.projects.change import Before
 from camn.projects.frame_files import read_frame
 from camn.projects.problem import Problem
 from camn.projects.project import Project
+from camn.projects.record import LAST_ID
 from camn.web import schemas
-from camn.web.bodies import mask_of_png, png_of_mask, read_body, read_mask_file, renumbered
+from camn.web.bodies import change_of_png, mask_of_png, png_of_mask, read_body, read_mask_file, renumbered
 from camn.web.drawing import from_box, from_strokes
 from camn.web.parameters import RAW, FileName, Here, Index, Mine
-from camn.web.shown import shown
+from camn.web.shown import shown, shown_before
 from camn.web.studio import Studio
 
 router = APIRouter(prefix="/api")
@@ -46,8 +48,26 @@ async def put_mask(here: Here, mine: Mine, request: Request, index: Index) -> sc
     return await run_in_threadpool(lambda: here.give(mine, index, mask_of_png(data, mine)))
 
 
+@router.patch("/projects/{project}/masks/{index}", openapi_extra=RAW_PNG)
+async def change_mask(
+    here: Here,
+    mine: Mine,
+    request: Request,
+    index: Index,
+    x: FrameQuery = 0,
+    y: FrameQuery = 0,
+    undo: bool = False,
+    given: bool = True,
+    absent: Annotated[list[schemas.Id], Query(max_length=LAST_ID)] = [],  # noqa: B006 - as FastAPI reads it
+) -> schemas.Changed:
+    mine.need_frame(index)
+    data = await read_body(request, here.limits.mask_bytes, "The change")
+    back = Before(given, frozenset(absent)) if undo else None
+    return await run_in_threadpool(lambda: here.change(mine, index, change_of_png(data, y, x, mine.size), back))
+
+
 @router.delete("/projects/{project}/masks/{index}")
-def clear_mask(here: Here, mine: Mine, index: Index, kind: schemas.ClearKind = "given") -> schemas.Mask:
+def clear_mask(here: Here, mine: Mine, index: Index, kind: schemas.ClearKind = "given") -> schemas.Changed:
     return here.clear(mine, index, kind)
 
 
@@ -82,9 +102,11 @@ def _load(here: Studio, mine: Project, index: int, name: str, data: bytes, resiz
         mine.restore_object(id, found.colours.get(id), here.limits.objects, found.names.get(id))
     if missing:
         here.changed(mine)
+    before = {frame: shown_before(mine.masks.before(frame)) for frame in found.masks}
     for frame, ids in found.masks.items():
         here.give(mine, frame, ids)
-    return schemas.Loaded(frames=sorted(found.masks), objects=shown(mine).objects, notes=list(found.notes))
+    notes = list(found.notes)
+    return schemas.Loaded(frames=sorted(found.masks), before=before, objects=shown(mine).objects, notes=notes)
 
 
 @router.post("/projects/{project}/frames/{index}/grabcut", response_class=Response, responses=PNG)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     ExportKind = str
 else:
     ExportKind = Literal[tuple(api.page_exports())]
-MaskKind = Literal["shown", "given", "predicted"]
+MaskKind = Literal["shown", "given", "predicted", "all"]
 ClearKind = Literal["given", "predicted", "both"]
 Stage = Literal["loading", "measuring"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -118,8 +118,20 @@ class Mask(BaseModel):
     lost: list[int] = []
 
 
+class Before(BaseModel):
+    """Of a frame before a change. given: it had a mask from the user. absent: ids that this said are not there."""
+
+    given: bool
+    absent: list[int]
+
+
+class Changed(Mask):
+    before: Before
+
+
 class Loaded(BaseModel):
     frames: list[int]
+    before: dict[int, Before]
     objects: list[Obj]
     notes: list[str]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from camn.projects.change import Before
 from camn.projects.project import Project
 from camn.projects.record import Object
 from camn.web import schemas
@@ -39,3 +40,11 @@ def shown_frame(project: Project, index: int) -> schemas.Mask:
     confidence, lost = masks.known(index, project.ids)
     given, predicted = index in masks.given, index in masks.predicted
     return schemas.Mask(frame=index, given=given, predicted=predicted, confidence=confidence, lost=lost)
+
+
+def changed(mask: schemas.Mask, before: Before) -> schemas.Changed:
+    return schemas.Changed(**mask.model_dump(), before=shown_before(before))
+
+
+def shown_before(before: Before) -> schemas.Before:
+    return schemas.Before(given=before.given, absent=sorted(before.absent))

@@ -10,6 +10,7 @@ import numpy as np
 
 from camn import api
 from camn.errors import CamnError
+from camn.projects.change import LEAVE, Before, Change
 from camn.projects.problem import Problem
 from camn.projects.project import Project, stretches
 from camn.projects.propagate import check, propagate, reached, runs_of
@@ -24,7 +25,7 @@ from camn.web.jobs import Jobs
 from camn.web.limits import Limits
 from camn.web.network import LazyNetwork
 from camn.web.opening import Opening
-from camn.web.shown import shown, shown_frame
+from camn.web.shown import changed, shown, shown_frame
 from camn.web.work import Work
 
 DOUBTFUL = 0.8  # confidence below it is worth a look
@@ -134,13 +135,25 @@ class Studio:
         if unknown := sorted({int(id) for id in np.unique(mask)} - {0, *project.ids}):
             raise Problem("invalid", f"The mask holds id {unknown[0]}, which is no object of the project.")
         self.store.need_room()
-        project.masks.give(index, mask)
+        project.masks.give(index, mask, project.ids)
         return self._tell(project, index)
 
-    def clear(self, project: Project, index: int, kind: str) -> schemas.Mask:
+    def change(self, project: Project, index: int, change: Change, undo: Before | None) -> schemas.Changed:
+        """Some pixels of a frame. Raises Problem, OutputError."""
         project.need_frame(index)
+        # What is taken back may be of objects that were deleted since: their pixels come back with them.
+        known = {0, LEAVE, *(range(1, project.record.last_id + 1) if undo else project.ids)}
+        if unknown := sorted({int(id) for id in np.unique(change.ids)} - known):
+            raise Problem("invalid", f"The change holds id {unknown[0]}, which is no object of the project.")
+        self.store.need_room()
+        before = project.masks.change(index, change, undo)
+        return changed(self._tell(project, index), before)
+
+    def clear(self, project: Project, index: int, kind: str) -> schemas.Changed:
+        project.need_frame(index)
+        before = project.masks.before(index)
         project.masks.clear([index], kind)
-        return self._tell(project, index)
+        return changed(self._tell(project, index), before)
 
     def clear_all(self, project: Project, first: int, last: int, kind: str) -> None:
         project.need_frame(first)

@@ -1,6 +1,7 @@
 """The page in a real Chromium, before real servers with the shipped network, on the demo clip made small."""
 
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -19,6 +20,7 @@ PATIENCE = 120_000  # milliseconds: a busy machine is no failure
 expect.set_options(timeout=PATIENCE)
 DEMO = Path(camn.__file__).parent / "assets" / "demo" / "bigbuckbunny.mp4"
 FIRST, FRAMES, SIZE = 100, 20, (180, 320)
+VIEWPORT = {"width": 1280, "height": 800}
 MARGIN = 12  # around the frame that is fitted into the stage, in CSS pixels
 NETWORK = ("--model", "camn-mobile", "--short-side", "96", "--threads", "1")
 
@@ -36,6 +38,34 @@ def small() -> bytes:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))  # its time begins at 0
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+class Held:
+    """Answers to some requests of a tab that come when a test lets them; the server has done what was asked before.
+    late: the requests themselves."""
+
+    def __init__(self, page: Page, method: str, path: str, late: bool = False):
+        self.page, self.waiting, self.open = page, [], False
+
+        def hold(route):
+            if route.request.method != method or self.open:
+                return route.fallback()
+            self.waiting.append((route, None if late else route.fetch()))
+
+        self.page.route(re.compile(path), hold)
+
+    def wait(self, count: int = 1) -> None:
+        for _ in range(4000):
+            if len(self.waiting) >= count:
+                return
+            self.page.wait_for_timeout(30)
+        raise AssertionError("nothing was asked for")
+
+    def release(self) -> None:
+        self.open = True
+        for route, answer in self.waiting:
+            route.fulfill(response=answer) if answer else route.continue_()
+        self.waiting = []
 
 
 class Editor:
@@ -108,6 +138,24 @@ class Editor:
         self.saved()
         return self.server.call("GET", f"/api/projects/{project}/masks/{frame}?kind={kind}").ids
 
+    def hold(self, method: str, path: str, late: bool = False) -> Held:
+        return Held(self.page, method, path, late)
+
+    def stroke(self, y: int) -> None:
+        """With the tool in hand, from left to right."""
+        self.drag((100, y), (140, y))
+
+    def rows(self, project: str, *at: int) -> list[int]:
+        """Of frame 0, ids in the middle of strokes along these rows."""
+        ids = self.ids(project, 0)
+        return [int(ids[y, 120]) for y in at]
+
+    def spoken(self, text: str) -> None:
+        expect(self.page.locator("#spoken")).to_have_text(text)
+
+    def objects(self, project: str) -> list[int]:
+        return [one["id"] for one in self.server.ask("GET", f"/api/projects/{project}")["objects"]]
+
     def given(self, project: str) -> list[int]:
         self.saved()
         return self.server.ask("GET", f"/api/projects/{project}")["given"]
@@ -140,11 +188,38 @@ def project(server, clip) -> str:
 
 
 @pytest.fixture
+def marked(server, project, make) -> str:
+    """Two objects on frame 0: a square each."""
+    ids = np.zeros(SIZE, np.uint8)
+    ids[20:60, 20:60], ids[100:140, 200:240] = 1, 2
+    for _ in range(2):
+        server.ask("POST", f"/api/projects/{project}/objects", {})
+    server.ask("PUT", f"/api/projects/{project}/masks/0", make.png(ids))
+    return project
+
+
+@pytest.fixture
 def context(browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context = browser.new_context(viewport=VIEWPORT, accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()
+
+
+@pytest.fixture
+def screen(browser, server) -> Iterator[Callable[..., Editor]]:
+    """Opens tabs in windows of their own, also on screens of other kinds: options of a browser's context. (Of two tabs
+    in one window that behind is slow to take input.)"""
+    contexts: list[BrowserContext] = []
+
+    def open(**options: Any) -> Editor:
+        contexts.append(browser.new_context(**{"viewport": VIEWPORT, **options}))
+        contexts[-1].set_default_timeout(PATIENCE)
+        return Editor(contexts[-1].new_page(), server)
+
+    yield open
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture

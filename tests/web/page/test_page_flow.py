@@ -229,13 +229,23 @@ def test_the_player(editor, project):
     expect(editor.page.get_by_role("dialog")).to_have_count(0)
 
 
+# All messages that come, as they go by themselves.
+TOLD = """() => {
+  window.told = [];
+  const add = (changes) => changes.forEach(({ addedNodes }) => addedNodes.forEach((one) => told.push(one.textContent)));
+  new MutationObserver(add).observe(document.querySelector("#messages"), { childList: true });
+}"""
+
+
 def test_backward_and_both_ways(editor, project):
     editor.open(project, 10)
     editor.mark()
+    editor.page.evaluate(TOLD)
     editor.press("r")
     expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
     editor.at(0)
     expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    assert "Propagated: 10 frames." in "".join(editor.page.evaluate("window.told"))
     assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[0, 9]]
     editor.press("ArrowUp", "ArrowDown")
     editor.at(10)

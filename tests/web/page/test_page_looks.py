@@ -145,6 +145,36 @@ def test_png_is_read_and_written_to_the_value(editor):
             assert image.mode == "L" and (np.array(image) == ids).all()
 
 
+def test_changes_are_made_taken_back_and_sent_to_the_value(editor):
+    """Pixel by pixel: where another id is by now, nothing changes; of its PNG grey is the new id, alpha the old one."""
+    editor.home()
+    rng = np.random.default_rng(2)
+    script = """async ([before, after, now]) => {
+      const changes = await import("/static/js/changes.js");
+      const png = await import("/static/js/png.js");
+      const map = (ids) => ({ ids: Uint8Array.from(ids), width: 9, height: 7 });
+      const change = changes.changeOf(map(before), map(after), { x: 0, y: 0, width: 9, height: 7 });
+      const { rect, from, to } = change;
+      const sent = await png.encode({ ids: to, width: rect.width, height: rect.height }, from);
+      const made = [changes.changed(map(now), change, false), changes.changed(map(now), change, true)];
+      made.push(changes.changed(made[0], changes.reversed(change), false));
+      return [made.map(({ ids }) => [...ids]), rect, [...new Uint8Array(await sent.arrayBuffer())]];
+    }"""
+    for _ in range(4):
+        before, after, now = rng.integers(0, 3, (3, 7, 9))
+        after[:2] = before[:2]  # a part is left out of the rectangle
+        made, rect, sent = module(editor, script, *(ids.ravel().tolist() for ids in (before, after, now)))
+        met = (before != after) & (now == before)
+        expected = [np.where(met, after, now), np.where(before != after, after, now)]
+        expected.append(np.where((before != after) & (expected[0] == after), before, expected[0]))
+        assert [np.reshape(ids, (7, 9)).tolist() for ids in made] == [ids.tolist() for ids in expected]
+        with Image.open(io.BytesIO(bytes(sent))) as image:
+            grey, alpha = np.array(image).transpose(2, 0, 1)
+        part = np.s_[rect["y"] : rect["y"] + rect["height"], rect["x"] : rect["x"] + rect["width"]]
+        same = before[part] == after[part]
+        assert (grey == np.where(same, 255, after[part])).all() and (alpha == np.where(same, 255, before[part])).all()
+
+
 def test_painting_equals_slow_oracles(editor):
     """Segments by each pixel's distance, polygons by each pixel's crossings to its left."""
     editor.home()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from camn.api.models.load import Model, cpu_threads, open_model
-from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_options
+from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_files, demo_options
 from camn.api.out_of_memory import enough_memory
 from camn.api.segment.folder import run_folder
 from camn.api.segment.outputs import Outputs, check_output, listed
@@ -28,8 +28,6 @@ from camn.masks.pictures import is_picture
 from camn.media.opening import open_source
 from camn.media.outputs import WriterThread
 from camn.media.source import Frame, FrameSource, Item, prefetch
-
-DEMO = Path(__file__).parents[2] / "assets" / "demo"
 
 
 @dataclass(frozen=True)
@@ -190,8 +188,7 @@ def demo(
     options: those of `demo_options` if None.
     """
     options = options or demo_options()
-    clip, mask = DEMO / "bigbuckbunny.mp4", DEMO / "first.png"
-    return segment_video(clip, mask, out, options, progress=progress, notice=notice, **changes)
+    return segment_video(*demo_files(), out, options, progress=progress, notice=notice, **changes)
 
 
 def _follow(

@@ -1,8 +1,8 @@
 /** The routes of docs/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
 
 /**
- * @import {Confidence, ClearKind, Detail, Export, GrabCut, Job} from "./types.js"
- * @import {Mask, Obj, Project, Propagate, Server} from "./types.js"
+ * @import {Before, Changed, Confidence, ClearKind, Detail, Export, GrabCut, Job} from "./types.js"
+ * @import {Loaded, Obj, Project, Propagate, Server} from "./types.js"
  */
 
 const SILENT = "The server does not answer. Is “camn serve” still running?";
@@ -79,6 +79,8 @@ export const api = {
 
   /** @param {string} name @returns {Promise<Project>} */
   create: (name) => ask("POST", "/api/projects", { json: { name } }),
+  /** A project of the clip that comes with the package. @returns {Promise<Project>} */
+  sample: () => ask("POST", "/api/sample"),
   /**
    * @param {string} id @param {string} name @param {Blob} file @param {(b: number) => void} progress
    * @param {AbortSignal} signal
@@ -107,19 +109,25 @@ export const api = {
   removeObject: (id, object) => send("DELETE", of(id, `/objects/${object}`)),
 
   /**
-   * The PNG of a mask.
-   * @param {string} id @param {number} frame @param {"shown" | "given"} kind @param {AbortSignal} [signal]
+   * The PNG of a shown mask, with the pixels of deleted objects.
+   * @param {string} id @param {number} frame @param {AbortSignal} [signal]
    */
-  mask: async (id, frame, kind, signal) =>
-    (await send("GET", of(id, `/masks/${frame}?kind=${kind}`), { signal })).arrayBuffer(),
-  /** @param {string} id @param {number} frame @param {Blob} png @returns {Promise<Mask>} */
-  putMask: (id, frame, png) => ask("PUT", of(id, `/masks/${frame}`), { body: png }),
-  /** @param {string} id @param {number} frame @returns {Promise<Mask>} */
+  mask: async (id, frame, signal) => (await send("GET", of(id, `/masks/${frame}?kind=all`), { signal })).arrayBuffer(),
+  /**
+   * @param {string} id @param {number} frame @param {Blob} png grey: new ids; alpha: those that they replace
+   * @param {{x: number, y: number}} at where its top left lies @param {Before | null} undo
+   * @returns {Promise<Changed>}
+   */
+  changeMask: (id, frame, png, { x, y }, undo) => {
+    const back = undo ? `&undo=true&given=${undo.given}${undo.absent.map((one) => `&absent=${one}`).join("")}` : "";
+    return ask("PATCH", of(id, `/masks/${frame}?x=${x}&y=${y}${back}`), { body: png });
+  },
+  /** @param {string} id @param {number} frame @returns {Promise<Changed>} */
   removeGiven: (id, frame) => ask("DELETE", of(id, `/masks/${frame}?kind=given`)),
   /** @param {string} id @param {ClearKind} kind @param {number} first @param {number} last */
   clearMasks: (id, kind, first, last) => send("DELETE", of(id, `/masks?kind=${kind}&first=${first}&last=${last}`)),
   /** @param {string} id @param {number} frame @param {File} file @param {boolean} resize
-   *  @returns {Promise<{frames: number[], objects: Obj[], notes: string[]}>} */
+   *  @returns {Promise<Loaded>} */
   loadMask: (id, frame, file, resize) =>
     ask("POST", of(id, `/masks/${frame}/load?name=${encodeURIComponent(file.name)}${resize ? "&resize=true" : ""}`), {
       body: file,

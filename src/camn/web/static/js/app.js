@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { find, say } from "./dom.js";
 import { Exports } from "./exports.js";
-import { attempt, note } from "./messages.js";
+import { attempt, note, warn } from "./messages.js";
 import { loadMask, maskChooser, maskKind } from "./maskfile.js";
 import { showObjects } from "./objects.js";
 import { Player } from "./player.js";
@@ -15,6 +15,7 @@ import { Timeline } from "./timeline.js";
 import { showToolbar, TOOLS } from "./toolbar.js";
 import { showTransport } from "./transport.js";
 import { showViews } from "./views.js";
+import { remember, remembered } from "./visit.js";
 
 /** @import {Store} from "./store.js" */
 /** @import {ServerEvent} from "./types.js" */
@@ -25,8 +26,6 @@ export class App {
     this.store = store;
     /** @type {Session | null} */
     this.session = null;
-    /** @type {Set<string>} what was said of the open video */
-    this.told = new Set();
     /** @type {Promise<unknown>} */
     this.turns = Promise.resolve();
     const session = () => this.session;
@@ -47,6 +46,7 @@ export class App {
     });
     listenToPointer(this.stage);
     store.watch(["tool"], () => this.takeTool());
+    store.watch(["projects"], () => this.tellNotes());
     store.watch(["frame", "projectId"], () => this.moved());
   }
 
@@ -81,6 +81,7 @@ export class App {
     });
     session.show(frame);
     session.history.changed.watch(this.historyChanged);
+    session.history.changed.watch(() => remember(id, session.history.done.length));
     session.trackChanged.watch(() => this.trackChanged());
     session.savedChanged.watch((saved) => this.showSaved(saved));
     await session.reload();
@@ -90,8 +91,24 @@ export class App {
     this.stage.open(session);
     this.timeline.lay();
     this.propagation.show();
-    this.told.clear();
-    this.tell(session.project);
+    this.tellNotes();
+    this.tellLost(id);
+  }
+
+  /** What is to be known of the video, once, and as soon as it is: reading may take a while. */
+  tellNotes() {
+    const { session } = this;
+    for (const text of session?.project?.notes ?? []) {
+      if (session?.told.has(text)) continue;
+      session?.told.add(text);
+      warn(text);
+    }
+  }
+
+  /** Undo is of a visit: after a reload it is said that it is gone. @param {string} id */
+  tellLost(id) {
+    if (remembered(id)) note("All that you did is kept. What was done before the page was opened anew, Z cannot undo.");
+    remember(id, 0);
   }
 
   close() {
@@ -117,27 +134,17 @@ export class App {
 
   /** @param {ServerEvent} event */
   heard(event) {
-    if (event.type === "project") this.heardProject(event.project);
+    if (event.type === "project") this.store.putProject(event.project);
     else if (event.type === "job") this.heardJob(event.job);
     else if (event.type === "project_deleted") this.deleted(event.id);
     else if ("project" in event && event.project === this.session?.id) this.session.heard(event);
   }
 
-  /** @param {import("./types.js").Project} project */
-  heardProject(project) {
-    this.store.putProject(project);
-    if (this.session?.id === project.id) this.tell(project);
-  }
-
-  /** What is wrong with the open video, once. @param {import("./types.js").Project} project */
-  tell(project) {
-    project.notes.filter((text) => !this.told.has(text)).forEach(note);
-    this.told = new Set(project.notes);
-  }
-
   /** @param {import("./types.js").Job} job */
   heardJob(job) {
+    const before = this.store.state.jobs.find((other) => other.id === job.id);
     this.store.putJob(job);
+    if (before && ["queued", "running"].includes(before.state)) this.propagation.ended(job);
     const { follow, playing, projectId } = this.store.state;
     const shown =
       job.kind === "propagate" && job.project === projectId && job.state === "running" && job.frame !== null;
@@ -184,8 +191,10 @@ export class App {
   rewind(way, word) {
     return attempt(async () => {
       const { session } = this;
-      if (!session || session.edits.busy) return;
+      if (!session || this.stage.drawing) return;
+      this.stage.tool?.rewound();
       await session.act(async () => {
+        await session.settled; // what was done last may still be waiting for something
         const action = await session.history[way]();
         if (action) say(find("#spoken", HTMLElement), `${word}: ${action.label}`);
       });

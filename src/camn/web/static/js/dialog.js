@@ -28,6 +28,21 @@ function ask(content, title, action, danger) {
 export const confirm = (title, text, action) => ask([el("p", {}, text)], title, action, true);
 
 /**
+ * Which of these: their values, null if none.
+ * @template T @param {string} title @param {string} text @param {{value: T, name: string, chosen: boolean}[]} choices
+ * @param {string} action @returns {Promise<T[] | null>}
+ */
+export async function choose(title, text, choices, action) {
+  const boxes = choices.map(({ chosen }, i) => el("input", { type: "checkbox", id: `choice-${i}`, checked: chosen }));
+  const rows = choices.map(({ name }, i) =>
+    el("div", { class: "inline" }, boxes[i], el("label", { for: `choice-${i}` }, name)),
+  );
+  const yes = await ask([el("p", {}, text), ...rows], title, action, false);
+  const values = choices.filter((_, i) => boxes[i].checked).map(({ value }) => value);
+  return yes && values.length ? values : null;
+}
+
+/**
  * @param {string} title @param {string} label @param {string} value @param {number} longest
  * @returns {Promise<string | null>}
  */

@@ -1,41 +1,22 @@
 /** Changes of a frame's mask by the user, each of which can be undone. */
 
-import { copy, cut, paste, union } from "./ids.js";
+import { changeOf, NOTHING, reversed } from "./changes.js";
+import { copy, union, whole } from "./ids.js";
 
+/** @import {Change} from "./changes.js" */
 /** @import {IdMap} from "./png.js" */
 /** @import {Rect} from "./ids.js" */
 /** @import {Session} from "./session.js" */
+/** @import {Before} from "./types.js" */
 /**
  * @typedef {object} Edit one that is being made
  * @property {number} frame
- * @property {boolean} given had the frame a mask of the user's before?
  * @property {IdMap} before
  * @property {IdMap} map to paint on
  * @property {Rect | null} rect what was painted
  * @property {Promise<void>} ended
  * @property {() => void} end
  */
-
-/**
- * The smallest part of `rect` in which the maps differ; null: nowhere.
- * @param {IdMap} a @param {IdMap} b @param {Rect} rect @returns {Rect | null}
- */
-function difference(a, b, rect) {
-  let left = Infinity;
-  let right = -1;
-  let top = -1;
-  let bottom = -1;
-  for (let y = rect.y; y < rect.y + rect.height; y++) {
-    for (let x = rect.x; x < rect.x + rect.width; x++) {
-      if (a.ids[y * a.width + x] === b.ids[y * a.width + x]) continue;
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (top < 0) top = y;
-      bottom = y;
-    }
-  }
-  return bottom < 0 ? null : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
-}
 
 export class Edits {
   /** @param {Session} session */
@@ -53,10 +34,19 @@ export class Edits {
     return this.open !== null || this.waiting > 0;
   }
 
-  /** Begins one, when those before it have ended. @param {number} [frame] the shown one @returns {Promise<Edit>} */
-  begin(frame = this.session.store.state.frame) {
+  /**
+   * Begins one, when those before it have ended: they come in the order in which they were asked for, however long one
+   * has to wait for what it needs.
+   * @param {number} frame @param {Promise<unknown>} [needed] by it, say its object, which may still be made
+   * @returns {Promise<Edit>}
+   */
+  begin(frame, needed = Promise.resolve()) {
     this.waiting++;
-    const begun = this.turn.then(() => this.start(frame)).finally(() => this.waiting--);
+    needed.catch(() => {}); // it is told below, when its turn has come
+    const begun = this.turn
+      .then(() => needed)
+      .then(() => this.start(frame))
+      .finally(() => this.waiting--);
     this.turn = begun.then(
       (edit) => edit.ended,
       () => {},
@@ -66,16 +56,17 @@ export class Edits {
 
   /** @param {number} frame @returns {Promise<Edit>} */
   async start(frame) {
-    const { masks, track, project } = this.session;
-    const before = await masks.load(frame, project.width, project.height);
-    const given = track.given.has(frame) || masks.newest.has(frame); // the answer to the last one may be on its way
+    const before = await this.session.load(frame);
     let end = () => {};
     const ended = new Promise((/** @type {(value: void) => void} */ resolve) => (end = resolve));
-    this.open = { frame, given, before, map: copy(before), rect: null, ended, end };
+    this.open = { frame, before, map: copy(before), rect: null, ended, end };
     return this.open;
   }
 
-  /** Does what changes masks in another way, when the edits before it have ended. @param {() => Promise<void>} work */
+  /**
+   * Does what changes masks in another way, when the edits before it have ended.
+   * @template T @param {() => Promise<T>} work @returns {Promise<T>}
+   */
   alone(work) {
     const done = this.turn.then(work);
     this.turn = done.catch(() => {});
@@ -97,52 +88,65 @@ export class Edits {
 
   /** Keeps and sends it. @param {Edit} edit @param {string} label what was done */
   async commit(edit, label) {
-    const rect = edit.rect && difference(edit.before, edit.map, edit.rect);
-    if (!rect) return this.drop(edit);
-    const { frame, given, before, map } = edit;
-    const [old, now] = [cut(before, rect), cut(map, rect)];
-    this.session.history.push({
-      label,
-      undo: () => this.alone(() => (given ? this.repaint(frame, rect, old) : this.remove(frame))),
-      redo: () => this.alone(() => this.repaint(frame, rect, now)),
-    });
-    const sent = this.session.masks.put(frame, map);
+    const change = edit.rect && changeOf(edit.before, edit.map, edit.rect);
+    if (!change) return this.drop(edit);
+    const { frame, before } = edit;
+    const sent = this.session.masks.change(frame, change, before, { first: true });
+    const action = this.remember(label, frame, change, sent);
     this.drop(edit);
-    await sent;
+    await sent.catch((error) => {
+      this.session.history.forget(action); // it was not done
+      throw error;
+    });
   }
 
-  /** @param {number} frame @param {Rect} rect @param {Uint8Array} pixels */
-  async repaint(frame, rect, pixels) {
-    this.session.show(frame);
-    const { width, height } = this.session.project;
-    const map = copy(await this.session.masks.load(frame, width, height));
-    paste(map, rect, pixels);
-    await this.session.masks.put(frame, map);
+  /**
+   * A change of a frame's pixels that is done, or about to be, as one to be undone.
+   * @param {string} label @param {number} frame @param {Change} change @param {Promise<Before>} done
+   * @param {Before | null} [again] redoing it is going back to this
+   */
+  remember(label, frame, change, done, again = null) {
+    return this.session.history.push({
+      label,
+      undo: async () => this.replay(frame, reversed(change), await done),
+      redo: async () => {
+        done = this.replay(frame, change, again);
+        await done;
+      },
+    });
   }
 
-  /** @param {number} frame */
-  async remove(frame) {
-    this.session.show(frame);
-    await this.session.masks.remove(frame);
+  /**
+   * Only pixels that are as this tab left them are changed: others are somebody else's by now.
+   * @param {number} frame @param {Change} change @param {Before | null} undo what it goes back to, if it takes one back
+   * @returns {Promise<Before>}
+   */
+  replay(frame, change, undo) {
+    return this.alone(async () => {
+      this.session.show(frame);
+      return this.session.masks.change(frame, change, await this.session.load(frame), { undo });
+    });
   }
 
   /** The user's mask of the shown frame goes; the network's shows again. */
   async clear() {
-    const edit = await this.begin();
+    const edit = await this.begin(this.session.store.state.frame);
     const { frame, before } = edit;
-    this.session.history.push({
-      label: "Clear the mask",
-      undo: () => this.alone(() => this.session.masks.put(frame, copy(before))),
-      redo: () => this.alone(() => this.remove(frame)),
-    });
-    await this.remove(frame).finally(() => this.drop(edit));
+    try {
+      const was = await this.session.masks.remove(frame);
+      const after = await this.session.load(frame);
+      const change = changeOf(before, after, whole(before)) ?? NOTHING;
+      this.remember("Clear the mask", frame, change, Promise.resolve(was), { given: false, absent: [] });
+    } finally {
+      this.drop(edit);
+    }
   }
 
   /** The object is not on the shown frame. @param {number} object */
   async erase(object) {
-    const edit = await this.begin();
+    const edit = await this.begin(this.session.store.state.frame);
     edit.map.ids.forEach((id, i) => id === object && (edit.map.ids[i] = 0));
-    this.painted(edit, { x: 0, y: 0, width: edit.map.width, height: edit.map.height });
+    this.painted(edit, whole(edit.map));
     await this.commit(edit, "Erase the object here");
   }
 }

@@ -1,6 +1,7 @@
 /** Files of the result, one click each: made by the server, then saved by the browser. */
 
 import { api } from "./api.js";
+import { choose } from "./dialog.js";
 import { button, el, find, say } from "./dom.js";
 import { duration } from "./format.js";
 import { icon } from "./icons.js";
@@ -18,6 +19,8 @@ import { attempt, fail, note } from "./messages.js";
  * @property {HTMLButtonElement} cancel
  * @property {HTMLAnchorElement} link
  */
+
+const NO_MASK = "There is no mask to export yet. Mark an object on a frame, and propagate it.";
 
 export class Exports {
   /** @param {Store} store @param {() => Session | null} session */
@@ -88,13 +91,31 @@ export class Exports {
     return attempt(async () => {
       const session = this.session();
       if (!session || this.active(kind)) return;
-      await session.masks.queue;
+      await session.sent;
+      const { given, predicted } = session.track;
+      if (!given.size && !predicted.size) throw new Error(NO_MASK);
+      const objects = await this.which(session);
+      if (!objects) return;
       const { opacity } = this.store.state;
-      const job = await api.export(session.id, wishes.includes("opacity") ? { kind, opacity } : { kind });
+      const wish = { kind, ...(wishes.includes("opacity") && { opacity }), ...objects };
+      const job = await api.export(session.id, wish);
       this.mine.add(job.id);
       this.store.addJob(job);
       this.show(); // it may have ended before the answer came
     });
+  }
+
+  /**
+   * The objects that are meant: all, but where some are hidden the user is asked. Null: no export after all.
+   * @param {Session} session @returns {Promise<{objects?: number[]} | null>}
+   */
+  async which(session) {
+    const { objects } = session.project;
+    const { hidden } = this.store.state;
+    if (!objects.some(({ id }) => hidden.has(id))) return {};
+    const choices = objects.map(({ id, name }) => ({ value: id, name, chosen: !hidden.has(id) }));
+    const chosen = await choose("Which objects?", "Some are hidden at present.", choices, "Export");
+    return chosen && { objects: chosen };
   }
 
   /** @param {string} kind */

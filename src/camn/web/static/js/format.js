@@ -27,8 +27,8 @@ export function size(bytes) {
   return `${bytes} bytes`;
 }
 
-/** @param {number} number @param {string} thing */
-export const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+/** @param {number} number @param {string} thing @param {string} [more] what several have at their end */
+export const count = (number, thing, more = "s") => `${number} ${thing}${number === 1 ? "" : more}`;
 
 /** Frames are numbered from 1 for people. @param {number} first @param {number} last */
 export const frames = (first, last) => (first === last ? `frame ${first + 1}` : `frames ${first + 1} to ${last + 1}`);

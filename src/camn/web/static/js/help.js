@@ -42,8 +42,8 @@ const KEYS = [
     [
       ["V", "Next view"],
       ["0", "Fit the frame"],
-      ["+ −", "Zoom; also the wheel"],
-      ["Alt drag", "Move the frame"],
+      ["+ −", "Zoom; also the wheel, or a pinch"],
+      ["Space drag", "Move the frame; also Alt, or two fingers"],
     ],
   ],
   [
@@ -60,7 +60,7 @@ const KEYS = [
 ];
 
 const STEPS = [
-  "Choose a tool and mark each object on a frame that shows it well.",
+  "Mark each object on a frame that shows it well. The box (X) is quickest: drag it around one.",
   "Propagate: the masks of all other frames appear as they are made.",
   "Look where the strips are hatched: the network was not sure there, or lost the object.",
   "Correct a frame there, and propagate from it. Frames that you corrected stay as references.",

@@ -24,29 +24,37 @@ export class History {
     if (this.done.length > MOST) this.done.shift();
     this.undone = [];
     this.changed.tell();
+    return action;
+  }
+
+  /** It came to nothing: there is nothing to be undone. @param {Action} action */
+  forget(action) {
+    this.done = this.done.filter((other) => other !== action);
+    this.undone = this.undone.filter((other) => other !== action);
+    this.changed.tell();
   }
 
   undo() {
-    return this.move(this.done, this.undone, (action) => action.undo());
+    return this.move("done", "undone", (action) => action.undo());
   }
 
   redo() {
-    return this.move(this.undone, this.done, (action) => action.redo());
+    return this.move("undone", "done", (action) => action.redo());
   }
 
   /**
-   * @param {Action[]} from @param {Action[]} to @param {(action: Action) => Promise<unknown>} work
+   * @param {"done" | "undone"} from @param {"done" | "undone"} to @param {(action: Action) => Promise<unknown>} work
    * @returns {Promise<Action | undefined>} what was undone or redone
    */
   move(from, to, work) {
     const moved = this.queue.then(async () => {
-      const action = from.pop();
+      const action = this[from].pop();
       if (!action) return undefined;
       await work(action).catch((error) => {
-        from.push(action); // not done: it can be tried again
+        this[from].push(action); // not done: it can be tried again
         throw error;
       });
-      to.push(action);
+      this[to].push(action);
       this.changed.tell();
       return action;
     });

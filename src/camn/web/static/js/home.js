@@ -21,11 +21,12 @@ export function showHome(store, open, beside) {
   listenToDrops((source) => drop(source), beside);
   const list = find("#projects", HTMLElement);
   let shown = "";
-  store.watch(["projects", "projectId"], () => {
+  store.watch(["projects", "projectId", "sending"], () => {
     if (store.state.projectId) return;
-    const key = JSON.stringify(
-      store.state.projects.map(({ id, name, state, count, total }) => [id, name, state, count, total]),
-    );
+    const key = JSON.stringify([
+      store.state.sending,
+      ...store.state.projects.map(({ id, name, state, count, total }) => [id, name, state, count, total]),
+    ]);
     if (key === shown) return;
     shown = key;
     const focused = document.activeElement?.id;
@@ -91,13 +92,15 @@ function dropZone(store, open) {
       running = new Upload(await source, store.state.server?.limits);
       sending.hidden = false;
       say(text, `Sending ${running.name}…`);
-      const project = await running.run(() => (bar.value = running?.part ?? 0));
+      const begun = (/** @type {string} */ id) => store.set({ sending: id });
+      const project = await running.run(() => (bar.value = running?.part ?? 0), begun);
       store.addProject(project);
       open(project.id);
     } catch (error) {
       fail(error);
     } finally {
       running = null;
+      store.set({ sending: null });
       sending.hidden = true;
       bar.value = 0;
     }
@@ -115,20 +118,39 @@ function dropZone(store, open) {
     icon("film"),
     el("h1", { id: "drop-title" }, "Drop a video here"),
     el("p", { class: "soft" }, "or a zip or a folder of frames. Everything stays on this machine."),
-    el("div", { class: "row" }, ...files, ...folder),
+    el("div", { class: "row" }, ...files, ...folder, sampleButton(store, open)),
     sending,
   );
   return take;
 }
 
-/** @param {Project} project */
-function stateOf(project) {
+/** For those who want to look around first. @param {Store} store @param {(id: string) => void} open */
+function sampleButton(store, open) {
+  const take = async () => {
+    const project = await api.sample();
+    store.addProject(project);
+    open(project.id);
+  };
+  const sample = button("play", "Try a sample clip", () => attempt(take), { text: true });
+  sample.title = "Five seconds of Big Buck Bunny, © Blender Foundation, CC BY 3.0";
+  return sample;
+}
+
+/** @param {Project} project @param {string | null} sending id of the one that this tab sends */
+function stateOf(project, sending) {
   if (project.state === "failed") return project.error ?? "Could not be read.";
-  if (project.state === "new") return "Nothing was sent yet.";
+  if (project.state === "new") return project.id === sending ? "Being sent…" : "It was not sent to its end.";
   if (project.state === "decoding") return `Reading, ${count(project.count, "frame")} so far`;
   const { width, height, fps } = project;
   const long = `${count(project.count, "frame")}, ${duration(project.count / (fps || 25))}`;
   return `${long} · ${width} × ${height} · ${count(project.objects.length, "object")}`;
+}
+
+/** When it was opened: names may be the same. @param {Project} project */
+function made({ created }) {
+  const date = new Date(created);
+  const text = Number.isNaN(date.valueOf()) ? "" : date.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return el("time", { datetime: created }, text);
 }
 
 /** @param {Project} project @param {Store} store @param {(id: string) => void} open */
@@ -161,12 +183,13 @@ function card(project, store, open) {
     event.preventDefault();
     if (opens) open(id);
   });
-  const about = el("p", { class: `soft ${project.state === "failed" ? "bad" : ""}` }, stateOf(project));
+  const state = stateOf(project, store.state.sending);
+  const about = el("p", { class: `soft ${project.state === "failed" ? "bad" : ""}` }, state);
   return el(
     "li",
     { class: "card" },
     el("div", { class: "thumb" }, picture),
-    el("div", { class: "about" }, title, about),
+    el("div", { class: "about" }, title, about, el("p", { class: "soft" }, made(project))),
     el("div", { class: "row" }, ...actions),
   );
 }

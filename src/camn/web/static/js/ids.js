@@ -16,16 +16,22 @@ export const copy = (map) => ({ ...map, ids: map.ids.slice() });
 /**
  * What painting with `id` makes of each id; id 0 erases.
  * @param {number} id @param {number} object the selected one @param {boolean} protect the other objects
+ * @param {number[]} [objects] that there are: pixels of others, which were deleted, are background
  */
-export function paintTable(id, object, protect) {
+export function paintTable(id, object, protect, objects) {
   const table = new Uint8Array(256).fill(id);
-  if (protect) for (let old = 1; old < 256; old++) if (old !== object) table[old] = old;
+  for (let old = 1; protect && old < 256; old++) {
+    if (old !== object && (!objects || objects.includes(old))) table[old] = old;
+  }
   return table;
 }
 
+/** All of it. @param {{width: number, height: number}} map @returns {Rect} */
+export const whole = ({ width, height }) => ({ x: 0, y: 0, width, height });
+
 /**
- * @param {IdMap} map @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1
- * @returns {Rect} clipped
+ * @param {{width: number, height: number}} map @param {number} x0 @param {number} y0
+ * @param {number} x1 @param {number} y1 @returns {Rect} clipped
  */
 export function clip(map, x0, y0, x1, y1) {
   const [left, top] = [Math.max(0, Math.floor(x0)), Math.max(0, Math.floor(y0))];
@@ -104,15 +110,19 @@ function crossings(points, y) {
 }
 
 /**
- * An object becomes what `found` marks with another value than 0; `keep`: besides what it was already.
- * @param {IdMap} map @param {IdMap} found @param {number} object @param {Uint8Array} table @param {boolean} keep
+ * An object becomes what `found` marks with another value than 0, besides what it is already outside of `within`.
+ * @param {IdMap} map @param {IdMap} found @param {number} object @param {Uint8Array} table @param {Rect | null} within
  */
-export function paintFound(map, found, object, table, keep) {
-  for (let i = 0; i < map.ids.length; i++) {
-    if (found.ids[i]) map.ids[i] = table[map.ids[i]];
-    else if (!keep && map.ids[i] === object) map.ids[i] = 0;
+export function paintFound(map, found, object, table, within) {
+  const { x, y, width, height } = within ?? { x: 0, y: 0, width: 0, height: 0 };
+  for (let row = 0, i = 0; row < map.height; row++) {
+    const asked = row >= y && row < y + height;
+    for (let column = 0; column < map.width; column++, i++) {
+      if (found.ids[i]) map.ids[i] = table[map.ids[i]];
+      else if (asked && column >= x && column < x + width && map.ids[i] === object) map.ids[i] = 0;
+    }
   }
-  return { x: 0, y: 0, width: map.width, height: map.height };
+  return whole(map);
 }
 
 /** @param {IdMap} map @param {Rect} rect @returns {Uint8Array} its pixels, row by row */
@@ -123,13 +133,6 @@ export function cut(map, { x, y, width, height }) {
     pixels.set(map.ids.subarray(from, from + width), row * width);
   }
   return pixels;
-}
-
-/** The inverse of `cut`. @param {IdMap} map @param {Rect} rect @param {Uint8Array} pixels */
-export function paste(map, { x, y, width, height }, pixels) {
-  for (let row = 0; row < height; row++) {
-    map.ids.set(pixels.subarray(row * width, (row + 1) * width), (y + row) * map.width + x);
-  }
 }
 
 /**
@@ -148,3 +151,14 @@ export function shrink(map, width, height) {
 
 /** @param {IdMap} map @param {number} id */
 export const has = (map, id) => map.ids.includes(id);
+
+/** @type {WeakMap<IdMap, Uint8Array>} */
+const counted = new WeakMap();
+
+/** Is one of these objects in it? Not of a map that is painted on. @param {IdMap} map @param {number[]} objects */
+export function hasAny(map, objects) {
+  const there = counted.get(map) ?? new Uint8Array(256);
+  if (!counted.has(map)) map.ids.forEach((id) => (there[id] = 1));
+  counted.set(map, there);
+  return objects.some((id) => there[id]);
+}

@@ -23,7 +23,6 @@ function bindings(app) {
     store.set({ view: VIEWS[(VIEWS.findIndex(([name]) => name === store.state.view) + 1) % VIEWS.length][0] });
   return {
     ...Object.fromEntries(TOOLS.map((tool) => [tool.key.toLowerCase(), () => store.set({ tool: tool.id })])),
-    " ": () => app.player.toggle(),
     arrowleft: step(-1),
     arrowright: step(1),
     "shift+arrowleft": step(-10),
@@ -36,7 +35,7 @@ function bindings(app) {
     "shift+d": () => jump(app.session, -1),
     "[": resize(1 / 1.2),
     "]": resize(1.2),
-    n: () => attempt(() => app.session?.addObject()),
+    n: () => attempt(() => app.session?.objects.add()),
     delete: () => app.eraseObject(),
     "shift+delete": () => app.clearFrame(),
     l: () => app.chooseMask(),
@@ -55,6 +54,7 @@ function bindings(app) {
 /** @param {App} app */
 export function listenToKeys(app) {
   const known = bindings(app);
+  listenToSpace(app);
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (document.querySelector("dialog[open]") || target.closest(FIELD)) return;
@@ -71,6 +71,41 @@ export function listenToKeys(app) {
     event.preventDefault();
     work();
   });
+}
+
+/**
+ * Space tapped plays; held, it lets the frame be moved by dragging.
+ * @param {App} app
+ */
+function listenToSpace(app) {
+  const { stage } = app;
+  let alone = false; // has nothing been dragged meanwhile?
+  const release = () => {
+    stage.grabbing = false;
+    delete stage.canvas.dataset.grabbing;
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !app.session || elsewhere(event)) return;
+    event.preventDefault();
+    if (!event.repeat) alone = true;
+    stage.grabbing = true;
+    stage.canvas.dataset.grabbing = "true";
+  });
+  stage.canvas.addEventListener("pointerdown", () => (alone = false));
+  document.addEventListener("keyup", (event) => {
+    if (event.key !== " " || !stage.grabbing) return;
+    release();
+    if (alone && app.session) app.player.toggle();
+  });
+  window.addEventListener("blur", release);
+}
+
+/** Is it typed into something else? @param {KeyboardEvent} event */
+function elsewhere(event) {
+  const target = /** @type {Element} */ (event.target);
+  return (
+    document.querySelector("dialog[open]") !== null || target.closest(FIELD) !== null || pressesControl(event, target)
+  );
 }
 
 /** Keys that the focused control takes for itself. @param {KeyboardEvent} event @param {Element} target */

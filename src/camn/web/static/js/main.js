@@ -166,6 +166,9 @@ async function start() {
   listenToKeys(app);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme); // after theme.js has heard of it
   returnFocus();
+  addEventListener("beforeunload", (event) => {
+    if (store.state.sending || (app.session && !app.session.saved)) event.preventDefault(); // the browser asks
+  });
   addEventListener("unhandledrejection", (event) => fail(event.reason));
   const server = await api.server();
   new EventSocket(server.run, server.seq, heard, (connected) => store.set({ connected }));

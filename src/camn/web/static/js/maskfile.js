@@ -1,16 +1,18 @@
 /** A mask file of the user's, loaded onto the shown frame, or onto those it names. */
 
 import { api, ApiError } from "./api.js";
+import { changeOf, NOTHING, reversed } from "./changes.js";
 import { confirm } from "./dialog.js";
 import { el } from "./dom.js";
 import { count } from "./format.js";
-import { copy } from "./ids.js";
+import { blank, whole } from "./ids.js";
 import { note } from "./messages.js";
 
+/** @import {Change} from "./changes.js" */
 /** @import {IdMap} from "./png.js" */
 /** @import {Session} from "./session.js" */
 /** @import {Store} from "./store.js" */
-/** @import {MaskFileKind} from "./types.js" */
+/** @import {Before, Loaded, MaskFileKind} from "./types.js" */
 
 const MOST_KEPT = 32; // masks at full size that are kept for one undo
 const OTHER_SIZE = "It has another size than the video. Thin parts may get lost when it is scaled.";
@@ -45,7 +47,7 @@ const fits = (file, one) =>
 /** @param {Session} session @param {File} file */
 export async function loadMask(session, file) {
   const { frame } = session.store.state;
-  await session.masks.queue;
+  await session.sent;
   const before = await givenMasks(session, frame, maskKind(session.store, file)?.several ?? true);
   const loaded = await send(session, frame, file);
   if (!loaded) return;
@@ -55,7 +57,7 @@ export async function loadMask(session, file) {
   const words = `Loaded for ${more.length ? count(loaded.frames.length, "frame") : `frame ${first + 1}`}`;
   note(undone ? `${words}.` : `${words}. This is too much to be undone by Z.`);
   await session.reload();
-  if (undone) await remember(session, loaded.frames, before);
+  if (undone) await remember(session, loaded, before);
 }
 
 /** @param {Session} session @param {number} frame @param {File} file */
@@ -75,28 +77,31 @@ async function send(session, frame, file) {
  * @returns {Promise<Map<number, IdMap> | null>}
  */
 async function givenMasks(session, frame, any) {
-  const { width, height } = session.project;
   const { given } = session.track;
   const replaced = any ? [...given] : [frame].filter((n) => given.has(n));
   if (replaced.length > MOST_KEPT) return null;
   const kept = new Map();
-  for (const n of replaced) kept.set(n, copy(await session.masks.load(n, width, height)));
+  for (const n of replaced) kept.set(n, await session.load(n));
   return kept;
 }
 
-/** @param {Session} session @param {number[]} frames @param {Map<number, IdMap>} before */
-async function remember(session, frames, before) {
+/** @param {Session} session @param {Loaded} loaded @param {Map<number, IdMap>} known */
+async function remember(session, loaded, known) {
   const { width, height } = session.project;
-  /** @type {Map<number, IdMap>} */
-  const after = new Map();
-  for (const n of frames) after.set(n, copy(await session.masks.load(n, width, height)));
-  /** @param {Map<number, IdMap>} masks */
-  const restore = async (masks) => {
-    for (const n of frames) {
-      const map = masks.get(n);
-      await (map ? session.masks.put(n, copy(map)) : session.masks.remove(n));
-    }
-    session.show(frames[0]);
+  /** @type {{frame: number, change: Change, before: Before}[]} */
+  const changes = [];
+  for (const frame of loaded.frames) {
+    const after = await session.load(frame);
+    const change = changeOf(known.get(frame) ?? blank(width, height), after, whole(after)) ?? NOTHING;
+    changes.push({ frame, change, before: loaded.before[frame] });
+  }
+  const undo = async () => {
+    for (const one of changes) await session.edits.replay(one.frame, reversed(one.change), one.before);
+    session.show(loaded.frames[0]);
   };
-  session.history.push({ label: "Load a mask", undo: () => restore(before), redo: () => restore(after) });
+  const redo = async () => {
+    for (const one of changes) one.before = await session.edits.replay(one.frame, one.change, null);
+    session.show(loaded.frames[0]);
+  };
+  session.history.push({ label: "Load a mask", undo, redo });
 }

@@ -1,30 +1,37 @@
-/** The masks of the open project as ids: fetched, kept, edited, and sent in order. */
+/**
+ * The masks of the open project as ids, those of deleted objects among them: fetched, kept, changed, and changes sent in
+ * order.
+ */
 
 import { api, ApiError } from "./api.js";
+import { changed } from "./changes.js";
 import { blank } from "./ids.js";
 import { Loader } from "./loader.js";
 import { decode, encode } from "./png.js";
 
+/** @import {Change} from "./changes.js" */
 /** @import {IdMap} from "./png.js" */
 /** @import {Track} from "./track.js" */
+/** @import {Before, Changed} from "./types.js" */
 
 const MOST_BYTES = 192 << 20;
+const NOT_HERE = "The mask of this frame could not be fetched, so nothing was changed. Try again.";
 
 export class Masks {
   /**
    * @param {string} project @param {Track} track
    * @param {(frame: number) => void} changed a frame's ids have come or changed
+   * @param {<T>(request: () => Promise<T>) => Promise<T>} insist asks until the server answers
    */
-  constructor(project, track, changed) {
+  constructor(project, track, changed, insist) {
     this.project = project;
     this.track = track;
     this.changed = changed;
+    this.insist = insist;
     /** @type {Map<number, number>} frame -> how often it was edited or told anew */
     this.versions = new Map();
     /** @type {Map<number, number>} frame -> changes of ours on their way */
     this.sending = new Map();
-    /** @type {Map<number, IdMap>} frame -> what was put last, while it is on its way */
-    this.newest = new Map();
     /** @type {Map<number, number>} frame -> events to come that tell of changes of ours */
     this.echoes = new Map();
     /** @type {Promise<unknown>} */
@@ -42,7 +49,7 @@ export class Masks {
   /** @param {number} frame @param {AbortSignal} signal @returns {Promise<IdMap>} */
   async fetch(frame, signal) {
     const version = this.version(frame);
-    const map = await decode(await api.mask(this.project, frame, "shown", signal));
+    const map = await decode(await api.mask(this.project, frame, signal));
     if (version !== this.version(frame)) return this.loader.kept.get(String(frame)) ?? this.fetch(frame, signal);
     this.stale.delete(frame);
     return map;
@@ -86,8 +93,13 @@ export class Masks {
    * @param {number} frame @param {number} width @param {number} height @returns {Promise<IdMap>}
    */
   async load(frame, width, height) {
-    await this.want(frame);
-    return this.get(frame) ?? blank(width, height);
+    for (let tries = 0; tries < 3; tries++) {
+      await this.want(frame);
+      const map = this.get(frame);
+      if (map) return map;
+      if (!this.track.has(frame)) return blank(width, height);
+    }
+    throw new Error(NOT_HERE); // to begin from nothing would be wrong
   }
 
   /** Somebody changed this frame's mask; an echo of ours tells nothing new. @param {number} frame */
@@ -106,28 +118,39 @@ export class Masks {
   }
 
   /**
-   * Keeps the user's mask of a frame and sends it, after all that was sent before.
-   * @param {number} frame @param {IdMap} map
+   * Changes pixels of the user's mask of a frame at once, and sends the change after all that was sent before.
+   * @param {number} frame @param {Change} change @param {IdMap} map the frame's, as far as it is known
+   * @param {{first?: boolean, undo?: Before | null}} how first: just made by the user, over whatever is there, and not to
+   *   be lost while the server does not answer; undo: it takes a change back, before which the frame was so
+   * @returns {Promise<Before>} what the frame was before
    */
-  put(frame, map) {
+  change(frame, change, map, { first = false, undo = null }) {
     this.versions.set(frame, this.version(frame) + 1);
-    this.stale.delete(frame);
-    this.loader.keep(String(frame), map);
-    this.newest.set(frame, map);
+    this.loader.keep(String(frame), changed(this.get(frame) ?? map, change, first));
     return this.send(frame, async () => {
-      if (this.newest.get(frame) !== map) return; // a newer one follows
-      const png = await encode(map);
-      this.track.put(await this.echoed(frame, () => api.putMask(this.project, frame, png)));
+      const { rect, from, to } = change;
+      const png = await encode({ ids: to, width: rect.width, height: rect.height }, first ? null : from);
+      const ask = () => api.changeMask(this.project, frame, png, rect, undo);
+      const before = this.answered(await this.echoed(frame, () => (first ? this.insist(ask) : ask())));
+      if (undo && !undo.given) this.outdate(frame); // pixels are again what the network says by now
+      return before;
     });
   }
 
-  /** Takes the user's mask of a frame away; the network's shows again. @param {number} frame */
+  /** Takes the user's mask of a frame away; the network's shows again. @param {number} frame @returns {Promise<Before>} */
   remove(frame) {
     return this.send(frame, async () => {
-      this.track.put(await this.echoed(frame, () => api.removeGiven(this.project, frame)));
+      const answer = await this.echoed(frame, () => api.removeGiven(this.project, frame));
       this.loader.forget(String(frame));
       this.versions.set(frame, this.version(frame) + 1);
+      return this.answered(answer);
     });
+  }
+
+  /** @param {Changed} answer */
+  answered({ before, ...mask }) {
+    this.track.put(mask);
+    return before;
   }
 
   /** @template T @param {number} frame @param {() => Promise<T>} request that makes an event @returns {Promise<T>} */
@@ -141,7 +164,7 @@ export class Masks {
     }
   }
 
-  /** @param {number} frame @param {() => Promise<void>} change */
+  /** @template T @param {number} frame @param {() => Promise<T>} change @returns {Promise<T>} */
   send(frame, change) {
     this.sending.set(frame, (this.sending.get(frame) ?? 0) + 1);
     const sent = this.queue
@@ -165,7 +188,7 @@ export class Masks {
   sent(frame) {
     const left = (this.sending.get(frame) ?? 1) - 1;
     if (left) this.sending.set(frame, left);
-    else [this.sending, this.newest].forEach((map) => map.delete(frame));
+    else this.sending.delete(frame);
     this.changed(frame);
   }
 

@@ -10,7 +10,7 @@ import { attempt } from "./messages.js";
 /** @param {Store} store @param {() => Session | null} session the open one */
 export function showObjects(store, session) {
   const list = el("ul", { class: "objects", "aria-labelledby": "objects-title" });
-  const add = button("plus", "Add an object", () => attempt(() => session()?.addObject()), {
+  const add = button("plus", "Add an object", () => attempt(() => session()?.objects.add()), {
     key: "N",
     class: "quiet",
   });
@@ -28,7 +28,7 @@ export function showObjects(store, session) {
     const focused = document.activeElement?.id;
     list.replaceChildren(...objects.map((one, i) => row(one, i, store, session)));
     if (!objects.length)
-      list.append(el("li", { class: "none soft" }, "None yet. Choose a tool and mark something, or press N."));
+      list.append(el("li", { class: "none soft" }, "None yet. Drag a box (X) around something, or paint it with the brush (B)."));
     if (focused) document.getElementById(focused)?.focus();
   });
 }
@@ -46,7 +46,7 @@ function row(object, index, store, session) {
     title: "Change the colour",
   });
   colour.addEventListener("change", () =>
-    attempt(() => session()?.changeObject(object, { ...object, colour: colour.value })),
+    attempt(() => session()?.objects.change(object, { colour: colour.value })),
   );
   const item = el("li", { class: selected ? "selected" : "" });
   const rename = () => edit(item, select, object, store, session);
@@ -69,7 +69,7 @@ function row(object, index, store, session) {
     class: "quiet small",
   });
   const pencil = button("pencil", `Rename ${name}`, rename, { class: "quiet small" });
-  const remove = button("trash", `Delete ${name}`, () => attempt(() => session()?.removeObject(object)), {
+  const remove = button("trash", `Delete ${name}`, () => attempt(() => session()?.objects.remove(object)), {
     class: "quiet small",
   });
   for (const [element, word] of /** @type {const} */ ([
@@ -110,7 +110,7 @@ function edit(item, label, object, store, session) {
     input.replaceWith(label);
     label.focus();
     const name = input.value.trim();
-    if (keep && name && name !== object.name) attempt(() => session()?.changeObject(object, { ...object, name }));
+    if (keep && name && name !== object.name) attempt(() => session()?.objects.change(object, { name }));
   };
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();

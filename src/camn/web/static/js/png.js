@@ -7,6 +7,7 @@
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const GREY = 0;
+const GREY_ALPHA = 4;
 const PALETTE = 3;
 
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -38,15 +39,22 @@ async function pipe(bytes, through) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** @param {IdMap} map @returns {Promise<Blob>} */
-export async function encode({ ids, width, height }) {
-  const rows = new Uint8Array((width + 1) * height); // each row begins with its filter, 0
-  for (let y = 0; y < height; y++) rows.set(ids.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
+/** @param {IdMap} map @param {Uint8Array | null} [alpha] of each pixel, if there is to be any @returns {Promise<Blob>} */
+export async function encode({ ids, width, height }, alpha = null) {
+  const bytes = alpha ? 2 : 1;
+  const rows = new Uint8Array((bytes * width + 1) * height); // each row begins with its filter, 0
+  for (let y = 0, i = 0; y < height; y++) {
+    let at = y * (bytes * width + 1) + 1;
+    for (let x = 0; x < width; x++, i++, at += bytes) {
+      rows[at] = ids[i];
+      if (alpha) rows[at + 1] = alpha[i];
+    }
+  }
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  header.set([8, GREY, 0, 0, 0], 8);
+  header.set([8, alpha ? GREY_ALPHA : GREY, 0, 0, 0], 8);
   const data = await pipe(rows, new CompressionStream("deflate"));
   const parts = [
     new Uint8Array(SIGNATURE),

@@ -1,65 +1,129 @@
-/** The pointer on the stage: draws with the tool, zooms by the wheel, moves with the middle button or Alt. */
+/**
+ * The pointer on the stage: draws with the tool; moves with the middle button, Alt or Space; two fingers zoom and move,
+ * and never draw; the wheel zooms, a trackpad's two fingers move.
+ */
+
+import { Wheel } from "./wheel.js";
 
 /** @import {Point} from "./ids.js" */
 /** @import {Stage} from "./stage.js" */
 
-const STEP = 1.0015; // of zoom, per unit of the wheel
+const STILL = 10; // CSS pixels
 
 /** @param {Stage} stage */
 export function listenToPointer(stage) {
   const { canvas } = stage;
-  /** @type {"draw" | "pan" | null} */
-  let held = null;
-
-  /** @param {PointerEvent | WheelEvent} event @returns {Point} */
-  const at = (event) => {
-    const { left, top } = canvas.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
-  };
-  /** @param {PointerEvent} event */
-  const points = (event) => {
-    const all = event.getCoalescedEvents?.() ?? [];
-    return (all.length ? all : [event]).map((one) => stage.viewport.toImage(at(one)));
-  };
-
-  canvas.addEventListener("pointerdown", (event) => {
-    if (held || !stage.session || stage.shown?.frame !== stage.store.state.frame) return;
-    canvas.setPointerCapture(event.pointerId);
-    canvas.focus({ preventScroll: true });
-    held = event.button === 1 || event.altKey ? "pan" : "draw";
-    if (held === "draw") {
-      stage.store.set({ playing: false, follow: false }); // the frame must not go away
-      stage.tool?.down(stage.viewport.toImage(at(event)), { shift: event.shiftKey, secondary: event.button === 2 });
-    }
-    event.preventDefault();
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (held === "pan") {
-      stage.viewport.pan(event.movementX, event.movementY);
-      stage.redraw();
-    } else if (held === "draw") stage.tool?.move(points(event));
-    else stage.tool?.hover(stage.viewport.toImage(at(event)));
-  });
-  canvas.addEventListener("pointerup", () => {
-    if (held === "draw") stage.tool?.up();
-    held = null;
-  });
-  canvas.addEventListener("pointercancel", () => {
-    if (held === "draw") stage.tool?.cancel();
-    held = null;
-    stage.redraw();
-  });
+  const hand = new Hand(stage);
+  canvas.addEventListener("pointerdown", (event) => hand.down(event));
+  canvas.addEventListener("pointermove", (event) => hand.move(event));
+  canvas.addEventListener("pointerup", (event) => hand.up(event, false));
+  canvas.addEventListener("pointercancel", (event) => hand.up(event, true));
   canvas.addEventListener("pointerleave", () => stage.tool?.hover(null));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 30 : 1;
-      stage.viewport.zoom(at(event), STEP ** (-event.deltaY * lines));
-      stage.refresh();
-      stage.redraw();
-    },
-    { passive: false },
-  );
+  canvas.addEventListener("dblclick", ({ shiftKey }) => stage.tool?.twice({ shift: shiftKey, secondary: false }));
+  const wheel = new Wheel(stage);
+  canvas.addEventListener("wheel", (event) => wheel.turn(event, at(canvas, event)), { passive: false });
+}
+
+/** @param {HTMLCanvasElement} canvas @param {MouseEvent} event @returns {Point} */
+function at(canvas, event) {
+  const { left, top } = canvas.getBoundingClientRect();
+  return [event.clientX - left, event.clientY - top];
+}
+
+/** What is held on the stage: a mouse's button, a pen, fingers. */
+class Hand {
+  /** @param {Stage} stage */
+  constructor(stage) {
+    this.stage = stage;
+    /** @type {Map<number, Point>} where each pointer is that is down */
+    this.points = new Map();
+    /** @type {"draw" | "pan" | "pinch" | null} */
+    this.does = null;
+    /** @type {PointerEvent | null} a finger's, which may be the first one of two: it draws when it has moved, or is up */
+    this.finger = null;
+  }
+
+  /** @param {PointerEvent} event */
+  down(event) {
+    const { stage } = this;
+    if (!stage.session || stage.shown?.frame !== stage.store.state.frame) return;
+    event.preventDefault();
+    stage.canvas.setPointerCapture(event.pointerId);
+    stage.canvas.focus({ preventScroll: true });
+    const another = this.points.size > 0;
+    if (another && event.pointerType !== "touch") return; // a second button
+    this.points.set(event.pointerId, at(stage.canvas, event));
+    if (another) this.pinch();
+    else if (event.button === 1 || event.altKey || stage.grabbing) this.does = "pan";
+    else if (event.pointerType === "touch") this.finger = event;
+    else this.draw(event);
+  }
+
+  /** @param {PointerEvent} event */
+  draw(event) {
+    const { stage } = this;
+    this.finger = null;
+    this.does = "draw";
+    stage.drawing = true;
+    stage.store.set({ playing: false, follow: false }); // the frame must not go away
+    const point = stage.viewport.toImage(at(stage.canvas, event));
+    stage.tool?.down(point, { shift: event.shiftKey, secondary: event.button === 2 });
+  }
+
+  /** A second finger: what the first one has drawn was no stroke. */
+  pinch() {
+    if (this.does === "draw") this.stage.tool?.takeBack();
+    this.finger = null;
+    this.stage.drawing = false;
+    this.does = "pinch";
+    this.stage.redraw();
+  }
+
+  /** @param {PointerEvent} event */
+  move(event) {
+    const { stage } = this;
+    const { canvas, viewport } = stage;
+    const before = this.points.get(event.pointerId);
+    if (!before) {
+      if (!this.points.size) stage.tool?.hover(viewport.toImage(at(canvas, event)));
+      return;
+    }
+    const now = at(canvas, event);
+    if (this.finger && Math.hypot(now[0] - before[0], now[1] - before[1]) < STILL) return;
+    if (this.finger) this.draw(this.finger);
+    if (this.does === "draw") {
+      const all = event.getCoalescedEvents?.() ?? [];
+      stage.tool?.move((all.length ? all : [event]).map((one) => viewport.toImage(at(canvas, one))));
+    } else if (this.does === "pinch") this.spread(event.pointerId, now);
+    else if (this.does === "pan") viewport.pan(now[0] - before[0], now[1] - before[1]);
+    this.points.set(event.pointerId, now);
+    if (this.does !== "draw") stage.redraw();
+  }
+
+  /** Two fingers: what was under them stays under them. @param {number} id of the one that moves @param {Point} now */
+  spread(id, now) {
+    const [before, other] = [this.points.get(id), [...this.points].find(([one]) => one !== id)?.[1]];
+    if (!before || !other) return;
+    const { viewport } = this.stage;
+    const apart = (/** @type {Point} */ point) => Math.max(1, Math.hypot(point[0] - other[0], point[1] - other[1]));
+    viewport.pan((now[0] - before[0]) / 2, (now[1] - before[1]) / 2);
+    viewport.zoom([(now[0] + other[0]) / 2, (now[1] + other[1]) / 2], apart(now) / apart(before));
+    this.stage.refresh();
+  }
+
+  /** @param {PointerEvent} event @param {boolean} cancelled */
+  up(event, cancelled) {
+    if (!this.points.delete(event.pointerId)) return;
+    const { stage } = this;
+    if (this.finger && !cancelled) this.draw(this.finger);
+    this.finger = null;
+    if (this.does === "draw") {
+      stage.drawing = false;
+      if (cancelled) stage.tool?.cancel();
+      else stage.tool?.up();
+    }
+    if (this.does !== "pinch" || !this.points.size) this.does = null; // one finger left over draws nothing
+    stage.redraw();
+  }
 }

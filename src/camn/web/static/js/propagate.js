@@ -99,6 +99,16 @@ export class Propagation {
     return this.store.active.filter((job) => job.kind === "propagate");
   }
 
+  /** The user may have looked elsewhere meanwhile. @param {Job} job that waited or ran until now */
+  ended(job) {
+    const session = this.session();
+    if (job.kind !== "propagate" || job.state !== "done" || job.project !== session?.id) return;
+    const { objects, count: frames } = session.project;
+    const troubles = objects.reduce((sum, { id }) => sum + session.track.stretches(id, frames).length, 0);
+    const look = troubles ? ` ${count(troubles, "stretch", "es")} to look at, doubtful or lost: D goes there.` : "";
+    note(`Propagated: ${count(job.done, "frame")}.${look}`);
+  }
+
   /** @param {Propagate["direction"]} direction */
   start(direction) {
     const { frame, until } = this.store.state;
@@ -111,7 +121,7 @@ export class Propagation {
       const session = this.session();
       if (!session) return;
       this.store.set({ follow: true, playing: false });
-      await session.masks.queue; // what was painted is there before
+      await session.sent; // what was painted is there before
       this.store.addJob(await api.propagate(session.id, wish));
     });
   }
@@ -160,7 +170,7 @@ export class Propagation {
   /** @param {Session} session */
   showIdle(session) {
     const { frame } = this.store.state;
-    const has = session.track.has(frame);
+    const has = session.marked(frame);
     const ready = session.project.state === "ready";
     const why = !ready
       ? session.project.error ?? "The video is still being read."

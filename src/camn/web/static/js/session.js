@@ -1,16 +1,21 @@
 /** The open project: its frames, masks, track, and what was done to it. */
 
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
+import { Objects } from "./cast.js";
 import { Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { History } from "./history.js";
+import { hasAny, paintTable } from "./ids.js";
 import { Masks } from "./masks.js";
+import { note } from "./messages.js";
 import { Signal } from "./signal.js";
 import { Track } from "./track.js";
 
 /** @import {Rect} from "./ids.js" */
 /** @import {Store} from "./store.js" */
 /** @import {Obj, Project, ServerEvent} from "./types.js" */
+
+const RETRY = 1000; // milliseconds
 
 export class Session {
   /** @param {Store} store @param {string} id of the project, which the store knows */
@@ -27,18 +32,24 @@ export class Session {
     /** @type {Signal<boolean>} is all that was done with the server? */
     this.savedChanged = new Signal();
     this.pending = 0; // actions that are not
+    /** @type {Set<string>} notes of the project that were told */
+    this.told = new Set();
     /** @type {ServerEvent[]} heard since what is known was asked for: they are newer than the answer */
     this.late = [];
     this.reloading = false;
-    /** @type {Promise<Obj> | null} the first object, while it is being made */
-    this.first = null;
     /** @type {number | null} the frame that a propagation came to last, and that is to be shown */
     this.ahead = null;
     this.following = false;
     this.frames = new Frames(id);
-    this.masks = new Masks(id, this.track, (frame) => this.maskChanged.tell(frame));
+    this.masks = new Masks(
+      id,
+      this.track,
+      (frame) => this.maskChanged.tell(frame),
+      (request) => this.insist(request),
+    );
     this.history = new History();
     this.edits = new Edits(this);
+    this.objects = new Objects(this);
     this.maskChanged.watch(() => {
       this.trackChanged.tell();
       this.savedChanged.tell(this.saved);
@@ -58,6 +69,16 @@ export class Session {
 
   get saved() {
     return this.pending === 0 && this.edits.open === null;
+  }
+
+  /** The end of all that was begun so far. */
+  get settled() {
+    return Promise.allSettled([this.objects.adding?.made, this.edits.turn]);
+  }
+
+  /** The same, and all of it has come to the server. */
+  get sent() {
+    return this.settled.then(() => this.masks.queue);
   }
 
   /** Does what ends with a change on the server. @param {() => Promise<unknown>} action */
@@ -141,48 +162,38 @@ export class Session {
     this.following = false;
   }
 
-  /** The selected object, or a new one if there is none. @returns {Promise<Obj>} */
-  async needObject() {
-    const known = this.object ?? this.project.objects[0];
-    if (known) return known;
-    this.first ??= this.addObject().finally(() => (this.first = null)); // two strokes may ask at once
-    return this.first;
+  /** The mask of a frame, to begin a change from. @param {number} frame */
+  load(frame) {
+    return this.masks.load(frame, this.project.width, this.project.height);
   }
 
-  /** @returns {Promise<Obj>} */
-  async addObject() {
-    const object = await api.addObject(this.id, {});
-    this.store.putProject({
-      ...this.project,
-      objects: [...this.project.objects.filter((o) => o.id !== object.id), object],
-    });
-    this.store.set({ object: object.id });
-    this.history.push({
-      label: `Add ${object.name}`,
-      undo: () => api.removeObject(this.id, object.id),
-      redo: () => api.putObject(this.id, object),
-    });
-    return object;
+  /**
+   * Asks again, as often as it takes, where the server does not answer: what the user made is not lost.
+   * @template T @param {() => Promise<T>} request that may be made twice @returns {Promise<T>}
+   */
+  async insist(request) {
+    for (let told = false; ; told = true) {
+      try {
+        return await request();
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status) throw error;
+      }
+      if (!told) note("The server does not answer. What you drew is kept here and sent when it is back.");
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+    }
   }
 
-  /** @param {Obj} from @param {Obj} to */
-  async changeObject(from, to) {
-    await api.putObject(this.id, to);
-    this.history.push({
-      label: `Change ${from.name}`,
-      undo: () => api.putObject(this.id, from),
-      redo: () => api.putObject(this.id, to),
-    });
+  /** Is an object on the frame, as far as is known here? @param {number} frame */
+  marked(frame) {
+    const map = this.masks.get(frame);
+    const objects = this.project.objects.map((one) => one.id);
+    return this.track.has(frame) && (map === undefined || hasAny(map, objects));
   }
 
-  /** @param {Obj} object */
-  async removeObject(object) {
-    await api.removeObject(this.id, object.id);
-    this.history.push({
-      label: `Delete ${object.name}`,
-      undo: () => api.putObject(this.id, object),
-      redo: () => api.removeObject(this.id, object.id),
-    });
+  /** What painting with an id makes of each id. @param {number} id 0 erases @param {number} object the selected one */
+  table(id, object) {
+    const objects = this.project.objects.map((one) => one.id);
+    return paintTable(id, object, this.store.state.protect, objects);
   }
 
   close() {

@@ -47,6 +47,8 @@ export class Stage {
     /** @type {{map: IdMap, key: string} | null} what the overlay holds */
     this.drawn = null;
     this.background = "#000";
+    this.drawing = false; // is the tool held down?
+    this.grabbing = false; // is Space held, by which the frame is moved?
     this.redraw = onFrame(() => this.draw());
     new ResizeObserver(() => this.resize()).observe(canvas);
     store.watch(["frame", "view", "opacity", "hidden", "projects", "playing"], () => this.refresh());

@@ -21,6 +21,7 @@
  * @property {View} view
  * @property {number} opacity 0..1
  * @property {ReadonlySet<number>} hidden objects that are not shown
+ * @property {string | null} sending id of the project to which this tab sends its video
  * @property {string | null} busy what the server is at, for a short time
  * @property {Propagate["until"]} until
  */
@@ -42,6 +43,7 @@ const INITIAL = {
   view: "overlay",
   opacity: 0.5,
   hidden: new Set(),
+  sending: null,
   busy: null,
   until: "end",
 };

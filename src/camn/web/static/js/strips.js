@@ -63,22 +63,24 @@ export function drawStrip(canvas, session, { id, colour }) {
   const { track, project } = session;
   const all = span(session);
   const colours = { lost: themed(canvas, "--lost"), doubtful: themed(canvas, "--doubtful"), sure: colour };
-  const columns = Math.ceil(width);
+  const columns = canvas.width; // of the screen: between columns of CSS pixels there would be seams, like a hatch
+  const ratio = columns / width;
+  context.scale(1 / devicePixelRatio, 1);
   for (let x = 0; x < columns; x++) {
-    const from = Math.floor((x / width) * all);
-    const to = Math.min(project.count, Math.max(from + 1, Math.floor(((x + 1) / width) * all)));
+    const from = Math.floor((x / columns) * all);
+    const to = Math.min(project.count, Math.max(from + 1, Math.floor(((x + 1) / columns) * all)));
     const { least, trouble } = worst(track, id, from, to);
     if (least === null) continue;
     const tall = trouble === "lost" ? height : Math.max(3, least * height);
     context.fillStyle = colours[trouble ?? "sure"];
     context.globalAlpha = trouble ? 1 : 0.85;
     context.fillRect(x, height - tall, 1, tall);
-    if (trouble && hatched(x, trouble)) context.clearRect(x, 0, 1, height);
+    if (trouble && hatched(Math.floor(x / ratio), trouble)) context.clearRect(x, 0, 1, height);
   }
   context.globalAlpha = 1;
 }
 
-/** @param {number} x @param {Trouble} trouble */
+/** @param {number} x in CSS pixels @param {Trouble} trouble */
 const hatched = (x, trouble) => x % HATCH === 0 || (trouble === "lost" && x % HATCH === 2);
 
 /** @param {import("./track.js").Track} track @param {number} id @param {number} from @param {number} to */

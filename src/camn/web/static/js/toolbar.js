@@ -46,7 +46,7 @@ export const TOOLS = [
     name: "Polygon",
     key: "P",
     sized: false,
-    hint: "Click corners; Enter or the first corner closes. Shift cuts out.",
+    hint: "Click corners; Enter, a double click or the first corner closes. Shift cuts out.",
     make: (context) => new Polygon(context),
   },
   {
@@ -78,9 +78,10 @@ export const clampRadius = (radius) => Math.min(RADIUS.most, Math.max(RADIUS.lea
 export function showToolbar(store, load) {
   const strip = find("#tools", HTMLElement);
   const buttons = TOOLS.map((tool) =>
-    button(tool.icon, tool.name, () => store.set({ tool: tool.id }), { key: tool.key, class: "tool" }),
+    button(tool.icon, tool.name, () => store.set({ tool: tool.id }), { key: tool.key, class: "tool", text: true }),
   );
   const loader = button("load", "Load a mask file for this frame", load, { key: "L", class: "tool" });
+  loader.append(el("span", { "aria-hidden": "true" }, "Load"));
   strip.append(...buttons, el("hr"), loader);
   store.watch(["tool"], () =>
     TOOLS.forEach((tool, i) => buttons[i].setAttribute("aria-pressed", String(tool.id === store.state.tool))),
@@ -98,7 +99,7 @@ function hint(store) {
 /** The slider is logarithmic: fine for small brushes. @param {Store} store */
 function sizeField(store) {
   const top = Math.log(RADIUS.most);
-  const input = el("input", { type: "range", id: "radius", min: 0, max: 100, title: "Size of the brush ( [ and ] )" });
+  const input = el("input", { type: "range", id: "radius", min: 0, max: 100, title: "How wide the brush paints ( [ and ] )" });
   const value = el("output", { for: "radius" });
   input.addEventListener("input", () =>
     store.set({ radius: clampRadius(Math.exp((Number(input.value) / 100) * top)) }),
@@ -106,8 +107,9 @@ function sizeField(store) {
   store.watch(["radius"], () => {
     const at = String(Math.round((Math.log(store.state.radius) / top) * 100));
     if (document.activeElement !== input) input.value = at;
-    input.setAttribute("aria-valuetext", `${store.state.radius} pixels`);
-    say(value, `${store.state.radius} px`);
+    const across = 2 * store.state.radius;
+    input.setAttribute("aria-valuetext", `${across} pixels across`);
+    say(value, `${across} px`);
   });
   const field = el("div", { class: "inline" }, el("label", { for: "radius" }, "Size"), input, value);
   store.watch(["tool"], () => (field.hidden = !TOOLS.find((tool) => tool.id === store.state.tool)?.sized));

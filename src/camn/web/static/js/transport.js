@@ -3,6 +3,7 @@
 import { button, el, find, say } from "./dom.js";
 import { timecode } from "./format.js";
 import { icon } from "./icons.js";
+import { note } from "./messages.js";
 
 /** @import {Player} from "./player.js" */
 /** @import {Session} from "./session.js" */
@@ -82,7 +83,10 @@ export function jump(session, direction) {
   const { count, objects } = session.project;
   const starts = objects.flatMap(({ id }) => session.track.stretches(id, count).map((stretch) => stretch.first));
   const there = starts.filter((first) => (first - frame) * direction > 0).sort((a, b) => (a - b) * direction)[0];
-  if (there !== undefined) session.seek(there);
+  if (there !== undefined) return session.seek(there);
+  const way = direction > 0 ? "after" : "before";
+  if (starts.length) note(`No doubtful or lost stretch begins ${way} frame ${frame + 1}.`);
+  else note("There is no doubtful or lost stretch: none is known where nothing was propagated.");
 }
 
 /** To the next frame with a mask of the user's. @param {Session | null} session @param {1 | -1} direction */

@@ -72,6 +72,10 @@
  * @property {{[id: string]: number}} confidence
  * @property {number[]} lost
  *
+ * @typedef {{given: boolean, absent: number[]}} Before a change: was there a mask of the user's, without which objects
+ * @typedef {Mask & {before: Before}} Changed
+ * @typedef {{frames: number[], before: {[frame: string]: Before}, objects: Obj[], notes: string[]}} Loaded
+ *
  * @typedef {{confidence: (number | null)[], lost: [number, number][], doubtful: [number, number][]}} Strip
  * @typedef {{objects: {[id: string]: Strip}}} Confidence
  *

@@ -1,32 +1,46 @@
-/** A box around the object, out of which the server cuts it. Shift keeps what the object was already. */
+/**
+ * A box around the object, out of which the server cuts it. What the object is outside of the box stays; with Shift, what
+ * it was inside, too.
+ */
 
 import { api } from "../api.js";
-import { paintFound, paintTable } from "../ids.js";
+import { clip, paintFound } from "../ids.js";
+import { note } from "../messages.js";
 import { decode } from "../png.js";
 import { stroke, Tool } from "./tool.js";
 
-/** @import {Point} from "../ids.js" */
+/** @import {Point, Rect} from "../ids.js" */
+/** @import {IdMap} from "../png.js" */
 /** @import {Viewport} from "../viewport.js" */
 /** @import {Context, Held} from "./tool.js" */
-/** @import {GrabCut} from "../types.js" */
+/** @import {GrabCut, Obj} from "../types.js" */
 
 const LEAST = 4; // pixels of the frame
+const SLIVER = 0.01; // of the box
+const NOTHING = "No object was found there, so nothing is changed. Leave some room around it, or use the brush.";
+const LITTLE = "Only a sliver was found there. Z takes it back; leave some room around the object, or use the brush.";
 
 /**
- * Asks the server for an object's mask and edits it in.
- * @param {Tool} tool @param {Omit<GrabCut, "object">} wish @param {boolean} keep @param {string} label
+ * Asks the server for an object's mask and edits it in. What is drawn meanwhile comes after it.
+ * @param {Tool} tool @param {(map: IdMap, id: number) => Omit<GrabCut, "object">} wish once its turn has come
+ * @param {Promise<Obj>} needed the object
+ * @param {{label: string, within: Rect | null, least?: number}} how within: what of the object's mask it takes the place
+ *   of; least: pixels, fewer are spoken of
  */
-export async function grab(tool, wish, keep, label) {
-  const { session, store } = tool;
-  const { frame } = store.state;
-  const object = await session.needObject();
-  store.set({ object: object.id });
-  await session.masks.queue; // GrabCut begins from what the server has
-  const found = await decode(await api.grabCut(session.id, frame, { ...wish, object: object.id }));
-  if (store.state.frame !== frame) return;
-  const edit = await session.edits.begin();
-  const table = paintTable(object.id, object.id, store.state.protect);
-  session.edits.painted(edit, paintFound(edit.map, found, object.id, table, keep));
+export async function grab({ session, store }, wish, needed, { label, within, least = 0 }) {
+  const edit = await session.edits.begin(store.state.frame, needed);
+  try {
+    const { id } = await needed;
+    await session.masks.queue; // GrabCut begins from what the server has
+    const found = await decode(await api.grabCut(session.id, edit.frame, { ...wish(edit.map, id), object: id }));
+    const pixels = found.ids.reduce((sum, one) => sum + Number(one > 0), 0);
+    if (!pixels) throw new Error(NOTHING);
+    session.edits.painted(edit, paintFound(edit.map, found, id, session.table(id, id), within));
+    if (pixels < least) note(LITTLE);
+  } catch (error) {
+    session.edits.drop(edit);
+    throw error;
+  }
   await session.edits.commit(edit, label);
 }
 
@@ -59,7 +73,10 @@ export class Box extends Tool {
     const corners = this.corners(box.from, box.to);
     if (corners[2] - corners[0] < LEAST || corners[3] - corners[1] < LEAST) return;
     this.asked = corners;
-    this.attempt("Cutting the object out…", () => grab(this, { box: corners }, box.keep, "Box")).finally(() => {
+    const rect = clip(this.session.project, ...corners);
+    const how = { label: "Box", within: box.keep ? null : rect, least: SLIVER * rect.width * rect.height };
+    const work = () => grab(this, () => ({ box: corners }), this.session.objects.need(), how);
+    this.attempt("Cutting the object out…", work).finally(() => {
       this.asked = null;
       this.context.redraw();
     });

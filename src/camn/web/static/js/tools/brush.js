@@ -1,6 +1,6 @@
 /** Brush and eraser. The secondary button, or Shift, turns the one into the other. */
 
-import { paintSegment, paintTable } from "../ids.js";
+import { paintSegment } from "../ids.js";
 import { stroke, Tool } from "./tool.js";
 
 /** @import {Edit} from "../edits.js" */
@@ -9,7 +9,7 @@ import { stroke, Tool } from "./tool.js";
 /** @import {Context, Held} from "./tool.js" */
 /**
  * @typedef {{edit: Edit | null, table: Uint8Array, points: Point[], painted: number}} Painting painted: points that are
- * @typedef {Painting & {erases: boolean, over: boolean}} Stroke
+ * @typedef {Painting & {radius: number, erases: boolean, over: boolean}} Stroke
  */
 
 export class Brush extends Tool {
@@ -26,7 +26,8 @@ export class Brush extends Tool {
   /** @param {Point} point @param {Held} held */
   down(point, { shift, secondary }) {
     const erases = this.erases !== (shift || secondary);
-    const begun = { points: [point], painted: 0, edit: null, table: new Uint8Array(256), erases, over: false };
+    const { radius } = this.store.state;
+    const begun = { points: [point], painted: 0, edit: null, table: new Uint8Array(256), radius, erases, over: false };
     this.stroke = begun;
     const { frame } = this.store.state; // the user may go on before the object is made
     this.attempt(null, () => this.begin(begun, frame));
@@ -34,10 +35,10 @@ export class Brush extends Tool {
 
   /** Points that come before the mask is here wait for it. @param {Stroke} begun @param {number} frame */
   async begin(begun, frame) {
-    const object = begun.erases ? this.session.object : await this.session.needObject();
-    if (object && !begun.erases) this.store.set({ object: object.id });
-    begun.table = paintTable(begun.erases ? 0 : (object?.id ?? 0), object?.id ?? 0, this.store.state.protect);
-    const edit = await this.session.edits.begin(frame);
+    const needed = begun.erases ? Promise.resolve(this.session.object) : this.session.objects.need();
+    const edit = await this.session.edits.begin(frame, needed); // its turn is taken now, before it has an object
+    const object = await needed;
+    begun.table = this.session.table(begun.erases ? 0 : (object?.id ?? 0), object?.id ?? 0);
     if (this.stroke !== begun && !begun.over) return this.session.edits.drop(edit); // cancelled meanwhile
     begun.edit = edit;
     this.paint(begun);
@@ -46,11 +47,11 @@ export class Brush extends Tool {
 
   /** @param {Stroke} stroke */
   paint(stroke) {
-    const { edit, points, table } = stroke;
+    const { edit, points, table, radius } = stroke;
     if (!edit) return;
     for (; stroke.painted < points.length; stroke.painted++) {
       const from = points[Math.max(0, stroke.painted - 1)];
-      const rect = paintSegment(edit.map, from, points[stroke.painted], this.store.state.radius, table);
+      const rect = paintSegment(edit.map, from, points[stroke.painted], radius, table);
       this.session.edits.painted(edit, rect);
     }
   }
@@ -74,6 +75,14 @@ export class Brush extends Tool {
   /** @param {Stroke} stroke */
   async finish(stroke) {
     if (stroke.edit) await this.session.edits.commit(stroke.edit, stroke.erases ? "Erase" : "Brush");
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.key !== "Escape" || !this.stroke) return false;
+    this.cancel();
+    this.context.redraw();
+    return true;
   }
 
   cancel() {

@@ -3,7 +3,7 @@
  * Shift or the secondary button cuts out.
  */
 
-import { paintPolygon, paintTable } from "../ids.js";
+import { paintPolygon } from "../ids.js";
 import { stroke, Tool } from "./tool.js";
 
 /** @import {Point} from "../ids.js" */
@@ -28,12 +28,23 @@ export class Polygon extends Tool {
     return Math.hypot(a[0] - b[0], a[1] - b[1]) * this.scale < NEAR;
   }
 
+  /** Is it a click on the first corner, back from farther away? Corners may lie close together. @param {Point} point */
+  closes(point) {
+    const [first, ...more] = this.points;
+    return more.length > 1 && this.near(point, first) && more.some((corner) => !this.near(corner, first));
+  }
+
   /** @param {Point} point @param {Held} held */
   down(point, { shift, secondary }) {
-    const [first, last] = [this.points[0], this.points[this.points.length - 1]];
-    const closes = this.points.length > 2 && (this.near(point, first) || this.near(point, last));
-    if (closes) this.close(shift || secondary);
-    else if (!last || !this.near(point, last)) this.points.push(point);
+    if (this.closes(point)) this.close(shift || secondary);
+    else this.points.push(point);
+    this.context.redraw();
+  }
+
+  /** The second click has made a corner, too. @param {Held} held */
+  twice({ shift, secondary }) {
+    this.points.pop();
+    if (this.points.length > 2) this.close(shift || secondary);
     this.context.redraw();
   }
 
@@ -47,10 +58,10 @@ export class Polygon extends Tool {
   /** @param {Point[]} points @param {boolean} erases */
   async fill(points, erases) {
     const { frame } = this.store.state; // the user may go on before the object is made
-    const object = await this.session.needObject();
-    this.store.set({ object: object.id });
-    const edit = await this.session.edits.begin(frame);
-    const table = paintTable(erases ? 0 : object.id, object.id, this.store.state.protect);
+    const needed = this.session.objects.need();
+    const edit = await this.session.edits.begin(frame, needed);
+    const { id } = await needed;
+    const table = this.session.table(erases ? 0 : id, id);
     this.session.edits.painted(edit, paintPolygon(edit.map, points, table));
     await this.session.edits.commit(edit, erases ? "Cut out a polygon" : "Polygon");
   }
@@ -58,6 +69,11 @@ export class Polygon extends Tool {
   /** @param {Point | null} point */
   hover(point) {
     this.at = point;
+    this.context.redraw();
+  }
+
+  takeBack() {
+    this.points.pop();
     this.context.redraw();
   }
 
@@ -71,7 +87,7 @@ export class Polygon extends Tool {
     if (!this.points.length) return false;
     if (event.key === "Enter") this.close(event.shiftKey);
     else if (event.key === "Escape") this.cancel();
-    else if (event.key === "Backspace") this.points.pop();
+    else if (event.key === "Backspace" || (event.key.toLowerCase() === "z" && !event.shiftKey)) this.points.pop();
     else return false;
     this.context.redraw();
     return true;
@@ -88,6 +104,7 @@ export class Polygon extends Tool {
       () => line.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y))),
       this.session.object?.colour,
     );
-    corners.forEach(([x, y], i) => stroke(context, () => context.arc(x, y, i ? 3 : 6, 0, 2 * Math.PI)));
+    const closing = this.at && this.closes(this.at) ? NEAR : 6;
+    corners.forEach(([x, y], i) => stroke(context, () => context.arc(x, y, i ? 3 : closing, 0, 2 * Math.PI)));
   }
 }

@@ -1,6 +1,6 @@
 /** Lines over the object, and with Shift or the secondary button over what is not it; the server finds the edges. */
 
-import { has } from "../ids.js";
+import { has, whole } from "../ids.js";
 import { grab } from "./box.js";
 import { stroke, Tool } from "./tool.js";
 
@@ -20,7 +20,6 @@ export class Scribble extends Tool {
     /** @type {Stroke | null} */
     this.drawn = null;
     this.of = "";
-    this.asking = false;
   }
 
   /** Strokes are of one frame and one object. */
@@ -32,7 +31,6 @@ export class Scribble extends Tool {
 
   /** @param {Point} point @param {Held} held */
   down(point, { shift, secondary }) {
-    if (this.asking) return;
     this.refresh();
     const radius = Math.max(1, this.store.state.radius / 2);
     this.drawn = { points: [point], radius, foreground: !(shift || secondary) };
@@ -46,33 +44,43 @@ export class Scribble extends Tool {
   }
 
   up() {
-    if (!this.drawn) return;
-    this.strokes.push(this.drawn);
+    const last = this.drawn;
+    if (!last) return;
+    this.strokes.push(last);
     this.drawn = null;
-    this.asking = true;
-    this.attempt("Cutting the object out…", () => this.ask()).finally(() => (this.asking = false));
+    this.attempt("Cutting the object out…", () => this.ask(last, [...this.strokes]));
   }
 
-  async ask() {
+  /** @param {Stroke} last @param {Stroke[]} strokes all of them */
+  async ask(last, strokes) {
     const { frame } = this.store.state;
-    const object = await this.session.needObject();
-    if (this.store.state.frame !== frame) return; // the user has gone on
-    this.store.set({ object: object.id });
-    this.of = `${frame}/${object.id}`;
-    const shown = this.session.masks.get(frame);
-    const refine = shown !== undefined && has(shown, object.id);
+    const needed = this.session.objects.need();
+    const within = whole(this.session.project);
+    needed.then(
+      ({ id }) => this.strokes.includes(last) && (this.of = `${frame}/${id}`),
+      () => {},
+    );
     try {
-      await grab(this, { strokes: this.strokes, refine }, false, "Scribble");
+      await grab(this, (map, id) => ({ strokes, refine: has(map, id) }), needed, { within, label: "Scribble" });
     } catch (error) {
-      this.strokes.pop(); // it asked too much
+      this.strokes = this.strokes.filter((one) => one !== last); // it asked too much
       throw error;
     }
+  }
+
+  takeBack() {
+    this.drawn = null;
+    this.context.redraw();
   }
 
   cancel() {
     this.drawn = null;
     this.strokes = [];
     this.context.redraw();
+  }
+
+  rewound() {
+    this.cancel();
   }
 
   /** @param {KeyboardEvent} event */

@@ -21,6 +21,9 @@ export class Tool {
   /** @param {Point} _point @param {Held} _held */
   down(_point, _held) {}
 
+  /** A double click, after `down` and `up` of both. @param {Held} _held */
+  twice(_held) {}
+
   /** Moved while down. @param {Point[]} _points */
   move(_points) {}
 
@@ -31,6 +34,14 @@ export class Tool {
 
   /** Forgets what was begun. */
   cancel() {}
+
+  /** Forgets what was begun by the last `down`. */
+  takeBack() {
+    this.cancel();
+  }
+
+  /** Something is undone or redone: marks that led to it are not drawn any longer. */
+  rewound() {}
 
   /** @param {KeyboardEvent} _event @returns {boolean} was it meant for the tool? */
   key(_event) {
