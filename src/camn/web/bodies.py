@@ -7,6 +7,7 @@ import re
 import secrets
 import warnings
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import numpy as np
 from fastapi import Request
