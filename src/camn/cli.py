@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
 from camn.commands.segmenting import Batch, Demo, Segment, Serve
 from camn.commands.training import Convert, Data, Fuse, Train
 from camn.errors import CamnError
+from camn.files import ODD
 from camn.stopping import stopped_by_signals
 
 ABOUT = "Masks of some objects on one frame of a video in, masks of them on every frame out."
@@ -47,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 143 and 129 after SIGTERM and SIGHUP, 141 when
     the reader of stdout or stderr has gone."""
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ODD)
     with stopped_by_signals():
         try:
             _run(sys.argv[1:] if arguments is None else arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import json
 import os
 import platform
 import threading
@@ -17,9 +18,22 @@ from typing import IO, Any
 from camn.errors import CamnError, NoRoomError, OutputError
 
 LOCK = ".lock"  # the lock file of a folder that one process at a time writes to
+ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files that are written as text
+_STEM = 150  # bytes of a name that a temporary one has, of the 255 that there may be
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+
+def encoded(text: str) -> bytes:
+    """As UTF-8. Bytes of a file's name that are none, which Python keeps as lone surrogates, are escaped as JSON has
+    them, \\udce9, so that a name in JSON is the same when it is read."""
+    return text.encode(errors=ODD)
+
+
+def to_json(content: Any) -> bytes:
+    """A JSON file's content, indented. Raises TypeError, ValueError for what JSON cannot hold."""
+    return encoded(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 _MARKS = (
@@ -31,12 +45,12 @@ _MARKS = (
 )
 
 
-def text_of(data: bytes) -> str:
+def text_of(data: bytes, names: bool = False) -> str:
     """The text of a file that people or other programs wrote: UTF-8 with or without a byte order mark, as Windows puts
-    one, or UTF-16 or 32 with one. Raises ValueError."""
+    one, or UTF-16 or 32 with one. names: it names files, whose names may be no UTF-8. Raises ValueError."""
     kind = next((kind for mark, kind in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(kind)
+        text = data.decode(kind, "surrogateescape" if names and kind == "utf-8" else "strict")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no text in UTF-8 ({error}); save it as UTF-8") from error
     if "\0" in text:
@@ -79,7 +93,8 @@ def writing(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
 
 def temporary(path: Path) -> Path:
     """A hidden name in the same folder and with the same suffix, to write to before renaming to `path`."""
-    return path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
+    stem = os.fsdecode(os.fsencode(path.stem)[:_STEM])
+    return path.with_name(f".{stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
 
 
 def leftovers(pattern: str) -> str:

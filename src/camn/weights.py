@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from camn.config import ABLATED, NETWORKS, FusionConfig, NetworkConfig, config_from_dict
@@ -91,6 +91,10 @@ def shipped_fusions() -> list[Path]:
 def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Config]) -> WeightsOf[Config]:
     """kind: the entry of the file that holds the configuration."""
     try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: its name is no UTF-8, and safetensors cannot open such; rename it") from None
+    try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, no mapping
@@ -138,5 +142,4 @@ def write(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, SafetensorError) as part:
-        save_file(tensors, part, metadata)
-        part.chmod(0o644)  # safetensors makes files that only their owner can read
+        part.write_bytes(save(tensors, metadata))  # also under a name that safetensors cannot open

@@ -52,7 +52,7 @@ def test_what_pairs_otherwise_is_told(tmp_path):
     ("frames", "masks", "said"),
     [
         (["00000.png"], ["00000.jpg"], r"no picture that has .*masks/00000.jpg: masks must be PNG"),
-        (["00000.tga"], ["00000.png"], r"no picture that has .*frames/00000.tga: .tga is not read here"),
+        (["00000.dds"], ["00000.png"], r"no picture that has .*frames/00000.dds: .dds is not read here"),
         (["cup.png", "hat.png"], ["a.png"], r"masks/a.png is named like no frame \(such as cup\)"),
         (["00000.png", "00001.png"], ["00001.png", "00002.png"], r"partner: 00000, 00002 .*00002.png is named like no"),
         (["00000.png", "00001.png"], ["00000.png"], r"partner: 00001$"),

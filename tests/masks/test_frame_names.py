@@ -8,6 +8,7 @@ from PIL import Image
 
 from camn.errors import MaskError
 from camn.masks import read_masks
+from camn.masks.frame_names import FrameNames
 from camn.masks.numbers import find_numbers
 
 SIZE = (40, 60)
@@ -230,3 +231,18 @@ def test_folders_of_folders_are_told(tmp_path):
 def test_the_number_that_runs(names, numbers):
     found = find_numbers(names)
     assert (found.numbers if found else None) == numbers
+
+
+@pytest.mark.parametrize(
+    ("frames", "masks", "right"),
+    [
+        (["0.0", "0.25", "0.5", "1.05"], ["1.05.png", "0.25.png", "0.5"], [3, 1, 2]),
+        (["-0.5", "0.5"], ["0.5.png", "-0.5.png"], [1, 0]),
+        (["00000.jpg", "00001.jpg"], ["00001.jpg.png", "00000.png"], [1, 0]),
+        (["00000", "00001"], ["00001.jpg.png", "00000.jpg"], [1, 0]),
+        (["caf\u00e9"], ["cafe\u0301.png"], [0]),
+    ],
+)
+def test_names_with_dots_and_accents(frames, masks, right):
+    names = FrameNames(frames)
+    assert [names.exact(mask) for mask in masks] == right and names.same(masks) == right

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from camn.errors import VideoError
-from camn.media.image_folder import image_size, natural_key, read_image
+from camn.media.name_order import natural_key
 from camn.media.opening import open_source
+from camn.media.picture import image_size, read_image
 
 H, W = 13, 21
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from camn import api
 from camn.projects.frame_files import is_there, jpeg
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.web.decode import decode
-from camn.web.file_names import in_order, no_two_alike
+from camn.web.file_names import no_two_alike
 from camn.web.limits import Limits
 from camn.web.work import Work
 
@@ -105,7 +106,8 @@ def test_two_uploads_of_one_name_at_once(server, make):
 def test_frames_are_told_apart_by_their_names(names, said):
     with pytest.raises(Problem, match=re.escape(said)) if said else contextlib.nullcontext():
         no_two_alike(names, "you sent")
-    assert sorted(["10.png", "9.jpg", "01.png", "1.png"], key=in_order) == ["01.png", "1.png", "9.jpg", "10.png"]
+    frames = api.list_frames(["10.png", "9.jpg", "01.png", "1.png"]).frames
+    assert frames == ("01.png", "1.png", "9.jpg", "10.png")
 
 
 def test_archives_are_called_what_they_are(server, make):

@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from camn.api.train.options import AblateOptions, FuseOptions
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
-    from camn.media.image_folder import natural_key
+    from camn.media.folder_files import Listing, list_folder, list_frames
+    from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
+    from camn.media.picture import read_header
     from camn.media.source import Frame, FrameSource, prefetch
 
 _HOME = {
@@ -93,8 +95,10 @@ _HOME = {
     "camn.api.segment.run": ("Summary", "demo", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
-    "camn.media.image_folder": ("natural_key",),
+    "camn.media.folder_files": ("Listing", "list_folder", "list_frames"),
+    "camn.media.name_order": ("frame_order", "natural_key"),
     "camn.media.opening": ("open_source",),
+    "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
 }
@@ -115,6 +119,7 @@ __all__ = [
     "FuseOptions",
     "Fused",
     "InferenceOptions",
+    "Listing",
     "Model",
     "ModelInfo",
     "MovieKind",
@@ -142,11 +147,14 @@ __all__ = [
     "evaluate",
     "export_masks",
     "first_masks",
+    "frame_order",
     "fuse",
     "fusions",
     "hold_out",
     "join_parts",
     "join_reads_video",
+    "list_folder",
+    "list_frames",
     "load",
     "model_sha256",
     "models",
@@ -157,6 +165,7 @@ __all__ = [
     "part_options",
     "prefetch",
     "preset_options",
+    "read_header",
     "segment_video",
     "train",
     "write_movie",

@@ -121,6 +121,7 @@ class SegmentOptions(InferenceOptions):
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
     masks_are_whole: bool = False  # what a later mask does not show is gone from its frame on; an empty one ends all
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
+    picture_range: tuple[float, float] | None = None  # of images: values that are black and white, as 0 4095 of 12 bits
     fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
     overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
 
@@ -136,6 +137,9 @@ class SegmentOptions(InferenceOptions):
             raise ConfigError(f"export: unknown kind {wrong[0]!r}; choose among {known}")
         if self.first_frame is not None and self.first_frame < 0:
             raise ConfigError(f"first_frame is {self.first_frame}: numbers in the names of masks are 0 or more")
+        if self.picture_range and not (len(self.picture_range) == 2 and self.picture_range[0] < self.picture_range[1]):
+            low_high = " ".join(f"{value:g}" for value in self.picture_range)
+            raise ConfigError(f"picture_range is {low_high}: it must be two numbers, black and then white, as 0 4095")
         if not 0.01 <= self.fps <= 1000:
             raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -20,9 +19,10 @@ from camn.cluster.options import BatchOptions
 from camn.cluster.places import is_url
 from camn.cluster.plan import Plan, make_plan
 from camn.cluster.pool import Event, Pool
-from camn.cluster.records import ODD, write_record
+from camn.cluster.records import write_record
 from camn.cluster.tasks import Outcome
 from camn.errors import CamnError, OutputError
+from camn.files import to_json
 
 PATIENCE = 20.0  # seconds without any worker, before that is told
 
@@ -109,8 +109,7 @@ def run_batch(
         summary = BatchSummary(
             tally.done, tally.skipped, tally.failed, tally.frames, round(tally.seconds, 3), tally.stopped
         )
-        content = json.dumps(vars(summary), indent=2, ensure_ascii=False) + "\n"
-        folder.write(f"{OWN}/summary.json", content.encode(errors=ODD))
+        folder.write(f"{OWN}/summary.json", to_json(vars(summary)))
     return summary
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from camn.cluster.folders import OutputFolder
 from camn.cluster.places import is_url
-from camn.cluster.records import ODD
-from camn.files import writing
+from camn.files import ODD, encoded, writing
 
 Log = Callable[[str], None]
 
@@ -25,7 +24,7 @@ def open_log(folder: OutputFolder, name: str) -> Iterator[Log]:
         try:
             yield lambda line: lines.append(f"{_now()} {line}\n")
         finally:
-            folder.write(f"{name.removesuffix('.txt')}-{started}.txt", "".join(lines).encode(errors=ODD))
+            folder.write(f"{name.removesuffix('.txt')}-{started}.txt", encoded("".join(lines)))
         return
     path = Path(folder.path) / name
     with writing(path):

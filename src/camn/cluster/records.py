@@ -13,8 +13,7 @@ import camn
 from camn.api import SegmentOptions
 from camn.cluster.folders import OutputFolder
 from camn.cluster.tasks import Outcome, Task
-
-ODD = "backslashreplace"  # for names that are no UTF-8: as JSON has them
+from camn.files import to_json
 
 # What an option says of how and where to work, but not of what comes out.
 _WITHOUT_EFFECT = ("threads", "device", "overwrite", "model")
@@ -48,7 +47,7 @@ def write_record(folder: OutputFolder, task: Task, outcome: Outcome, attempts: i
     }
     if outcome.status == "failed" and outcome.log:
         content["log"] = outcome.log[-4000:]
-    folder.write(f"{task.name}.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(errors=ODD))
+    folder.write(f"{task.name}.json", to_json(content))
 
 
 def read_record(folder: OutputFolder, name: str) -> dict[str, Any] | None:

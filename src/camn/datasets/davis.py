@@ -14,7 +14,7 @@ class DavisFolder:
     """`ROOT/ImageSets/YEAR/SPLIT.txt`, `ROOT/JPEGImages/480p/SEQ/NAME.jpg`, `ROOT/Annotations/480p/SEQ/NAME.png`.
 
     The lists of DAVIS 2016's own download, `ImageSets/480p/SPLIT.txt` with a frame and a mask on each line, do as well.
-    Frames may also be .webp or .png. Every frame has a mask, but in splits called test...: those give the first alone.
+    Frames may also be of other kinds. Every frame has a mask, but in splits called test...: those give the first alone.
     Raises DataError that names every missing folder, unmatched file and empty list.
     """
 

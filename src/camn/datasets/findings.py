@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import numpy as np
 from camn.datasets.labels import LabelFiles
 from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
-from camn.errors import DataError
+from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
 from camn.masks.ids import surrounding
 from camn.masks.sizes import turned
+from camn.media.levels import shades_of
+from camn.media.picture import read_header
 
 Pair = tuple[Path, Path | None]
 
@@ -102,6 +105,7 @@ def summarise(
     if len(sizes) > 1:
         said = ", ".join(f"{_size(size)} from {frame.name}" for size, frame in sizes.items())
         problems.append(f"{sequence.frames[0].parent}: frames of {len(sizes)} sizes ({said}); make them of one size")
+    problems += _dark(sequence)
     masks = [finding.values for finding in found if finding.values is not None]
     objects, binary = _objects(masks)
     ids = frozenset().union(*objects)
@@ -131,6 +135,16 @@ def summarise(
         sum(finding.around not in (0, IGNORE) or bool(binary and finding.around) for finding in found),
     )
     return report, problems
+
+
+def _dark(sequence: VideoSequence) -> Iterator[str]:
+    """A problem, where frames have 16 bits and are nearly black: data sets are read as they are."""
+    with suppress(VideoError):  # told already
+        if read_header(sequence.frames[0]).wide and (levels := shades_of(sequence.frames, True, None).levels):
+            yield (
+                f"{sequence.frames[0].parent}: frames of 16 bits that use a small part of them, so that they are black "
+                f"or grey; save them with 8 bits, {levels.low:g} as black and {levels.high:g} as white"
+            )
 
 
 def _objects(masks: Sequence[frozenset[int]]) -> tuple[list[frozenset[int]], bool]:

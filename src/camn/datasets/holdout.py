@@ -12,7 +12,7 @@ from camn.datasets.layouts import VideoFolder, annotations_of
 from camn.datasets.pairs import raise_problems
 from camn.datasets.sequence import VideoSequence
 from camn.errors import ConfigError, DataError
-from camn.files import text_of, write_whole
+from camn.files import encoded, text_of, to_json, write_whole
 
 FORMAT = "camn-holdout-1"
 
@@ -121,8 +121,7 @@ def make_holdout(folder: VideoFolder, options: HoldoutOptions | None = None) -> 
 
 def write_holdout(path: str | Path, holdout: Holdout) -> None:
     """A JSON file, whole or not at all. Raises OutputError."""
-    text = json.dumps({"format": FORMAT, **asdict(holdout)}, indent=2, ensure_ascii=False)
-    write_whole(Path(path), (text + "\n").encode())
+    write_whole(Path(path), to_json({"format": FORMAT, **asdict(holdout)}))
 
 
 def read_holdout(path: str | Path) -> Holdout:
@@ -149,7 +148,7 @@ def meta_of(folder: VideoFolder) -> Path:
 
 def _drawn(names: list[str], seed: str) -> list[str]:
     """In an order that is random but the same on every machine and in every version of Python."""
-    return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    return sorted(names, key=lambda name: hashlib.sha256(encoded(f"{seed} {name}")).digest())
 
 
 def _sha256(path: Path) -> str:

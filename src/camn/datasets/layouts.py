@@ -13,7 +13,7 @@ from camn.datasets.pairs import list_folders, raise_problems
 from camn.datasets.sequence import VideoSequence, first_seen, sequence_of
 from camn.errors import DataError
 from camn.files import text_of
-from camn.media.image_folder import natural_key
+from camn.media.name_order import natural_key
 
 __all__ = ["VideoFolder", "VideoSequence", "first_seen", "open_videos"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,14 @@ from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
 from camn.masks.frame_names import FrameNames, is_image_name
 from camn.masks.sizes import in_words, turned
-from camn.media import image_folder
+from camn.media.folder_files import Listing, list_folder
+from camn.media.picture import read_image as read_rgb
 
 
 def read_image(path: Path) -> np.ndarray:
     """The picture, upright, as (H, W, 3) uint8 RGB. Raises DataError if it is missing, cut short or no picture."""
     try:
-        return image_folder.read_image(path)
+        return read_rgb(path)
     except VideoError as error:
         raise DataError(str(error)) from error
 
@@ -50,11 +51,17 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     absent = [f"{top}: no such folder" for top in (images, masks) if not top.is_dir()]
     if absent:
         return [], absent
-    (pictures, twice), (named, _) = _by_stem(images, tuple(image_folder.EXTENSIONS)), _by_stem(masks, (".png",))
+    listing = list_folder(images)
+    pictures, twice = _by_stem([images / name for name in listing.frames])
+    named, _ = _by_stem([p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png" and p.name[:1] != "."])
     problems = [f"{images}: {name} is there twice, with two suffixes; remove one" for name in twice]
+    try:
+        listing.refuse(images)
+    except VideoError as error:
+        problems.append(str(error))
     labels, strange = by_frame(list(pictures), named)
     alone: list[str] = sorted({*strange, *(() if sparse else pictures.keys() - labels.keys())})
-    why = "; ".join(_reasons(images, masks, pictures, strange)) if alone or not labels else ""
+    why = "; ".join(_reasons(images, masks, listing, strange)) if alone or not labels else ""
     if not labels:
         problems.append(f"{images}: no picture that has a mask of its name in {masks}{f': {why}' if why else ''}")
         return [], problems
@@ -77,29 +84,23 @@ def by_frame(frames: Sequence[str], masks: Mapping[str, Path]) -> tuple[dict[str
     return {frame: masks[name] for frame, name in both.items()}, sorted(masks.keys() - set(both.values()))
 
 
-def _reasons(images: Path, masks: Path, pictures: Mapping[str, Path], strange: Sequence[str]) -> Iterator[str]:
+def _reasons(images: Path, masks: Path, listing: Listing, strange: Sequence[str]) -> Iterator[str]:
     """By example, why frames and masks do not pair."""
-    others = [_pictures_but(top, wanted) for top, wanted in ((images, image_folder.EXTENSIONS), (masks, {".png"}))]
-    if others[0]:
-        yield f"{others[0][0]}: {others[0][0].suffix} is not read here; save frames as PNG or JPEG"
-    if others[1]:
-        yield f"{others[1][0]}: masks must be PNG"
+    if listing.beside:
+        unread = images / listing.beside[0]
+        yield f"{unread}: {unread.suffix} is not read here; save frames as PNG or JPEG"
+    files = (path for path in sorted(masks.iterdir()) if path.suffix.lower() != ".png" and path.name[:1] != ".")
+    if other := next((path for path in files if is_image_name(path.name)), None):
+        yield f"{other}: masks must be PNG"
     if strange:
-        such = f" (such as {min(pictures)})" if pictures else ""
+        such = f" (such as {Path(listing.frames[0]).stem})" if listing.frames else ""
         yield f"{masks / strange[0]}.png is named like no frame{such}"
 
 
-def _pictures_but(top: Path, suffixes: Collection[str]) -> list[Path]:
-    """The pictures in a folder of other kinds than these."""
-    found = (p for p in sorted(top.iterdir()) if p.suffix.lower() not in suffixes and not p.name.startswith("."))
-    return [path for path in found if is_image_name(path.name)]
-
-
-def _by_stem(top: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[str]]:
-    """(files by stem, the stems that are there twice); hidden files, which archives from a Mac bring, are left out."""
-    files = [p for p in sorted(top.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".")]
-    counts = Counter(p.stem for p in files)
-    return {p.stem: p for p in files}, [stem for stem, count in counts.items() if count > 1]
+def _by_stem(files: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
+    """(files by stem, the stems that are there twice)."""
+    counts = Counter(path.stem for path in files)
+    return {path.stem: path for path in files}, [stem for stem, count in counts.items() if count > 1]
 
 
 def list_folders(top: Path) -> list[str]:

@@ -12,7 +12,7 @@ from camn.datasets.labels import LabelFiles
 from camn.datasets.pairs import is_binary, pair_folders, read_pair
 from camn.errors import DataError
 from camn.masks import IGNORE
-from camn.media.image_folder import natural_key
+from camn.media.name_order import frame_order
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,6 @@ def sequence_of(name: str, frames: Path, masks: Path, sparse: bool) -> tuple[Vid
     pairs, problems = pair_folders(frames, masks, sparse)
     if not pairs:
         return None, problems
-    pairs = sorted(pairs, key=lambda pair: natural_key(pair[0].stem))  # frame 2 before frame 10
+    key, _ = frame_order([frame.stem for frame, _ in pairs])  # frame 2 before frame 10
+    pairs = sorted(pairs, key=lambda pair: key(pair[0].stem))
     return VideoSequence(name, tuple(frame for frame, _ in pairs), tuple(mask for _, mask in pairs)), problems

@@ -11,7 +11,7 @@ import numpy as np
 from camn.datasets.pairs import read_image, read_labels
 from camn.datasets.sequence import VideoSequence
 from camn.files import replacing
-from camn.media.image_folder import list_images
+from camn.media.folder_files import list_images
 from camn.media.overlay import draw_overlay
 
 APART = 10  # frames: two pictures of a sequence are at least so far apart

@@ -13,7 +13,7 @@ from camn.evaluation.scores import Scores, SequenceScores
 from camn.evaluation.statistics import Statistics
 from camn.evaluation.worst import picture, worst_frames
 from camn.evaluation.youtube import YoutubeVosScores
-from camn.files import write_whole
+from camn.files import encoded, write_whole
 
 PAGE = Path(__file__).parent / "page"
 COLUMNS = ("sequence", "objects", "frames", "J&F", "J", "J recall", "J decay", "F", "F recall", "F decay")
@@ -56,7 +56,7 @@ def write_report(
 </body>
 </html>
 """
-    write_whole(Path(path), text.encode())
+    write_whole(Path(path), encoded(text))
     return Path(path)
 
 

@@ -14,7 +14,7 @@ from camn.datasets.labels import LabelFiles
 from camn.datasets.layouts import VideoFolder
 from camn.datasets.pairs import raise_problems
 from camn.errors import DataError, OutputError
-from camn.files import replacing, text_of
+from camn.files import encoded, replacing, text_of
 from camn.masks import encode_palette_png
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that zip knows: the same masks make the same bytes
@@ -69,7 +69,7 @@ def write_submission(path: str | Path, predictions: str | Path, folder: VideoFol
         for name in sorted(wanted):
             files = LabelFiles(tuple(top / name / f"{frame}.png" for frame in wanted[name]))
             for frame in wanted[name]:
-                entry = zipfile.ZipInfo(f"{prefix}{name}/{frame}.png", EPOCH)
+                entry = zipfile.ZipInfo(encoded(f"{prefix}{name}/{frame}.png").decode(), EPOCH)
                 entry.create_system, entry.external_attr = 3, 0o644 << 16
                 archive.writestr(entry, encode_palette_png(files.read(top / name / f"{frame}.png")))
     return Path(path)

@@ -61,7 +61,8 @@ class FrameNames:
         if self.first is not None or not self._exact:
             return None
         name = stem(name)
-        return self._exact.get(name, self._exact.get(without_keys([name])[0]))
+        tried = (name, stem(name), *without_keys([name]))  # 1.jpg.png may be of 1.jpg
+        return next((self._exact[one] for one in tried if one in self._exact), None)
 
     def index(self, number: int) -> int | None:
         """The frame of this number: by the frames' own numbers; of a video, or if they have none, counted from 0."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from camn.errors import VideoError
 from camn.files import path_of
 from camn.media.image_folder import FolderSource
+from camn.media.picture import Levels
+from camn.media.picture_pages import PagesSource, holds_pages
 from camn.media.source import FrameSource
 from camn.media.strangers import locate
 from camn.media.video_file import VideoSource
@@ -17,13 +19,19 @@ IN_MEMORY = (
 )
 
 
-def open_source(path: str | Path, max_pixels: int | None = None) -> FrameSource:
-    """The frames of a video file or of a folder of images.
+def open_source(
+    path: str | Path, max_pixels: int | None = None, picture_range: tuple[float, float] | None = None
+) -> FrameSource:
+    """The frames of a video file, of a folder of images, or of one file of several pictures.
 
-    max_pixels: of a frame; a larger one is refused before it is decoded, whatever the headers say. Raises VideoError
-    when there is nothing to read: missing, empty, not a video, no images, images of unlike sizes; or an address, a
-    camera, a list of other files.
+    max_pixels: of a frame; a larger one is refused before it is decoded, whatever the headers say. picture_range: of
+    pictures the values, as they are stored, that are black and white; if not given, all that a kind of picture can
+    hold, but for pictures of 16 bits that use little of it (see `camn.media.levels`). Raises VideoError when there is
+    nothing to read: missing, empty, not a video, no images, images of unlike sizes; or an address, a camera, a list of
+    other files.
     """
     path_of(path, VideoError, IN_MEMORY)
-    path = locate(path)
-    return FolderSource.open(path, max_pixels) if path.is_dir() else VideoSource.open(path, max_pixels)
+    path, levels = locate(path), Levels(*picture_range) if picture_range else None
+    if path.is_dir():
+        return FolderSource.open(path, max_pixels, levels)
+    return PagesSource.open(path, max_pixels, levels) if holds_pages(path) else VideoSource.open(path, max_pixels)

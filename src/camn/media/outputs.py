@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import tempfile
 import threading
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from camn import masks
-from camn.files import close_after, write_whole, writing
+from camn.files import close_after, to_json, write_whole, writing
 
 
 def prepare_output(folder: str | Path) -> Path:
@@ -29,8 +28,7 @@ def prepare_output(folder: str | Path) -> Path:
 
 def write_json(path: str | Path, content: Any) -> None:
     """A JSON file, UTF-8, indented, whole or not at all. Raises OutputError; TypeError for what JSON cannot hold."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(Path(path), (text + "\n").encode())
+    write_whole(Path(path), to_json(content))
 
 
 class MaskWriter:

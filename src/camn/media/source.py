@@ -45,7 +45,8 @@ class FrameSource(ABC):
     where the file states it, an estimate where it states a duration only, None where it states neither.
     fps: mean frames per second; None for a folder. time_base: the unit of the frames' times in seconds, or None.
     aspect: width by height of a pixel. sound: that goes with the frames, or None. names: the frames' names for a
-    folder; None for a video. warnings: what the last iteration met that the user should know, filled when it ends.
+    folder; None for a video. notes: what the user should know before the first frame. warnings: these, and what the
+    last iteration met that the user should know, filled when it ends.
 
     A source holds no file open: every iteration opens its own and closes it when it ends, is closed or is dropped.
     """
@@ -59,6 +60,7 @@ class FrameSource(ABC):
     aspect: Fraction = Fraction(1)
     sound: Sound | None = None
     names: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
     warnings: list[str]
 
     @abstractmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from camn.files import sync, write_whole
+from camn.files import sync, to_json, write_whole
 from camn.masks import PALETTE
 from camn.masks.sizes import turned
 from camn.projects.maskfiles import MaskFiles
@@ -165,8 +164,7 @@ class Project:
             self.change(objects=tuple(item for item in self.record.objects if item.id != id))
 
     def _save(self, record: Record) -> None:
-        text = json.dumps(dataclasses.asdict(record), indent=2, ensure_ascii=False)
-        write_whole(self.folder / RECORD, (text + "\n").encode(), lasting=True)
+        write_whole(self.folder / RECORD, to_json(dataclasses.asdict(record)), lasting=True)
 
     def _count(self) -> int:
         """Frames that are there; while decoding was cut short, those before the first gap."""

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from camn.errors import CamnError
+from camn.files import encoded
 from camn.projects.problem import Code, Problem
 
 STATUS: dict[Code, int] = {
@@ -35,7 +36,7 @@ def plain(error: BaseException, *known: tuple[Path, str]) -> str:
     text = str(error) or type(error).__name__
     for path, name in known:
         text = text.replace(str(path), name)
-    text = _PATH.sub("a file", text).strip()
+    text = encoded(_PATH.sub("a file", text).strip()).decode()
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 

@@ -42,7 +42,7 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
     project.change(width=source.size[1], height=source.size[0], fps=_text(source), total=source.count)
     for name in ("frames", "small"):
         (project.folder / name).mkdir(exist_ok=True)
-    said, index = 0.0, -1
+    told, index, given = 0.0, -1, project.record.notes
     with closing(api.prefetch(source)) as frames:
         for index, frame in enumerate(frames):
             if index >= limits.frames:
@@ -52,22 +52,22 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
             if not is_there(project, index):
                 write_frame(project, index, frame.image)
             project.count = max(project.count, index + 1)
-            if time.monotonic() - said > 0.3:
-                said = time.monotonic()
-                if (notes := _notes(source, work)) != project.record.notes:  # told at once, not at the end
+            if time.monotonic() - told > 0.3:
+                told = time.monotonic()
+                if (notes := _notes(source, work, given)) != project.record.notes:  # told at once, not at the end
                     project.change(notes=notes)
                 changed(project)
             work.tell(index + 1, max(source.count or 0, index + 1))
     project.count = index + 1
     settle(project)
-    project.change(state="ready", total=index + 1, notes=_notes(source, work))
+    project.change(state="ready", total=index + 1, notes=_notes(source, work, given))
     (project.source / "frames.zip").unlink(missing_ok=True)
     changed(project)
 
 
-def _notes(source: api.FrameSource, work: Work) -> tuple[str, ...]:
-    """What is wrong with the video, as far as it was read."""
-    return tuple(plain(UserWarning(text), *work.known) for text in source.warnings)
+def _notes(source: api.FrameSource, work: Work, given: tuple[str, ...]) -> tuple[str, ...]:
+    """What is wrong with the video, as far as it was read. given: notes on what was sent."""
+    return tuple(dict.fromkeys((*given, *(plain(UserWarning(text), *work.known) for text in source.warnings))))
 
 
 def _look(work: Work, done: int, room: Callable) -> None:

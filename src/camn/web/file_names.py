@@ -14,9 +14,9 @@ from camn.projects.problem import Problem
 _IMAGES = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif",
     "BMP": ".bmp", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm",
+    "TGA": ".tga", "GIF": ".gif", "DIB": ".dib", "PCX": ".pcx", "QOI": ".qoi", "SGI": ".sgi", "SUN": ".ras",
 }  # fmt: skip
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|gif|mpg|mpeg|ts|wmv|flv|ogv|y4m|mxf)$", re.IGNORECASE)
-ENDS = {*_IMAGES.values(), ".jpeg", ".tiff", ".pgm"}
 
 
 def readable(name: str) -> str:
@@ -33,25 +33,28 @@ def image_suffix(path: Path) -> str | None:
         return None
 
 
+def is_film(path: Path) -> bool:
+    """Whether a file that came alone is the whole video: no image, or several of them in one. Raises VideoError."""
+    return image_suffix(path) in (None, ".gif") or len(api.read_header(path).pages) > 1
+
+
 def video_suffix(name: str) -> str | None:
     """The end of a name that a video may have, in small letters."""
     return match[0].lower() if (match := _VIDEO.search(name)) else None
 
 
-def in_order(name: str) -> tuple:
-    """Frames are in this order of their files' names, whatever their ends: the natural one, `2` before `10`."""
-    return api.natural_key(parted(name).stem)
+def stem(name: str) -> str:
+    return parted(name).stem
 
 
 def no_two_alike(names: Iterable[str], where: str) -> None:
     """Raises Problem for two files whose names, without their ends, are one."""
     seen: dict[str, str] = {}
     for name in names:
-        stem = parted(name).stem
-        if stem not in seen:
-            seen[stem] = name
+        if stem(name) not in seen:
+            seen[stem(name)] = name
             continue
-        first, second = readable(seen[stem]), readable(name)
+        first, second = readable(seen[stem(name)]), readable(name)
         both = f"“{first}” is there twice" if first == second else f"“{first}” and “{second}” are both"
         raise Problem("invalid", f"{both} in what {where}; frames are in the order of their names: keep one of them.")
 

@@ -10,7 +10,7 @@ from camn.errors import CamnError
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.store import Store
-from camn.web.answers import refused
+from camn.web.answers import plain, refused
 from camn.web.decode import decode
 from camn.web.jobs import Jobs
 from camn.web.limits import Limits
@@ -38,20 +38,21 @@ class Opening:
                 self._inboxes[project.id] = Inbox(project.source, self._limits)
             return self._inboxes[project.id]
 
-    def begin(self, project: Project) -> None:
-        """Of what was sent; where reading failed, of the same again, from where it stopped.
+    def begin(self, project: Project, notes: Sequence[str] = ()) -> None:
+        """Of what was sent; where reading failed, of the same again, from where it stopped. notes: on that.
 
         Raises Problem, and then the project takes another upload."""
         with project.lock:
-            kind, known = project.record.kind, []
+            kind, known, notes = project.record.kind, [], (*project.record.notes, *notes)
             if project.record.state != "failed":
-                kind, known = self._settled(project)
-            project.change(state="decoding", error=None, kind=kind)
+                kind, known, more = self._settled(project)
+                notes = (*notes, *more)
+            project.change(state="decoding", error=None, kind=kind, notes=tuple(dict.fromkeys(notes)))
             self.go_on(project, known)
             self._changed(project)
 
-    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]]]:
-        """What was sent, looked into, and what messages should call its files."""
+    def _settled(self, project: Project) -> tuple[Kind, list[tuple[Path, str]], list[str]]:
+        """What was sent, looked into, what messages should call its files, and notes on it."""
         inbox = self.inbox(project)
         try:
             kind = inbox.settle()
@@ -63,7 +64,7 @@ class Opening:
             inbox.clear()
             raise problem from None
         del self._inboxes[project.id]
-        return kind, inbox.known()[: len(inbox.sent)]
+        return kind, inbox.known()[: len(inbox.sent)], [plain(UserWarning(note)) for note in inbox.notes]
 
     def go_on(self, project: Project, known: Sequence[tuple[Path, str]] = ()) -> None:
         """Read the frames that are not there yet. known: as for `plain`."""

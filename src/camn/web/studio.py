@@ -17,9 +17,10 @@ from camn.projects.propagate import check, propagate, reached, runs_of
 from camn.projects.record import Propagation
 from camn.projects.store import Store, tidy
 from camn.web import schemas
+from camn.web.answers import plain
 from camn.web.events import Events
 from camn.web.exports import chosen, export, exported, file_name, need_masks
-from camn.web.file_names import ENDS, readable
+from camn.web.file_names import readable
 from camn.web.jobs import Jobs
 from camn.web.limits import Limits
 from camn.web.network import LazyNetwork
@@ -84,21 +85,20 @@ class Studio:
             raise CamnError(f"{path}: {error.message}") from error
 
     def _open_video(self, path: Path) -> Project:
-        source = api.open_source(path, self.limits.frame_pixels)
+        api.open_source(path, self.limits.frame_pixels)  # what is wrong with it is told before anything is made
         state = path.stat()
         origin = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
         if known := [project for project in self.store.all() if project.record.origin == origin]:
             return known[0]
-        names = set(source.names or ())
-        inside = [] if source.kind == "video" else sorted(path.iterdir())
-        files = [file for file in inside if file.stem in names and file.suffix.lower() in ENDS] or [path]
+        listing = api.list_folder(path) if path.is_dir() else None
+        files = [path / name for name in listing.frames] if listing else [path]
         self.store.need_room(sum(file.stat().st_size for file in files))
         project = self.create(readable(path.resolve().name))
         inbox = self.opening.inbox(project)
         try:
             for file in files:
                 inbox.copy(file)
-            self.opening.begin(project)
+            self.opening.begin(project, [plain(UserWarning(note)) for note in (listing.notes if listing else ())])
             project.change(origin=origin)
         except BaseException:
             self.delete(project.id)

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, Literal, TypeVar
 
 from camn import api
 from camn.errors import NoRoomError, VideoError
-from camn.files import sync, writing
+from camn.files import encoded, sync, writing
 from camn.projects.problem import Problem
 from camn.projects.store import full
-from camn.web.file_names import image_suffix, in_order, no_two_alike, video_suffix
+from camn.web.file_names import image_suffix, is_film, no_two_alike, stem, video_suffix
 from camn.web.limits import Limits, size
 from camn.web.zips import is_zip, members, need_no_archive
 
@@ -49,6 +49,7 @@ class Inbox:
     def __init__(self, folder: Path, limits: Limits):
         self.folder, self.limits = folder, limits
         self.sent: list[Sent] = []
+        self.notes: tuple[str, ...] = ()  # of what was sent, once it is settled
         self._round, self._bytes = 0, 0  # what comes in another round than it began in is late; those on the way count
         self._lock = threading.Lock()
         self.clear()
@@ -119,7 +120,7 @@ class Inbox:
         with writing(path):
             shutil.copyfile(file, path)
             sync(path)
-        sent = Sent(path, file.name, path.stat().st_size)
+        sent = Sent(path, encoded(file.name).decode(), path.stat().st_size)
         self._add(sent.bytes)
         self._arrived(sent, self._round)
 
@@ -137,10 +138,10 @@ class Inbox:
     def _settle(self) -> Kind:
         first = self.sent[0]
         if len(self.sent) == 1 and is_zip(first.file):
-            members(first.file, self.limits)
+            self.notes = members(first.file, self.limits).notes
             os.replace(first.file, self.folder / "frames.zip")
             return "zip"
-        if len(self.sent) == 1 and image_suffix(first.file) is None:
+        if len(self.sent) == 1 and is_film(first.file):
             self._settle_video(first)
             return "video"
         self._settle_images()
@@ -157,9 +158,14 @@ class Inbox:
             raise
 
     def _settle_images(self) -> None:
-        no_two_alike([sent.name for sent in self.sent], "you sent")
         folder, moves = self.folder / "images", []
-        for index, sent in enumerate(sorted(self.sent, key=lambda sent: in_order(sent.name))):
+        listing = api.list_frames([sent.name for sent in self.sent])
+        listing.refuse("what was sent")
+        frames = [sent for sent in self.sent if sent.name not in listing.beside]
+        no_two_alike([sent.name for sent in frames], "you sent")
+        key, _ = api.frame_order([stem(sent.name) for sent in frames])
+        self.notes = listing.notes
+        for index, sent in enumerate(sorted(frames, key=lambda sent: key(stem(sent.name)))):
             suffix = image_suffix(sent.file)
             if suffix is None:
                 raise Problem("invalid", f"“{sent.name}” is not an image; send one video, one zip, or images alone.")

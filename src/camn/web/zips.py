@@ -9,10 +9,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from camn import api
 from camn.files import sync, writing
 from camn.projects.problem import Code, Problem
-from camn.web.file_names import ENDS, image_suffix, in_order, no_two_alike, parted, readable, video_suffix
+from camn.web.file_names import image_suffix, no_two_alike, parted, readable, video_suffix
 from camn.web.limits import Limits, size
 
 CHUNK = 1 << 20
@@ -56,7 +58,7 @@ def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], N
     with writing(folder), _open_zip(archive, limits) as file:
         folder.mkdir(exist_ok=True)
         there = {path.stem: path for path in folder.glob("[0-9]*")}
-        for index, member in enumerate(members(archive, limits)):
+        for index, member in enumerate(members(archive, limits).images):
             if f"{index:06d}" in there:
                 left -= there[f"{index:06d}"].stat().st_size
                 continue
@@ -95,8 +97,15 @@ def _open_zip(archive: Path, limits: Limits) -> Iterator[zipfile.ZipFile]:
             yield file
 
 
-def members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
-    """The images of a zip by their names' ends, in order. Raises Problem."""
+class Members(NamedTuple):
+    """images: in order. notes: what the user should know of that, and of pictures that are left out."""
+
+    images: list[zipfile.ZipInfo]
+    notes: tuple[str, ...]
+
+
+def members(archive: Path, limits: Limits) -> Members:
+    """The images of a zip by their names, as of a folder. Raises Problem, VideoError."""
     try:
         with _open_zip(archive, limits) as file:
             found = file.infolist()
@@ -104,7 +113,7 @@ def members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
         raise _damaged() from error
     if len(found) > limits.zip_members:
         raise Problem("too_large", f"The zip has {len(found)} entries; at most {limits.zip_members} are taken.")
-    images = [member for member in found if _is_image(member)]
+    images, listing = _frames(found)
     if not images and any(video_suffix(member.filename) for member in found):
         raise Problem("invalid", "The zip holds a video; send that itself, unpacked.")
     if not images:
@@ -122,13 +131,22 @@ def members(archive: Path, limits: Limits) -> list[zipfile.ZipInfo]:
     if len({parted(member.filename).parent for member in images}) > 1:
         raise Problem("invalid", "The zip holds several folders of images; put the frames of one video in it.")
     no_two_alike([member.filename for member in images], "the zip holds")
-    return sorted(images, key=lambda member: in_order(member.filename))
+    listing.refuse("the zip")
+    return Members(images, listing.notes)
 
 
-def _is_image(member: zipfile.ZipInfo) -> bool:
+def _frames(found: list[zipfile.ZipInfo]) -> tuple[list[zipfile.ZipInfo], api.Listing]:
+    """The images in order, and what is said of all that the zip holds."""
+    named = [(str(parted(member.filename)), member) for member in found if _is_seen(member)]
+    listing = api.list_frames([name for name, _ in named])
+    places = {name: place for place, name in enumerate(listing.frames)}
+    frames = [(places[name], member) for name, member in named if name in places]
+    return [member for _, member in sorted(frames, key=lambda frame: frame[0])], listing
+
+
+def _is_seen(member: zipfile.ZipInfo) -> bool:
     path = parted(member.filename)
-    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return not member.is_dir() and not hidden and path.suffix.lower() in ENDS
+    return not member.is_dir() and not path.name.startswith(".") and "__MACOSX" not in path.parts
 
 
 def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: int) -> int:

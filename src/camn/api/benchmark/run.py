@@ -20,7 +20,7 @@ from camn.api.models.load import cpu_threads
 from camn.api.options import Notice, Progress, Report
 from camn.config import NETWORKS, InferenceConfig
 from camn.errors import CamnError, ConfigError
-from camn.files import alone, write_whole
+from camn.files import alone, encoded, write_whole
 from camn.inference import resolve_device
 from camn.masks import ObjectIds, read_masks
 from camn.media.opening import open_source
@@ -190,8 +190,8 @@ def _write(out: Path, results: Results) -> tuple[Path, ...]:
     """All that is known so far, each file whole."""
     files = out / "benchmark.json", out / "benchmark.md", out / "benchmark.svg"
     write_json(files[0], results.to_dict() | {"targets": [finding.to_dict() for finding in findings(results)]})
-    write_whole(files[1], report(results).encode())
-    write_whole(files[2], draw(results).encode())
+    write_whole(files[1], encoded(report(results)))
+    write_whole(files[2], encoded(draw(results)))
     return files
 
 

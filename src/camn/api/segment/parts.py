@@ -19,7 +19,7 @@ from camn.api.segment.record import recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
 from camn.errors import ConfigError, DataError
-from camn.media.image_folder import list_images
+from camn.media.folder_files import list_images
 from camn.media.opening import open_source
 
 
@@ -112,7 +112,7 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
     outputs = [(one.open, folder / one.path) for one in exporters(options.outputs()).values() if one.remade]
     if not outputs:
         return
-    source = open_source(video) if join_reads_video(options) else None
+    source = open_source(video, picture_range=options.picture_range) if join_reads_video(options) else None
     size = record["height"], record["width"]
     names = {int(id): name for id, name in record.get("names", {}).items()}
 

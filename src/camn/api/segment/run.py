@@ -124,7 +124,7 @@ def segment_video(
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
-    source = open_source(video)
+    source = open_source(video, picture_range=options.picture_range)
     span = span or Span()
     whole = options.masks_are_whole or (False if span.whole else None)  # a part starts with what its own mask shows
     given = read_masks(
@@ -150,7 +150,7 @@ def segment_video(
         notice(note)
 
     with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
-        for note in given.notes:
+        for note in (*source.notes, *given.notes):
             notice(note)
         run = _Run()
         about = about_run(source, files, given, options, model, segmenter.device, threads)

@@ -37,7 +37,8 @@ class SpanSource(FrameSource):
 
     def __init__(self, source: FrameSource, span: Span):
         self.kind, self.path, self.size, self.names = source.kind, source.path, source.size, source.names
-        self.fps, self.time_base, self.warnings = source.fps, source.time_base, source.warnings
+        self.fps, self.time_base = source.fps, source.time_base
+        self.notes, self.warnings = source.notes, source.warnings
         self.aspect = source.aspect
         self.sound = source.sound and replace(source.sound, part=span.start > 0)
         self.count = None if source.count is None else len(range(source.count)[span.start : span.stop])

@@ -22,7 +22,7 @@ from camn.config import PostProcess
 from camn.errors import ConfigError
 from camn.evaluation.differences import draw_differences
 from camn.evaluation.sets import open_set
-from camn.files import alone, write_whole
+from camn.files import alone, encoded, write_whole
 from camn.inference.calls import own_settings
 from camn.media.outputs import prepare_output, write_json
 from camn.speed.process import describe_machine
@@ -79,7 +79,7 @@ def ablate(
 
 def _write(folder: Path, table: str, found: dict[str, Any], options: AblateOptions, data: Any, device: str) -> None:
     facts = f"{data['dataset']}, short side {options.short_side}, scales {options.scales}; {describe_machine(device)}"
-    write_whole(folder / "ablation.md", f"{table}\n{facts}\n".encode())
+    write_whole(folder / "ablation.md", encoded(f"{table}\n{facts}\n"))
     rows = {name: {str(seed): dataclasses.asdict(one) for seed, one in there.items()} for name, there in found.items()}
     write_json(folder / "ablation.json", {"rows": rows, "options": dataclasses.asdict(options)} | data)
 

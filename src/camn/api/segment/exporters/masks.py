@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from camn.api.segment.exporters.exporter import About, Exporter, Write, copying
-from camn.files import replacing
+from camn.files import encoded, replacing
 from camn.masks import encode_palette_png
 from camn.media.outputs import MaskWriter
 
@@ -22,7 +22,7 @@ def _folder(path: Path, about: About) -> Iterator[Write]:
 @contextmanager
 def _zip(path: Path, about: About) -> Iterator[Write]:
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as file:  # PNG is packed already
-        yield lambda shown: file.writestr(f"{shown.name}.png", encode_palette_png(shown.ids))
+        yield lambda shown: file.writestr(encoded(f"{shown.name}.png").decode(), encode_palette_png(shown.ids))
 
 
 MASKS = Exporter(

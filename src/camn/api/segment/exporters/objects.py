@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
-from camn.files import replacing, writing
+from camn.files import ODD, replacing, writing
 
 
 class ObjectsTable:
@@ -22,7 +22,7 @@ class ObjectsTable:
         self._stack = ExitStack()
         part = self._stack.enter_context(replacing(path))
         with writing(path):
-            self._file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8"))
+            self._file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8", errors=ODD))
         self._path, self._rows = path, csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(self.COLUMNS)
 
@@ -50,7 +50,7 @@ def _file(path: Path, about: About) -> Iterator[Write]:
 
 
 def _join(parts: Sequence[Path], whole: Path) -> None:
-    with replacing(whole) as made, made.open("w", newline="", encoding="utf-8") as file:
+    with replacing(whole) as made, made.open("w", newline="", encoding="utf-8", errors=ODD) as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(ObjectsTable.COLUMNS)
         for part in parts:

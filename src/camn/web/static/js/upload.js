@@ -7,27 +7,42 @@ import { note } from "./messages.js";
 /** @import {Limits, Project} from "./types.js" */
 /** @typedef {{name: string, files: File[]}} Source */
 
-const FILM = /\.(mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|m?ts|m2ts|mts|mxf|ogv|3gp|gif|zip)$/i;
-const IMAGE = /\.(jpe?g|png|bmp|webp|tiff?|avif|jp2|p[gp]m)$/i;
+const FILM = /\.(mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|m?ts|m2ts|mts|mxf|ogv|3gp|zip)$/i;
+// The suffixes of src/camn/media/folder_files.py: of frames, of frames where there are no others, of pictures not read.
+const IMAGE = "avif bmp jp2 jpeg jpg pgm png ppm tif tiff webp".split(" ");
+const RARE = "apng avifs bw dib gif j2k jfif jpe jpf jpx mpo pbm pcx pnm qoi ras rgb sgi tga".split(" ");
+const UNREAD = (
+  "3fr arw bpg cin cr2 cr3 crw czi dcm dcr dds dng dpx erf exr fit fits flif hdp hdr heic heics heif " +
+  "hif iiq jxl jxr kdc lif mha mrw nd2 nef nii nrrd nrw orf pef pfm psb psd raf rw2 rwl sr2 srf srw wdp " +
+  "x3f"
+).split(" ");
 const AT_ONCE = 3;
 
 /** @param {File[]} files @param {string} name of the folder, if it is one @returns {Source} */
 export function sourceOf(files, name) {
   const seen = files.filter((file) => !file.name.startsWith("."));
-  const images = seen.filter((file) => IMAGE.test(file.name));
+  const of = (/** @type {string[]} */ kinds) => seen.filter((file) => kinds.includes(suffix(file.name)));
+  const images = of(IMAGE).length ? of(IMAGE) : of(RARE);
+  const stems = new Set(images.map((file) => stem(file.name)));
+  const lost = of([...RARE, ...UNREAD]).filter((file) => !stems.has(stem(file.name)));
   if (!seen.length) throw new Error("There are no files in it. Drop a video, a zip of images, or a folder of images.");
   const film = seen.find((file) => FILM.test(file.name));
   if (images.length && film)
     throw new Error(`These are images and “${film.name}” together. Drop one video, one zip, or images alone.`);
   if (images.length) {
-    const others = seen.filter((file) => !images.includes(file)).map((file) => `“${file.name}”`);
-    if (others.length) note(`Left out, as no images: ${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""}.`);
-    return { name: name || stem(images[0].name), files: images };
+    const others = seen.filter((file) => ![...images, ...lost].includes(file) && !stems.has(stem(file.name)));
+    const some = others.slice(0, 3).map((file) => `“${file.name}”`);
+    if (others.length) note(`Left out, as no images: ${some.join(", ")}${others.length > 3 ? ", …" : ""}.`);
+    return { name: name || stem(images[0].name), files: [...images, ...lost] }; // of those lost the server says why
   }
+  if (lost.length > 1) throw new Error(`Pictures such as “${lost[0].name}” are not read. Convert them to PNG or JPEG.`);
   if (seen.length > 1)
     throw new Error("These are several files that are no images. Drop one video or one zip at a time.");
   return { name: stem(seen[0].name), files: seen };
 }
+
+/** @param {string} name */
+const suffix = (name) => /\.[^.]+$/.exec(name)?.[0].slice(1).toLowerCase() ?? "";
 
 /** @param {string} name */
 const stem = (name) => name.replace(/\.[^.]+$/, "") || name;

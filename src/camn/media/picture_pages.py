@@ -1,0 +1,122 @@
+"""One file of several pictures, as TIFF stacks and animated WebP are, as a frame source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from camn.errors import VideoError
+from camn.media.folder_files import UNREAD, picture_kind
+from camn.media.levels import Shader, Shades, guess, spread
+from camn.media.picture import Levels, page_values, read_header, read_page
+from camn.media.source import Frame, FrameSource, check_pixels
+
+Times = tuple[tuple[Fraction, ...] | None, Fraction | None]
+_KINDS = ("TIFF", "WebP", "AVIF")  # of which FFmpeg has the first picture only, or none
+_MILLISECOND = Fraction(1, 1000)
+
+
+@dataclass(frozen=True)
+class PagesSource(FrameSource):
+    """The pictures of one file as frames, named by six-digit numbers; see FrameSource.
+
+    pages: their numbers in the file. starts: of each the time in seconds, where the file states durations.
+    """
+
+    path: Path
+    pages: tuple[int, ...]
+    size: tuple[int, int]
+    starts: tuple[Fraction, ...] | None
+    fps: Fraction | None
+    shades: Shades
+    notes: tuple[str, ...]
+    time_base: Fraction | None = None
+    kind: str = "video"
+    names: tuple[str, ...] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path, max_pixels: int | None = None, levels: Levels | None = None) -> PagesSource:
+        """Raises VideoError for a file that cannot be read."""
+        header = read_header(path)
+        check_pixels(path, header.size, max_pixels)
+        pages = header.pages
+        if not pages:
+            raise VideoError(f"{path}: holds previews alone, as raw files do; convert it to PNG or JPEG")
+        shades = Shades(levels)
+        if header.wide and not levels:
+            shades = guess(read_page(path, _reader(pages[index])) for index in spread(len(pages)))
+        starts, fps = read_page(path, partial(_times, pages=pages))
+        notes = tuple(f"{path}: {note}" for note in shades.notes)
+        return cls(path, pages, header.size, starts, fps, shades, notes, _MILLISECOND if starts else None)
+
+    @property
+    def count(self) -> int:
+        return len(self.pages)
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.warnings[:] = self.notes
+        shader = Shader(self.shades)
+        with Image.open(self.path) as image:
+            for index, page in enumerate(self.pages):
+                rgb = self._read(image, page, shader)
+                yield Frame(index, f"{index:06d}", rgb, self.starts[index] if self.starts else None)
+        self.warnings.extend(f"{self.path}: {said}" for said in shader.warnings())
+
+    def _read(self, image: Image.Image, page: int, shader: Shader) -> np.ndarray:
+        try:
+            image.seek(page)
+            rgb = shader.rgb(image, self.path)
+        except (MemoryError, VideoError):
+            raise
+        except Exception as error:  # decoders of broken files raise nearly anything
+            raise VideoError(
+                f"{self.path}: picture {page + 1} of {len(self.pages)} cannot be read ({error}); save the file again"
+            ) from error
+        if rgb.shape[:2] != self.size:
+            (h, w), (first_h, first_w) = rgb.shape[:2], self.size
+            raise VideoError(
+                f"{self.path}: its picture {page + 1} has {w}x{h} pixels, the first {first_w}x{first_h}; frames must "
+                "have one size: save those of the video alone"
+            )
+        return rgb
+
+
+def holds_pages(path: Path) -> bool:
+    """Whether a file is a picture of a kind that is read here. Raises VideoError for photos of which FFmpeg would give
+    a tile or a preview for the whole."""
+    kind = picture_kind(path)
+    if kind in ("HEIC", "HEIF") or (kind in _KINDS and path.suffix.lower() in UNREAD):
+        raise VideoError(
+            f"{path}: pictures of this kind ({path.suffix or kind}) are not read; convert it to PNG or JPEG"
+        )
+    return kind in _KINDS
+
+
+def _reader(page: int) -> Callable[[Image.Image, str | Path], np.ndarray]:
+    def read(image: Image.Image, path: str | Path) -> np.ndarray:
+        image.seek(page)
+        return page_values(image, path)
+
+    return read
+
+
+def _times(image: Image.Image, path: str | Path, pages: tuple[int, ...]) -> Times:
+    """(starts, mean frames per second) where the file states durations. Decodes all, as Pillow tells them so only."""
+    if image.format == "TIFF" or len(pages) == 1:
+        return None, None
+    starts, now = [], Fraction(0)
+    for page in pages:
+        image.seek(page)
+        image.load()
+        starts.append(now)
+        now += Fraction(image.info.get("duration", 0)) * _MILLISECOND
+    if now <= 0 or len(set(starts)) < len(starts):
+        return None, None
+    return tuple(starts), len(starts) / now
