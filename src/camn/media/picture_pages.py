@@ -18,7 +18,7 @@ from camn.media.picture import Levels, page_values, read_header, read_page
 from camn.media.source import Frame, FrameSource, check_pixels
 
 Times = tuple[tuple[Fraction, ...] | None, Fraction | None]
-_KINDS = ("TIFF", "WebP", "AVIF")  # of which FFmpeg has the first picture only, or none; nor has it MPO, a JPEG with more
+_KINDS = ("TIFF", "WebP", "AVIF")  # of which FFmpeg has the first picture only, or none; nor has it MPO, such JPEG
 _MILLISECOND = Fraction(1, 1000)
 
 
