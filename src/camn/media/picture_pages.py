@@ -18,7 +18,7 @@ from camn.media.picture import Levels, page_values, read_header, read_page
 from camn.media.source import Frame, FrameSource, check_pixels
 
 Times = tuple[tuple[Fraction, ...] | None, Fraction | None]
-_KINDS = ("TIFF", "WebP", "AVIF")  # of which FFmpeg has the first picture only, or none
+_KINDS = ("TIFF", "WebP", "AVIF")  # of which FFmpeg has the first picture only, or none; nor has it MPO, such JPEG
 _MILLISECOND = Fraction(1, 1000)
 
 
@@ -96,7 +96,7 @@ def holds_pages(path: Path) -> bool:
         raise VideoError(
             f"{path}: pictures of this kind ({path.suffix or kind}) are not read; convert it to PNG or JPEG"
         )
-    return kind in _KINDS
+    return kind in _KINDS or (kind == "JPEG" and read_page(path, lambda image, _: image.format) == "MPO")
 
 
 def _reader(page: int) -> Callable[[Image.Image, str | Path], np.ndarray]:
