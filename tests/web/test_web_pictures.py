@@ -30,6 +30,7 @@ def picture(kind: str = "PNG", count: int = 1, shade: int = 0) -> bytes:
 
 
 def settled(folder: Path, files: dict[str, bytes]) -> tuple[Inbox, str]:
+    folder.mkdir(exist_ok=True)
     inbox, given = Inbox(folder / "source", Limits()), folder / "given"
     shutil.rmtree(given, ignore_errors=True)
     given.mkdir()

@@ -33,7 +33,7 @@ def test_a_damaged_video_keeps_its_frames_and_says_so(server, tmp_path):
     assert "frame 4 cannot be decoded" in note and str(tmp_path) not in note
 
 
-def test_exported_movies_have_aspect_and_sound(server):
+def test_exported_movies_have_aspect_and_sound(server, make):
     sent = io.BytesIO()
     with av.open(sent, "w", format="matroska") as container:
         stream, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
@@ -49,6 +49,7 @@ def test_exported_movies_have_aspect_and_sound(server):
         container.mux(stream.encode(None))
     id = server.project(("a.mkv", sent.getvalue()))
     server.ask("POST", f"/api/projects/{id}/objects", {})
+    server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(np.ones(SIZE, np.uint8)))
     for kind in ("overlay", "prores"):
         job = server.job(server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"])
         assert job["state"] == "done", job

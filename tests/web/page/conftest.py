@@ -206,6 +206,14 @@ def context(browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+def entered(context: BrowserContext, server: Any) -> Page:
+    """A page whose browser has the token."""
+    page = context.new_page()
+    page.goto(server.address)
+    page.goto("about:blank")
+    return page
+
+
 @pytest.fixture
 def screen(browser, server) -> Iterator[Callable[..., Editor]]:
     """Opens tabs in windows of their own, also on screens of other kinds: options of a browser's context. (Of two tabs
@@ -215,7 +223,7 @@ def screen(browser, server) -> Iterator[Callable[..., Editor]]:
     def open(**options: Any) -> Editor:
         contexts.append(browser.new_context(**{"viewport": VIEWPORT, **options}))
         contexts[-1].set_default_timeout(PATIENCE)
-        return Editor(contexts[-1].new_page(), server)
+        return Editor(entered(contexts[-1], server), server)
 
     yield open
     for context in contexts:
@@ -230,9 +238,7 @@ def tab(context, server) -> Iterator[Callable[..., Editor]]:
     context.on("request", lambda request: asked.append(request.url))
 
     def open(of: Any = server) -> Editor:
-        page = context.new_page()
-        page.goto(of.address)  # by which the browser has the token
-        page.goto("about:blank")
+        page = entered(context, of)
         page.on("websocket", lambda socket: asked.append(socket.url))
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.on("console", lambda said: failed.append(said.text) if "Content Security" in said.text else None)
