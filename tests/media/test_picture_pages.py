@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from camn.api import demo_files
 from camn.errors import VideoError
 from camn.media.opening import open_source
 
@@ -67,7 +68,14 @@ def test_a_phones_photo_with_a_preview_is_one_frame(tmp_path):
         shutil.copy(tmp_path / "a.mpo", tmp_path / "frames" / f"{number}.jpg")
     source = open_source(tmp_path / "frames")
     assert len(list(source)) == 2 and source.warnings == []
-    assert len(list(open_source(tmp_path / "a.mpo"))) == 1
+    Image.fromarray(PICTURES[0]).save(tmp_path / "a.tga")
+    shutil.copy(tmp_path / "a.mpo", tmp_path / "a.jpg")
+    (tmp_path / "motion.jpg").write_bytes((tmp_path / "a.jpg").read_bytes() + demo_files()[0].read_bytes())
+    for name in ("a.mpo", "a.jpg", "motion.jpg", "a.tga"):
+        assert [frame.image.shape for frame in open_source(tmp_path / name)] == [(H, W, 3)]
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "motion.jpg").read_bytes()[:200])
+    with pytest.raises(VideoError, match="cut.jpg"):
+        list(open_source(tmp_path / "cut.jpg"))
 
 
 def test_previews_in_a_tiff_are_no_frames(tmp_path):

@@ -108,8 +108,10 @@ def list_images(folder: Path) -> list[Path]:
 def picture_kind(path: Path) -> str | None:
     """What kind of picture a file is by its first bytes; None if of none that is known."""
     head = b""
-    with suppress(OSError), path.open("rb") as file:
-        head = file.read(64)
+    with suppress(OSError):
+        if path.is_file():  # from a pipe nothing may ever come
+            with path.open("rb") as file:
+                head = file.read(64)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from camn.errors import VideoError
 from camn.files import path_of
+from camn.media.folder_files import picture_kind
 from camn.media.image_folder import FolderSource
-from camn.media.picture import Levels
+from camn.media.picture import Levels, read_image
 from camn.media.picture_pages import PagesSource, holds_pages
 from camn.media.source import FrameSource
 from camn.media.strangers import locate
@@ -34,4 +36,22 @@ def open_source(
     path, levels = locate(path), Levels(*picture_range) if picture_range else None
     if path.is_dir():
         return FolderSource.open(path, max_pixels, levels)
-    return PagesSource.open(path, max_pixels, levels) if holds_pages(path) else VideoSource.open(path, max_pixels)
+    if holds_pages(path):
+        return PagesSource.open(path, max_pixels, levels)
+    try:
+        return VideoSource.open(path, max_pixels)
+    except VideoError:
+        if (still := _still(path, max_pixels, levels)) is None:
+            raise
+        return still
+
+
+def _still(path: Path, max_pixels: int | None, levels: Levels | None) -> FrameSource | None:
+    """A picture that FFmpeg knows by its name alone, as it does a phone's photo with a preview or a film behind it, and
+    `VideoSource` goes by no names."""
+    if picture_kind(path) == "JPEG" or path.suffix.lower() == ".tga":
+        with suppress(VideoError):
+            source = PagesSource.open(path, max_pixels, levels)
+            read_image(path)
+            return source
+    return None

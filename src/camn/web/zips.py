@@ -54,11 +54,11 @@ def unpack(archive: Path, folder: Path, limits: Limits, check: Callable[[int], N
 
     Each is written under a name made here. check: called with the number of images done. Raises Problem, OutputError.
     """
-    left, part = limits.file_bytes, folder / ".member"
+    images, left, part = members(archive, limits).images, limits.file_bytes, folder / ".member"
     with writing(folder), _open_zip(archive, limits) as file:
         folder.mkdir(exist_ok=True)
         there = {path.stem: path for path in folder.glob("[0-9]*")}
-        for index, member in enumerate(members(archive, limits).images):
+        for index, member in enumerate(images):
             if f"{index:06d}" in there:
                 left -= there[f"{index:06d}"].stat().st_size
                 continue

@@ -139,3 +139,18 @@ def test_images_and_something_else_dropped_together(editor):
     drop(editor, ("1.png", "image/png"), ("notes.txt", "text/plain"))
     note(editor, "Left out, as no images: “notes.txt”.").to_be_visible()
     assert not any("notes" in url for url in asked) and json.dumps(asked)
+
+
+def test_pictures_that_are_not_read_are_sent_for_the_server_to_judge(editor):
+    """But for those of a frame's name; a film of a few pictures is one of them, beside images."""
+    editor.home()
+    asked: list[str] = []
+    editor.page.route(re.compile("/upload"), lambda route: (asked.append(route.request.url), route.abort()))
+    names = ("1.png", "cover.psd", "1.dng", "1.xmp", "preview.gif")
+    with editor.page.expect_request(re.compile("name=preview.gif")):
+        drop(editor, *((name, "") for name in names))
+    sent = {re.findall("name=([^&]+)", url)[0] for url in asked}
+    assert sent <= {"1.png", "cover.psd", "preview.gif"}
+    expect(editor.page.get_by_text("Left out, as no images")).to_have_count(0)
+    drop(editor, ("1.heic", ""), ("2.heic", ""))
+    expect(editor.page.get_by_role("alert").filter(has_text="Pictures such as “1.heic” are not read")).to_be_visible()

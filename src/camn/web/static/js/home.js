@@ -5,7 +5,7 @@ import { askName, confirm } from "./dialog.js";
 import { button, el, find, say } from "./dom.js";
 import { count, duration } from "./format.js";
 import { icon } from "./icons.js";
-import { attempt, fail } from "./messages.js";
+import { attempt } from "./messages.js";
 import { chosenFolder, dropped, sourceOf, Upload } from "./upload.js";
 
 /** @import {Store} from "./store.js" */
@@ -85,19 +85,17 @@ function dropZone(store, open) {
   /** @type {Upload | null} */
   let running = null;
 
-  /** @param {Promise<Source>} source */
-  const take = async (source) => {
-    if (running) return fail(new Error("Something is being sent already. Wait for it or cancel it."));
+  /** @param {Source} source */
+  const send = async (source) => {
+    if (running) throw new Error("Something is being sent already. Wait for it or cancel it.");
+    running = new Upload(source, store.state.server?.limits);
     try {
-      running = new Upload(await source, store.state.server?.limits);
       sending.hidden = false;
       say(text, `Sending ${running.name}…`);
       const begun = (/** @type {string} */ id) => store.set({ sending: id });
       const project = await running.run(() => (bar.value = running?.part ?? 0), begun);
       store.addProject(project);
       open(project.id);
-    } catch (error) {
-      fail(error);
     } finally {
       running = null;
       store.set({ sending: null });
@@ -105,6 +103,7 @@ function dropZone(store, open) {
       bar.value = 0;
     }
   };
+  const take = (/** @type {Promise<Source>} */ source) => attempt(async () => send(await source));
   const files = chooser(
     "choose-files",
     "Choose a video, zip or images",
