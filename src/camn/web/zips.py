@@ -113,6 +113,8 @@ def members(archive: Path, limits: Limits) -> Members:
         raise _damaged() from error
     if len(found) > limits.zip_members:
         raise Problem("too_large", f"The zip has {len(found)} entries; at most {limits.zip_members} are taken.")
+    if long := [member for member in found if len(member.filename) > LONGEST]:  # numbers in names are read below
+        raise _bad(long[0], f"has a name of more than {LONGEST} letters; give it a shorter one")
     images, listing = _frames(found)
     if not images and any(video_suffix(member.filename) for member in found):
         raise Problem("invalid", "The zip holds a video; send that itself, unpacked.")
@@ -126,8 +128,6 @@ def members(archive: Path, limits: Limits) -> Members:
         raise Problem("invalid", "The zip is packed in an unusual way; make it with the usual one (deflate).")
     if sum(member.file_size for member in images) > limits.file_bytes:
         raise Problem("too_large", f"The zip unpacks to more than {size(limits.file_bytes)}, the most that is taken.")
-    if long := [member for member in images if len(member.filename) > LONGEST]:
-        raise _bad(long[0], f"has a name of more than {LONGEST} letters; give it a shorter one")
     if len({parted(member.filename).parent for member in images}) > 1:
         raise Problem("invalid", "The zip holds several folders of images; put the frames of one video in it.")
     no_two_alike([member.filename for member in images], "the zip holds")
