@@ -113,7 +113,7 @@ def members(archive: Path, limits: Limits) -> Members:
         raise _damaged() from error
     if len(found) > limits.zip_members:
         raise Problem("too_large", f"The zip has {len(found)} entries; at most {limits.zip_members} are taken.")
-    if long := [member for member in found if len(member.filename) > LONGEST]:
+    if long := [member for member in found if len(member.filename) > LONGEST]:  # numbers in names are read below
         raise _bad(long[0], f"has a name of more than {LONGEST} letters; give it a shorter one")
     images, listing = _frames(found)
     if not images and any(video_suffix(member.filename) for member in found):
