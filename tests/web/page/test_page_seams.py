@@ -60,6 +60,8 @@ def test_the_server_tells_what_it_offers_and_finds_it_again(serve, make, tmp_pat
     assert {"kind": "areas", "title": "Areas", "form": "pixels, TXT", "wishes": []} in told["exports"]
     assert {"accept": [".json"], "several": True} in told["mask_files"]
     id = server.project(("clip.mkv", make.clip(3)))
+    server.ask("POST", f"/api/projects/{id}/objects", {})
+    server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(make.square()))  # without a mask nothing is exported
     jobs = [server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"] for kind in ("areas", "coco")]
     files = [server.call("GET", server.job(job)["file"]).body for job in jobs]
     refused = server.call("POST", f"/api/projects/{id}/exports", {"kind": "alpha png"})
