@@ -45,12 +45,12 @@ _MARKS = (
 )
 
 
-def text_of(data: bytes, names: bool = False) -> str:
+def text_of(data: bytes) -> str:
     """The text of a file that people or other programs wrote: UTF-8 with or without a byte order mark, as Windows puts
-    one, or UTF-16 or 32 with one. names: it names files, whose names may be no UTF-8. Raises ValueError."""
+    one, or UTF-16 or 32 with one. Raises ValueError."""
     kind = next((kind for mark, kind in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(kind, "surrogateescape" if names and kind == "utf-8" else "strict")
+        text = data.decode(kind)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no text in UTF-8 ({error}); save it as UTF-8") from error
     if "\0" in text:

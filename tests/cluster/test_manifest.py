@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -238,3 +239,9 @@ def test_manifests_as_windows_writes_them(tmp_path, coding):
     (tmp_path / "jobs.jsonl").write_bytes('{"video": "v.mp4", "masks": "m", "first_frame": 1}\r\n'.encode(coding))
     (one,), (two,) = (read_jobs(str(tmp_path / name)) for name in ("jobs.csv", "jobs.jsonl"))
     assert one == two and one.options == {"first_frame": 1}
+
+
+def test_a_name_that_is_no_text_can_be_given_in_jsonl(tmp_path):
+    (tmp_path / "jobs.jsonl").write_text('{"video": "caf\\udce9.mp4", "masks": "m"}')
+    (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
+    assert Path(job.video).name == os.fsdecode(b"caf\xe9.mp4")

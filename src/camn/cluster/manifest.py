@@ -69,7 +69,7 @@ def _cell(name: str, cell: str) -> Any:
 
 def _read_jsonl(data: bytes) -> list[Mapping[str, Any]]:
     rows = []
-    for number, line in enumerate(text_of(data, names=True).split("\n"), 1):
+    for number, line in enumerate(text_of(data).split("\n"), 1):
         if not line.strip():
             continue
         try:

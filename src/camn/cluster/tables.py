@@ -29,7 +29,7 @@ def read_csv(data: bytes, known: Collection[str]) -> Iterator[dict[str, str]]:
     """Rows by columns, whose names stand in the first line that holds anything; what separates cells is seen by these:
     known: columns that there can be. Spaces around cells do not count, nor do empty cells and lines. Raises ValueError.
     """
-    text = text_of(data, names=True).lstrip("\r\n")
+    text = text_of(data).lstrip("\r\n")
     first = text.splitlines()[0] if text else ""
     if first.lower().startswith("sep=") and len(first) == 5:  # told to Excel
         text = text[5:].lstrip("\r\n")
