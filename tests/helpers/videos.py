@@ -81,3 +81,20 @@ def hurt(path: Path, numbers: Iterable[int], *, keep: int = 0, seed: int = 1) ->
         content[position + keep : position + size] = rng.bytes(size - keep)
     path.write_bytes(content)
     return path
+
+
+def wide_video_with_sound(path: Path, size: tuple[int, int], frames: int = 6) -> Path:
+    """Matroska at 25 frames a second, pixels of 64:45, and silence of 8,000 samples a second."""
+    with av.open(str(path), "w", format="matroska") as container:
+        stream, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
+        assert isinstance(stream, av.VideoStream) and isinstance(sound, av.AudioStream)
+        stream.height, stream.width, stream.pix_fmt, sound.layout = *size, "yuv420p", "mono"
+        stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
+        for index in range(frames):
+            image = np.full((*size, 3), 40 * index, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            chunk = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), "s16", "mono")
+            chunk.rate, chunk.pts = 8000, 320 * index
+            container.mux(sound.encode(chunk))
+        container.mux(stream.encode(None))
+    return path

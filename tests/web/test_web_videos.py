@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from videos import COUNT, SIZE, hurt, noisy_video
+from videos import COUNT, SIZE, hurt, noisy_video, wide_video_with_sound
 
 LISTS = {
     "a.m3u8": b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n",
@@ -33,21 +33,9 @@ def test_a_damaged_video_keeps_its_frames_and_says_so(server, tmp_path):
     assert "frame 4 cannot be decoded" in note and str(tmp_path) not in note
 
 
-def test_exported_movies_have_aspect_and_sound(server, make):
-    sent = io.BytesIO()
-    with av.open(sent, "w", format="matroska") as container:
-        stream, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
-        assert isinstance(stream, av.VideoStream) and isinstance(sound, av.AudioStream)
-        stream.height, stream.width, stream.pix_fmt, sound.layout = *SIZE, "yuv420p", "mono"
-        stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
-        for index in range(6):
-            image = np.full((*SIZE, 3), 40 * index, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-            chunk = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), "s16", "mono")
-            chunk.rate, chunk.pts = 8000, 320 * index
-            container.mux(sound.encode(chunk))
-        container.mux(stream.encode(None))
-    id = server.project(("a.mkv", sent.getvalue()))
+def test_exported_movies_have_aspect_and_sound(server, make, tmp_path):
+    sent = wide_video_with_sound(tmp_path / "a.mkv", SIZE).read_bytes()
+    id = server.project(("a.mkv", sent))
     server.ask("POST", f"/api/projects/{id}/objects", {})
     server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(np.ones(SIZE, np.uint8)))
     for kind in ("overlay", "prores"):

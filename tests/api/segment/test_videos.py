@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from videos import COUNT, SIZE, hurt, noisy_video
+from videos import COUNT, SIZE, hurt, noisy_video, wide_video_with_sound
 
 from camn import api
 
@@ -33,19 +33,7 @@ def test_a_damaged_video_has_all_its_masks_and_one_warning(tmp_path, mask):
 
 
 def test_aspect_and_sound_go_into_a_runs_movies(tmp_path, mask):
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        stream, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
-        assert isinstance(stream, av.VideoStream) and isinstance(sound, av.AudioStream)
-        stream.height, stream.width, stream.pix_fmt, sound.layout = *SIZE, "yuv420p", "mono"
-        stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
-        for index in range(6):
-            image = np.full((*SIZE, 3), 40 * index, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-            chunk = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), "s16", "mono")
-            chunk.rate, chunk.pts = 8000, 320 * index
-            container.mux(sound.encode(chunk))
-        container.mux(stream.encode(None))
+    path = wide_video_with_sound(tmp_path / "a.mkv", SIZE)
     told = []
     options = {"alpha": ("prores",), "export": ("vp9",)}
     summary = api.segment_video(path, mask, tmp_path / "out", OPTIONS, notice=told.append, **options)
