@@ -132,3 +132,15 @@ def test_the_memory_of_a_frame_is_free_at_once(options, side):
     assert np.array_equal(wanted[-1].probability(7), before)
     again = [one.step(frames[0]).probability(7) for one in (segmenter, other)]
     assert np.array_equal(*again)
+
+
+def test_an_image_whose_file_is_cut_off_or_closed_is_refused(tmp_path):
+    path = tmp_path / "f.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)).save(path)
+    closed = Image.open(path)
+    closed.close()
+    with pytest.raises(VideoError, match="leave it open"):
+        as_frame(closed)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with Image.open(path) as cut_off, pytest.raises(VideoError, match=r"f\.png: cannot be read"):
+        as_frame(cut_off)

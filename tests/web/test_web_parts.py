@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camn.masks import MaskSet, ObjectIds
-from camn.projects.maskfiles import Predicted
+from camn.projects.maskfiles import Predicted, encode
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.web.answers import plain
-from camn.web.bodies import renumbered
+from camn.web.bodies import read_mask_file, renumbered
 from camn.web.drawing import from_box, from_strokes
 from camn.web.events import Events
 from camn.web.file_names import readable
@@ -45,6 +45,15 @@ def test_masks_with_the_id_of_a_deleted_object_are_renumbered(tmp_path):
     )  # fmt: skip
     with pytest.raises(Problem, match="All ids up to 254"):
         renumbered(project, MaskSet({5: file}, ObjectIds((2, 254))))
+
+
+def test_what_a_mask_file_says_of_objects_that_cannot_be_seen_is_not_dropped_in_silence(tmp_path):
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=6))
+    project.count = 6
+    mask = np.eye(6, 8, dtype=np.uint8)
+    for ids, said in (((1,), []), ((1, 2, 5), ["objects 2, 5 cannot be seen"])):
+        found = read_mask_file(project, 3, "000003.png", encode(mask, {"stated": ids}), False, 1 << 20)
+        assert len(found.notes) == len(said) and all(part in note for part, note in zip(said, found.notes))
 
 
 def test_a_zip_whose_list_of_members_is_a_bomb(tmp_path):

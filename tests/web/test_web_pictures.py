@@ -112,6 +112,13 @@ def test_a_folder_that_the_command_names(tmp_path, name):
         again.close()
 
 
+def test_pictures_of_twelve_bits_are_told_of_without_an_option_that_the_page_has_not(server, make):
+    deep = make.png(make.picture(0)[..., 0].astype(np.uint16) * 16)
+    project = server.project(("0.png", deep), ("1.png", deep))
+    (note,) = server.ask("GET", f"/api/projects/{project}")["notes"]
+    assert "4095 for white" in note and "--" not in note and "pictures of 8 bits" in note
+
+
 def test_messages_hold_no_bytes_that_are_no_text():
     assert plain(VideoError(os.fsdecode(b"caf\xe9.png: is not")), (Path("/x"), "x")) == "Caf\\udce9.png: is not."
 

@@ -138,6 +138,8 @@ def test_archives_are_called_what_they_are(server, make):
         ("frames.zip", make.archive({"a/1.png": picture, "b/1.png": picture}), "several folders"),
         ("frames.zip", make.archive({"C:\\a\\1.png": picture, "C:\\b\\1.png": picture}), "several folders"),
         ("frames.zip", make.archive({"clip.mkv": make.clip(2)}), "holds a video; send that itself"),
+        ("frames.zip", make.archive({"phone.3gp": make.clip(2)}), "holds a video; send that itself"),
+        ("frames.zip", make.archive({"camera.MTS": make.clip(2)}), "holds a video; send that itself"),
         ("frames.zip", make.archive({"9" * 5000 + ".png": picture}), "more than 1000 letters"),
         ("frames.zip", make.archive({}), "holds no images"),
         ("clip.txt", b"hello", "not a video"),

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from camn.errors import VideoError
+from camn.pillow import whole_files
 
 Picture = np.ndarray | Tensor | Image.Image
 DEEP = ("I", "F")  # how names of Pillow's modes begin whose values are not 0..255
@@ -22,13 +23,25 @@ def as_frame(frame: Picture) -> np.ndarray:
     if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.shape[2:] == (3,) and frame.size:
         return frame
     if isinstance(frame, Image.Image) and not frame.mode.startswith(DEEP) and min(frame.size) > 0:
-        through = frame.convert("RGBA") if frame.mode == "P" else frame  # straight to RGB, Pillow may warn
-        return np.array(through.convert("RGB"))
+        return _of_image(frame)
     if isinstance(frame, Tensor) and frame.dtype == torch.uint8 and frame.shape[2:] == (3,) and frame.numel():
         return frame.detach().cpu().numpy()
     if isinstance(frame, (np.ndarray, Tensor)) and 0 in frame.shape:
         raise VideoError("the frame is empty")
     raise VideoError(f"a frame is an array (H, W, 3) of uint8 in RGB; this one is {_seen(frame)}; {_remedy(frame)}")
+
+
+def _of_image(image: Image.Image) -> np.ndarray:
+    """Of one that was opened from a file, the pixels are read only here. Raises VideoError."""
+    try:
+        with whole_files():
+            through = image.convert("RGBA") if image.mode == "P" else image  # straight to RGB, Pillow may warn
+            return np.array(through.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        name = getattr(image, "filename", "") or "the frame's image"
+        raise VideoError(
+            f"{name}: cannot be read ({error}); open an intact file, and leave it open until here"
+        ) from error
 
 
 def _seen(frame: Any) -> str:

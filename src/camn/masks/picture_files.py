@@ -30,7 +30,9 @@ def _image_files(folder: Path) -> list[Path]:
 
 def _read_file(path: Path, frames: Frames) -> Found:
     """One file: the first frame's mask, unless `frames` say which number the first one bears."""
-    masks, colours, notes = to_ids([open_picture(path)])
+    picture = open_picture(path)
+    masks, colours, notes = to_ids([picture])
+    stated = {} if picture.stated is None else {0: picture.stated}
     number = found.numbers[0] if (found := find_numbers([stem(path.name)])) else None
     if number is not None and frames.names.first is not None:
         frame = frames.names.place({path.name: number}, path.parent).frames[path.name] or 0
@@ -43,7 +45,7 @@ def _read_file(path: Path, frames: Frames) -> Found:
             f"{path}: used for the first frame, though its name is that of frame {frame} "
             "(0 is the first); give its folder to use it there, or --first-frame, the number that the first one bears."
         )
-    return Found({0: masks[0]}, {0: path}, colours, notes, unplaced=True)
+    return Found({0: masks[0]}, {0: path}, colours, notes, unplaced=True, stated=stated)
 
 
 def _read_folder(path: Path, frames: Frames) -> Found:

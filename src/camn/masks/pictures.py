@@ -17,6 +17,7 @@ from camn.masks.ids import IGNORE, MAX_ID
 from camn.masks.palette import PALETTE, note_of, stated_in
 from camn.masks.paletted import Palette, Verdict, judge
 from camn.masks.smear import FEW, smear_reason
+from camn.pillow import whole_files
 
 MAX_PIXELS = 89_478_485  # Pillow's own bound: past it a file is taken for a decompression bomb
 REMEDY = (
@@ -100,7 +101,8 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
             )
         several = getattr(image, "n_frames", 1) > 1
         try:
-            image.load()
+            with whole_files():
+                image.load()
         except Exception as error:
             raise MaskError(f"{path}: the image is truncated or corrupt ({error}); save or copy it again") from error
         return image.copy(), (f"{path}: holds several images; the first is used.",) if several else ()

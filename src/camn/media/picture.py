@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from camn.errors import VideoError
+from camn.pillow import whole_files
 
 Read = TypeVar("Read")
 _ORIENTATION = 0x0112  # the EXIF tag; values 5 to 8 swap height and width
@@ -56,7 +57,7 @@ def read_values(path: str | Path) -> np.ndarray:
 def read_page(path: str | Path, read: Callable[[Image.Image, str | Path], Read]) -> Read:
     """What `read` makes of an image file. Raises VideoError."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as image, whole_files():
             return read(image, path)
     except (MemoryError, VideoError):
         raise

@@ -122,9 +122,7 @@ def renumbered(project: Project, found: MaskSet) -> MaskSet:
     colours = {new.get(id, id): colour for id, colour in found.colours.items()}
     names = {new.get(id, id): name for id, name in found.names.items()}
     notes = [f"Object {id} of the file is object {to} here: {id} was deleted." for id, to in new.items()]
-    absent = {frame: frozenset(new.get(id, id) for id in gone) for frame, gone in found.absent.items()}
-    notes = (*found.notes, *notes)
-    return replace(found, masks=masks, ids=ids, colours=colours, notes=notes, names=names, absent=absent)
+    return replace(found, masks=masks, ids=ids, colours=colours, notes=(*found.notes, *notes), names=names)
 
 
 def png_of_mask(ids: np.ndarray) -> bytes:
@@ -151,11 +149,14 @@ def read_mask_file(project: Project, index: int, name: str, data: bytes, resize:
         raise Problem(code, plain(error, (path, "the mask file"))) from None
     finally:
         path.unlink(missing_ok=True)
-    notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in found.notes)
+    notes = [plain(UserWarning(note), (path, "the mask file")) for note in found.notes]
+    if gone := sorted(frozenset[int]().union(*found.absent.values())):
+        which = f"object{'s' * (len(gone) > 1)} {', '.join(map(str, gone))}"
+        notes.append(f"The file also says where {which} cannot be seen, which is not taken: erase what is found there.")
     masks = {index: found.masks[0]} if found.unplaced else dict(found.masks)
     if late := [frame for frame in masks if frame >= project.count]:
         raise Problem("invalid", f"The mask file has a mask of frame {late[0]}; the frames are 0..{project.count - 1}.")
-    return MaskSet(masks, found.ids, found.colours, notes, names=found.names)
+    return MaskSet(masks, found.ids, found.colours, tuple(notes), names=found.names)
 
 
 def mask_files() -> list[MaskFileKind]:

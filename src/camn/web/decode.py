@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,8 @@ from camn.web.work import Work
 from camn.web.zips import unpack
 
 EVERY = 64  # frames between two looks at the free room
+_OPTION = re.compile(r"; --picture-range .*$")  # of the command line; the page has a remedy of its own
+_REMEDY = "; if that is wrong, make pictures of 8 bits of them and send those"
 
 
 def decode(project: Project, work: Work, limits: Limits, room: Callable, changed: Callable[[Project], None]) -> None:
@@ -67,7 +70,8 @@ def _decode(project: Project, work: Work, limits: Limits, room: Callable, change
 
 def _notes(source: api.FrameSource, work: Work, given: tuple[str, ...]) -> tuple[str, ...]:
     """What is wrong with the video, as far as it was read. given: notes on what was sent."""
-    return tuple(dict.fromkeys((*given, *(plain(UserWarning(text), *work.known) for text in source.warnings))))
+    said = (UserWarning(_OPTION.sub(_REMEDY, text)) for text in source.warnings)
+    return tuple(dict.fromkeys((*given, *(plain(text, *work.known) for text in said))))
 
 
 def _look(work: Work, done: int, room: Callable) -> None:

@@ -16,7 +16,7 @@ _IMAGES = {
     "BMP": ".bmp", "TIFF": ".tif", "JPEG2000": ".jp2", "PPM": ".ppm",
     "TGA": ".tga", "GIF": ".gif", "DIB": ".dib", "PCX": ".pcx", "QOI": ".qoi", "SGI": ".sgi", "SUN": ".ras",
 }  # fmt: skip
-_VIDEO = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|gif|mpg|mpeg|ts|wmv|flv|ogv|y4m|mxf)$", re.IGNORECASE)
+_VIDEO = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|gif|mpe?g|m?ts|m2ts|3gp|wmv|flv|ogv|y4m|mxf)$", re.IGNORECASE)
 
 
 def readable(name: str) -> str:

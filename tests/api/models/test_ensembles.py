@@ -326,3 +326,8 @@ frames = 2
     assert scores == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "scores").iterdir()}
     with pytest.raises(ConfigError, match="unknown row 'best'"):
         api.ablate(tmp_path / "small.toml", tmp_path / "out", **options | {"rows": ("best",)})
+
+
+def test_an_empty_list_of_models_is_refused():
+    with pytest.raises(ConfigError, match="give one or more"):
+        camn.load([], "cpu")

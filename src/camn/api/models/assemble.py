@@ -28,6 +28,8 @@ def assemble(
 ) -> AnySegmenter:
     """What runs these networks as `setup` says. notice: as in `load`, and of what it costs. Raises CheckpointError for
     weights that do not fit, ConfigError for what cannot be joined."""
+    if not read:
+        raise ConfigError("model: give one or more, such as camn-mobile")
     views = make_views(setup.ensemble.scales, setup.ensemble.flip)
     join = _join(setup.join, read, device)
     ways = []
