@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from videos import make_video
 
 from camn.errors import VideoError
 from camn.media.opening import open_source
@@ -125,3 +126,21 @@ def test_eight_bits_that_are_nearly_black(tmp_path):
     Image.fromarray(np.full((H, W, 3), 90, np.uint8)).save(tmp_path / "009.png")
     source = open_source(tmp_path)
     assert len(list(source)) == 4 and source.warnings == []
+
+
+def test_a_picture_of_eight_bits_among_those_of_twelve(tmp_path):
+    """Each kind has levels of its own then, which is told."""
+    folder(tmp_path, [grey(0, 4095), grey(0, 4095), grey(0, 255, np.uint8)])
+    source = open_source(tmp_path)
+    assert len(source.notes) == 1 and "2 of the pictures have 16 bits, such as 000.png, and use a" in source.notes[0]
+    assert [frame.image.max() for frame in source] == [16, 16, 255]
+    folder(tmp_path, [grey(0, 65535), grey(0, 65535), grey(0, 255, np.uint8)])
+    assert open_source(tmp_path).notes == ()
+
+
+def test_a_video_has_no_use_for_a_range(tmp_path):
+    path = make_video(tmp_path / "a.mp4", count=2)
+    source = open_source(path, picture_range=(0, 4095))
+    assert len(list(source)) == 2 and "a.mp4: the picture range is for images alone" in source.warnings[0]
+    source = open_source(path)
+    assert len(list(source)) == 2 and source.warnings == []

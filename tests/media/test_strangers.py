@@ -87,6 +87,14 @@ def test_lists_of_other_files_are_not_opened(name, tmp_path):
     assert "not a video" in refused(tmp_path / name)
 
 
+def test_many_comments_take_no_time(tmp_path):
+    """There were twice as many ways to read each more."""
+    (tmp_path / "a.svg").write_text("<?xml version='1.0'?>" + "<!-- -->\n" * 400 + "<svg/>")
+    assert "text, not a video" in refused(tmp_path / "a.svg")
+    (tmp_path / "a.mp4").write_text("<!-- a -->\n<!-- b --><MPD/>")
+    assert "a playlist (DASH)" in refused(tmp_path / "a.mp4")
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_files(name, tmp_path):
     content, words = OTHERS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -137,8 +138,9 @@ class SegmentOptions(InferenceOptions):
             raise ConfigError(f"export: unknown kind {wrong[0]!r}; choose among {known}")
         if self.first_frame is not None and self.first_frame < 0:
             raise ConfigError(f"first_frame is {self.first_frame}: numbers in the names of masks are 0 or more")
-        if self.picture_range and not (len(self.picture_range) == 2 and self.picture_range[0] < self.picture_range[1]):
-            low_high = " ".join(f"{value:g}" for value in self.picture_range)
+        ends = self.picture_range
+        if ends is not None and not (len(ends) == 2 and ends[0] < ends[1] and all(map(math.isfinite, ends))):
+            low_high = " ".join(f"{value:g}" for value in ends)
             raise ConfigError(f"picture_range is {low_high}: it must be two numbers, black and then white, as 0 4095")
         if not 0.01 <= self.fps <= 1000:
             raise ConfigError(f"fps is {self.fps}: it must be between 0.01 and 1000")

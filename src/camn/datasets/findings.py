@@ -140,7 +140,9 @@ def summarise(
 def _dark(sequence: VideoSequence) -> Iterator[str]:
     """A problem, where frames have 16 bits and are nearly black: data sets are read as they are."""
     with suppress(VideoError):  # told already
-        if read_header(sequence.frames[0]).wide and (levels := shades_of(sequence.frames, True, None).levels):
+        if read_header(sequence.frames[0]).wide and (
+            levels := shades_of(sequence.frames, [True] * len(sequence.frames), None).levels
+        ):
             yield (
                 f"{sequence.frames[0].parent}: frames of 16 bits that use a small part of them, so that they are black "
                 f"or grey; save them with 8 bits, {levels.low:g} as black and {levels.high:g} as white"

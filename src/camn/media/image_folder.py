@@ -45,7 +45,7 @@ class FolderSource(FrameSource):
         for file in files[1:]:
             headers.append(_header(file))
             _check_size(file, headers[-1].size, files[0], size)
-        shades = shades_of(files, all(header.wide for header in headers), levels)
+        shades = shades_of(files, [header.wide for header in headers], levels)
         notes = tuple(f"{path}: {note}" for note in (*listing.notes, *shades.notes))
         return cls(path, tuple(files), size, shades, notes)
 

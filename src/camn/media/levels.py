@@ -57,11 +57,19 @@ class Shader:
             yield f"all pictures are nearly black, at most {self._brightest} of 255; {_OPTION} says what is white"
 
 
-def shades_of(files: Sequence[Path], wide: bool, levels: Levels | None) -> Shades:
-    """Of pictures of one video. wide: whether all have 16 bits. levels: what the user says."""
-    if levels or not wide:
+def shades_of(files: Sequence[Path], wide: Sequence[bool], levels: Levels | None) -> Shades:
+    """Of pictures of one video. wide: of each whether it has 16 bits. levels: what the user says."""
+    deep = [file for file, is_wide in zip(files, wide, strict=True) if is_wide]
+    if levels or not deep:
         return Shades(levels)
-    return guess(_read(files[index]) for index in spread(len(files)))
+    found = guess(_read(deep[index]) for index in spread(len(deep)))
+    if found.levels is None or len(deep) == len(files):
+        return found
+    note = (
+        f"{len(deep)} of the pictures have 16 bits, such as {deep[0].name}, and use a small part of them, while the "
+        "others have 8: they may come out much darker than these; save all with 8 bits"
+    )
+    return Shades(notes=(note,))
 
 
 def spread(count: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from camn.errors import VideoError
@@ -19,6 +20,7 @@ IN_MEMORY = (
     "give that of a video file or of a folder of images; frames in memory go one by one to a segmenter = camn.load(): "
     "segmenter.start(frame, mask), then segmenter.step(frame)"
 )
+_NO_PICTURE = "the picture range is for images alone: this video is read as it is"
 
 
 def open_source(
@@ -28,9 +30,9 @@ def open_source(
 
     max_pixels: of a frame; a larger one is refused before it is decoded, whatever the headers say. picture_range: of
     pictures the values, as they are stored, that are black and white; if not given, all that a kind of picture can
-    hold, but for pictures of 16 bits that use little of it (see `camn.media.levels`). Raises VideoError when there is
-    nothing to read: missing, empty, not a video, no images, images of unlike sizes; or an address, a camera, a list of
-    other files.
+    hold, but for pictures of 16 bits that use little of it (see `camn.media.levels`); of a video it changes nothing,
+    which is a warning then. Raises VideoError when there is nothing to read: missing, empty, not a video, no images,
+    images of unlike sizes; or an address, a camera, a list of other files.
     """
     path_of(path, VideoError, IN_MEMORY)
     path, levels = locate(path), Levels(*picture_range) if picture_range else None
@@ -39,11 +41,12 @@ def open_source(
     if holds_pages(path):
         return PagesSource.open(path, max_pixels, levels)
     try:
-        return VideoSource.open(path, max_pixels)
+        video = VideoSource.open(path, max_pixels)
     except VideoError:
         if (still := _still(path, max_pixels, levels)) is None:
             raise
         return still
+    return video if levels is None else replace(video, remarks=(*video.remarks, _NO_PICTURE))
 
 
 def _still(path: Path, max_pixels: int | None, levels: Levels | None) -> FrameSource | None:

@@ -15,14 +15,16 @@ _NUMBERED = re.compile(r"%0?\d*d|[*?]|\[[^\]]*\]|#{2,}")
 _CAMERA = re.compile(r"\d|/dev/video\d*")
 _LOOK = 4096  # bytes
 
+# Before the first element; a comment ends at its first -->, or many of them could be read in endlessly many ways.
+_XML = rb"(<\?xml.*?\?>\s*)?(?><!--.*?-->\s*)*"
 # What files begin with that name other files or addresses: never opened.
 _LISTS = (
     (re.compile(rb"#EXTM3U"), "a playlist (M3U, HLS)"),
     (re.compile(rb"ffconcat version"), "a list of files (ffconcat)"),
     (re.compile(rb"(#[^\n]*\n\s*)*file\s+\S"), "a list of files (ffmpeg's concat)"),
     (re.compile(rb"\[(playlist|reference)\]", re.IGNORECASE), "a playlist"),
-    (re.compile(rb"(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)*<MPD\b", re.DOTALL), "a playlist (DASH)"),
-    (re.compile(rb"(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)*<(\w+:)?(asx|smil|playlist|CompositionPlaylist|SmoothStreamingMedia)\b",
+    (re.compile(_XML + rb"<MPD\b", re.DOTALL), "a playlist (DASH)"),
+    (re.compile(_XML + rb"<(\w+:)?(asx|smil|playlist|CompositionPlaylist|SmoothStreamingMedia)\b",
                 re.DOTALL | re.IGNORECASE), "a playlist"),
     (re.compile(rb"v=0\r?\no="), "the description of a stream (SDP)"),
     (re.compile(rb"(RTSPtext|rtsp://|https?://)", re.IGNORECASE), "a list of addresses"),

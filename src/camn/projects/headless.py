@@ -38,6 +38,8 @@ def segment_project(
         raise ConfigError(
             "masks_are_whole: a project's masks say themselves what is not there; leave it out, or give --out"
         )
+    if out is None and options.picture_range is not None:
+        raise ConfigError("picture_range: a project's frames are as the page shows them; leave it out, or give --out")
     project, held = open_project(folder)
     try:
         masks = ((index, project.shown_mask(index, "given")) for index in project.given_frames())

@@ -69,3 +69,9 @@ def test_a_batch_tells_of_each_video(place, capsys):
     assert main(["batch", str(place / "jobs.csv"), "--out", str(place / "out"), *QUICK]) == 2
     assert "3.heic stands among the frames" in capsys.readouterr().err
     assert "4095 for white" in (place / "out" / "_batch" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("ends", [(0, float("inf")), (float("-inf"), 1), (0, float("nan")), (), (5,)])
+def test_a_range_that_is_none(ends):
+    with pytest.raises(ConfigError, match="two numbers, black and then white"):
+        api.SegmentOptions(picture_range=ends)
