@@ -41,7 +41,9 @@ def test_all_pictures_are_frames(tmp_path, name, options, off):
 def test_durations_of_the_file(tmp_path):
     source = open_source(save(tmp_path / "a.webp", duration=[40, 80, 40, 20, 20], lossless=True))
     assert source.fps == Fraction(5 * 1000, 200)
-    assert [frame.time for frame in source] == [Fraction(n, 1000) for n in (0, 40, 120, 160, 180)]
+    frames = list(source)
+    assert [frame.time for frame in frames] == [Fraction(n, 1000) for n in (0, 40, 120, 160, 180)]
+    assert [frame.duration for frame in frames] == [Fraction(n, 1000) for n in (40, 80, 40, 20, 20)]
     source = open_source(save(tmp_path / "a.tif"))
     assert source.fps is None and next(iter(source)).time is None
 

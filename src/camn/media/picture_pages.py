@@ -17,7 +17,7 @@ from camn.media.levels import Shader, Shades, guess, spread
 from camn.media.picture import Levels, page_values, read_header, read_page
 from camn.media.source import Frame, FrameSource, check_pixels
 
-Times = tuple[tuple[Fraction, ...] | None, Fraction | None]
+Times = tuple[tuple[tuple[Fraction, Fraction], ...] | None, Fraction | None]
 _KINDS = ("TIFF", "WebP", "AVIF")  # of which FFmpeg has the first picture only, or none; nor has it MPO, such JPEG
 _MILLISECOND = Fraction(1, 1000)
 
@@ -26,13 +26,13 @@ _MILLISECOND = Fraction(1, 1000)
 class PagesSource(FrameSource):
     """The pictures of one file as frames, named by six-digit numbers; see FrameSource.
 
-    pages: their numbers in the file. starts: of each the time in seconds, where the file states durations.
+    pages: their numbers in the file. times: of each its start and duration in seconds, where the file states these.
     """
 
     path: Path
     pages: tuple[int, ...]
     size: tuple[int, int]
-    starts: tuple[Fraction, ...] | None
+    times: tuple[tuple[Fraction, Fraction], ...] | None
     fps: Fraction | None
     shades: Shades
     notes: tuple[str, ...]
@@ -52,9 +52,9 @@ class PagesSource(FrameSource):
         shades = Shades(levels)
         if header.wide and not levels:
             shades = guess(read_page(path, _reader(pages[index])) for index in spread(len(pages)))
-        starts, fps = read_page(path, partial(_times, pages=pages))
+        times, fps = read_page(path, partial(_times, pages=pages))
         notes = tuple(f"{path}: {note}" for note in shades.notes)
-        return cls(path, pages, header.size, starts, fps, shades, notes, _MILLISECOND if starts else None)
+        return cls(path, pages, header.size, times, fps, shades, notes, _MILLISECOND if times else None)
 
     @property
     def count(self) -> int:
@@ -66,7 +66,7 @@ class PagesSource(FrameSource):
         with Image.open(self.path) as image:
             for index, page in enumerate(self.pages):
                 rgb = self._read(image, page, shader)
-                yield Frame(index, f"{index:06d}", rgb, self.starts[index] if self.starts else None)
+                yield Frame(index, f"{index:06d}", rgb, *(self.times[index] if self.times else ()))
         self.warnings.extend(f"{self.path}: {said}" for said in shader.warnings())
 
     def _read(self, image: Image.Image, page: int, shader: Shader) -> np.ndarray:
@@ -108,15 +108,15 @@ def _reader(page: int) -> Callable[[Image.Image, str | Path], np.ndarray]:
 
 
 def _times(image: Image.Image, path: str | Path, pages: tuple[int, ...]) -> Times:
-    """(starts, mean frames per second) where the file states durations. Decodes all, as Pillow tells them so only."""
+    """(starts and durations, mean frames per second) where the file states durations. Decodes all, as Pillow tells them so only."""
     if image.format == "TIFF" or len(pages) == 1:
         return None, None
-    starts, now = [], Fraction(0)
+    times, now = [], Fraction(0)
     for page in pages:
         image.seek(page)
         image.load()
-        starts.append(now)
-        now += Fraction(image.info.get("duration", 0)) * _MILLISECOND
-    if now <= 0 or len(set(starts)) < len(starts):
+        times.append((now, Fraction(image.info.get("duration", 0)) * _MILLISECOND))
+        now += times[-1][1]
+    if now <= 0 or len({start for start, _ in times}) < len(times):
         return None, None
-    return tuple(starts), len(starts) / now
+    return tuple(times), len(times) / now
