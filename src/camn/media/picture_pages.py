@@ -108,7 +108,7 @@ def _reader(page: int) -> Callable[[Image.Image, str | Path], np.ndarray]:
 
 
 def _times(image: Image.Image, path: str | Path, pages: tuple[int, ...]) -> Times:
-    """(starts and durations, mean frames per second) where the file states durations. Decodes all, as Pillow tells them so only."""
+    """(starts and durations, mean frames per second) where the file states them. All are decoded: Pillow wants that."""
     if image.format == "TIFF" or len(pages) == 1:
         return None, None
     times, now = [], Fraction(0)
