@@ -119,3 +119,22 @@ def test_ids_of_other_masks_of_the_same_colours(tmp_path):
     assert np.array_equal(LabelFiles((path,), {0xFF0000: 7, 0x00FF00: 3}).read(path), boxes(3, 7))
     assert np.array_equal(LabelFiles((path,), {0xFF0000: 2, 0x00FF00: 1}).read(path), boxes(1, 2))
     assert np.array_equal(LabelFiles((path,), {0xFF0000: 7}).read(path), boxes(1, 2))
+
+
+def test_masks_are_turned_as_frames_are(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = save(tmp_path / "m.png", boxes(1, 2)[::-1, ::-1], PALETTE, exif=exif.tobytes())
+    assert np.array_equal(read_labels(path), boxes(1, 2))
+
+
+def test_a_jpeg_called_png_is_refused(tmp_path):
+    Image.fromarray(boxes(1, 2)).save(tmp_path / "m.png", "JPEG")
+    with pytest.raises(DataError, match="m.png: a JPEG by its content, which blurs ids"):
+        read_labels(tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("values", [(1, 255), (255, 1)])
+def test_1_in_some_masks_and_255_in_others_is_a_problem(tmp_path, values):
+    clip(tmp_path / "kit", [(boxes(1) * value, np.stack([np.arange(256)] * 3, 1).tolist()) for value in values])
+    assert "is 255 an object or void?" in "".join(api.check_data(tmp_path).problems)

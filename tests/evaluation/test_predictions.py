@@ -127,3 +127,15 @@ def test_a_submission_has_ids_by_colour(tmp_path):
     done = api.evaluate(root, split="test-dev", predictions=tmp_path / "out", submission=tmp_path / "s.zip")
     with ZipFile(done.submission) as archive, archive.open("a/00001.png") as file:  # type: ignore[arg-type]
         assert np.array_equal(np.array(Image.open(file)), truth(1))
+
+
+def test_predictions_of_other_suffixes(clip):
+    out = clip.parent / "out/a"
+    out.mkdir(parents=True)
+    for t in range(5):
+        Image.fromarray(truth(t)).save(out / f"{t:05d}.PNG")
+    assert api.evaluate(clip, predictions=out.parent).scores.jf == 1
+    for path in list(out.iterdir()):
+        path.rename(path.with_suffix(".tif"))
+    with pytest.raises(DataError, match=r"missing; .*\(00000\.tif is not read: masks must be PNG\)"):
+        api.evaluate(clip, predictions=out.parent)

@@ -231,3 +231,12 @@ def test_no_value_anywhere_is_a_traceback(tmp_path_factory, data):
         assert "fuzz.json" in str(error) and len(str(error)) < 2000
     else:
         assert found.masks and all(mask.shape == SIZE and mask.any() for mask in found.masks.values())
+
+
+def test_two_images_of_one_id_are_refused(tmp_path):
+    joined = document(["000000.png", "000003.png"], [annotation(1)])
+    joined["images"][1]["id"] = 1  # as of two files, joined: it was taken for frame 3
+    with pytest.raises(MaskError, match=r"'000000\.png' and '000003\.png' have one id, 1; give each its own"):
+        read(tmp_path, joined)
+    joined["images"][1] = joined["images"][0]  # the same one, listed twice
+    assert list(read(tmp_path, joined).masks) == [0]

@@ -203,6 +203,12 @@ def test_one_file(tmp_path):
     assert not read_masks(file, None, SIZE, count=6).notes  # a number of no frame
 
 
+def test_a_file_of_a_list_that_is_not_there_is_named(tmp_path):
+    files = save(tmp_path, ["cat.png"], [disc(9) // 255 + 2 * (disc(40) // 255)])
+    with pytest.raises(MaskError, match=r"dog\.png: no such mask file"):
+        read_masks([*files, tmp_path / "dog.png"], None, SIZE, count=6)
+
+
 def test_folders_of_folders_are_told(tmp_path):
     save(tmp_path / "001", ["00000.png"], MOVING)
     with pytest.raises(MaskError, match="no mask images in this folder, but the folders 001"):

@@ -222,6 +222,24 @@ def test_255_is_an_id_where_it_is_known_or_beside_others():
             ids_in(ONE * 255, known)
 
 
+def test_flags_are_no_ids_where_several_objects_are_known():
+    with pytest.raises(MaskError, match=r"False and True alone, and the objects are \[1, 2\]: which"):
+        ids_in(ONE > 0, [1, 2])
+    assert not ids_in(ONE > 1, [1, 2]).any() and np.array_equal(ids_in(ONE, [1, 2]), ONE)
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "P"}])
+def test_a_mask_is_turned_as_its_exif_data_say(tmp_path, options):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    image = Image.fromarray(ONE[::-1, ::-1].copy())
+    image = image.convert("P") if options else image
+    image.save(tmp_path / "m.png", exif=exif)
+    assert np.array_equal(read_mask(tmp_path / "m.png"), ONE)
+    image.save(tmp_path / "m.png", exif=b"Exif\0\0no data")
+    assert np.array_equal(read_mask(tmp_path / "m.png"), ONE[::-1, ::-1])
+
+
 @pytest.mark.parametrize(
     "mask, said",
     [
@@ -236,7 +254,8 @@ def test_255_is_an_id_where_it_is_known_or_beside_others():
         (Image.fromarray(ONE), r"Image; give numpy\.array\(mask\)"),
         ("m.png", r"str \(files are read by camn\.masks\.read_mask\)"),
         (Path("m.png"), r"Path \(files are read"),
-        (ONE.tolist(), "this one is list"),
+        (ONE.tolist(), r"list; give numpy\.array\(mask\)"),
+        (np.ma.masked_array(ONE, ONE == 1), r"MaskedArray; give mask\.filled\(0\)"),
         (None, "this one is NoneType"),
     ],
 )

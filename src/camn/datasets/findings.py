@@ -113,7 +113,8 @@ def summarise(
     if masks and not ids:
         where = sequence.mask(sequence.annotated[0])
         problems.append(f"{where}: holds no object" if annotated == 1 else f"{where.parent}: no mask holds an object")
-    if binary and any(values - {IGNORE} for values in masks):
+    # Of a single object 1 the others are hardly void; of several ids, 255 alone may well be.
+    if {IGNORE} in masks and (binary or ids == {1}) and any(values - {IGNORE} for values in masks):
         problems.append(
             f"{sequence.mask(sequence.annotated[0]).parent}: some masks hold 255 alone, some ids; "
             "is 255 an object or void? Give objects ids of 1..254"

@@ -13,6 +13,7 @@ from PIL import Image
 from camn.errors import DataError, MaskError
 from camn.masks.colours import KNOWN, pack
 from camn.masks.paletted import Palette, Verdict, alike_by_index, colour_ids, is_usual, judge, stored_palette
+from camn.masks.pictures import LOSSY, upright
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,9 @@ def _open(path: Path) -> tuple[Image.Image, np.ndarray]:
                     f"{path}: mode {image.mode}{deep}, but labels need a palette (P) or grey (L) PNG of ids 1..254; "
                     "convert it"
                 )
+            if image.format in LOSSY:
+                raise DataError(f"{path}: a {image.format} by its content, which blurs ids; make it again as PNG")
+            image = upright(image)
             return image, np.array(image, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as labels ({error}); fetch it again or take it out") from error

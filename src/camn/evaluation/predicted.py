@@ -17,6 +17,7 @@ from camn.evaluation.jf import region_similarity
 from camn.evaluation.protocol import Protocol
 from camn.evaluation.scores import ObjectScores
 from camn.masks import IGNORE
+from camn.masks.frame_names import is_image_name
 
 MISSED, FOUND = 0.2, 0.5  # mean J of an object below the one, under another id above the other: ids look exchanged
 LOOKS = 8  # frames that are looked at for that
@@ -29,7 +30,9 @@ class PredictedMasks:
     def __init__(self, folder: Path, sequence: VideoSequence, known: Sequence[int], merge: bool):
         self.folder, self.known = folder, list(known)
         self._sequence, self._merge = sequence, merge
-        stems = {path.stem: path for path in sorted(folder.glob("*.png"))}
+        files = [path for path in sorted(folder.iterdir()) if path.name[:1] != "."]
+        stems = {path.stem: path for path in files if path.suffix.lower() == ".png"}
+        self._other = next((path.name for path in files if path.stem not in stems and is_image_name(path.name)), "")
         self.by_stem, self.strange = by_frame([frame.stem for frame in sequence.frames], stems)
 
     @cached_property
@@ -46,7 +49,8 @@ class PredictedMasks:
         """(H, W) uint8 ids of a frame; a mask of 0 and 255 alone is of the object, where there is one. Raises DataError
         with the reason, the file not named where it is missing."""
         if not self.path(index).is_file():
-            raise DataError("missing; every frame that is measured needs a mask")
+            other = f" ({self._other} is not read: masks must be PNG)" if self._other else ""
+            raise DataError(f"missing; every frame that is measured needs a mask{other}")
         labels = self.files.read(self.path(index))
         alone = self._merge or (len(self.known) == 1 and is_binary(labels))
         return np.where(labels > 0, self.known[0], 0).astype(np.uint8) if alone else labels

@@ -62,7 +62,13 @@ def read_document(path: Path) -> Document:
         raise MaskError(f"{path}: holds no annotations, so no object to follow")
     track = _track_key(path, annotations)
     found = [_annotation(path, n, record, track) for n, record in enumerate(annotations, 1)]
-    by_id = {image.id: image for image in (_image(path, n, record) for n, record in enumerate(images, 1))}
+    pictures = [_image(path, n, record) for n, record in enumerate(images, 1)]
+    by_id = {image.id: image for image in pictures}
+    if twice := next((one for one in pictures if by_id[one.id].name != one.name), None):
+        names = f"'{twice.name}' and '{by_id[twice.id].name}'"
+        raise MaskError(
+            f"{path}: images {names} have one id, {twice.id}; give each its own, and annotations its 'image_id'"
+        )
     if lost := sorted({str(one.image) for one in found if images and one.image not in by_id}):
         raise MaskError(f"{path}: annotations of images that the file does not list: {', '.join(lost[:5])}")
     names = {}

@@ -21,7 +21,7 @@ EPSILON = 1e-7
 
 def check_mask(mask: np.ndarray) -> np.ndarray:
     """The same mask as (H, W) uint8; MaskError when it is not a (H, W) array of whole numbers in 0..255."""
-    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or 0 in mask.shape:
+    if not isinstance(mask, np.ndarray) or isinstance(mask, np.ma.MaskedArray) or mask.ndim != 2 or 0 in mask.shape:
         raise MaskError(f"a mask is an array (H, W) of object ids; this one is {_described(mask)}")
     if mask.dtype == np.uint8:
         return mask
@@ -38,8 +38,13 @@ def check_mask(mask: np.ndarray) -> np.ndarray:
 def _described(mask: object) -> str:
     """What is given in place of a mask, and how to make a mask of it."""
     shape = tuple(getattr(mask, "shape", ()))
-    if not isinstance(mask, np.ndarray):
-        made = {"Tensor": "; give mask.cpu().numpy()", "Image": "; give numpy.array(mask)"}
+    if not isinstance(mask, np.ndarray) or isinstance(mask, np.ma.MaskedArray):
+        made = {
+            "Tensor": "; give mask.cpu().numpy()",
+            "Image": "; give numpy.array(mask)",
+            "list": "; give numpy.array(mask)",
+            "MaskedArray": "; give mask.filled(0)",
+        }
         kinds = {kind.__name__ for kind in type(mask).__mro__}
         where = " (files are read by camn.masks.read_mask)" if kinds & {"str", "PurePath"} else ""
         return f"{type(mask).__name__}{next((how for kind, how in made.items() if kind in kinds), where)}"
@@ -53,15 +58,18 @@ def _described(mask: object) -> str:
 
 
 def ids_in(mask: np.ndarray, known: Iterable[int] = ()) -> np.ndarray:
-    """A mask given as an array, (H, W) uint8 ids. One of 0 and 255 alone shows object 1, as it does in a file, unless
-    255 is among the `known` ids. MaskError as `check_mask`; and where others than 1 are known: 255 may be any then."""
+    """A mask given as an array, (H, W) uint8 ids. One of 0 and 255 alone, or of flags, shows object 1, as it does in a
+    file, unless 255 is among the `known` ids. MaskError as `check_mask`; and where others than 1 are known: it may be
+    any of them then."""
+    flags = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
     mask, known = check_mask(mask), tuple(known)
-    if 255 in known or mask.max() != 255 or ((mask > 0) & (mask < 255)).any():
+    if not flags and (255 in known or mask.max() != 255 or ((mask > 0) & (mask < 255)).any()):
         return mask
-    if set(known) - {1}:
+    if mask.any() and set(known) - {1}:
+        holds, shown = ("False and True", "True") if flags else ("0 and 255", "255")
         raise MaskError(
-            f"the mask holds 0 and 255 alone, and the objects are {sorted(known)}: which of them is it? Give its id in "
-            "place of 255; or, for an object 255, name it in `objects`"
+            f"the mask holds {holds} alone, and the objects are {sorted(known)}: which of them is it? Give its id in "
+            f"place of {shown}; or, for an object 255, name it in `objects`, and give 255"
         )
     return (mask > 0).astype(np.uint8)
 

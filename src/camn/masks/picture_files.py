@@ -57,6 +57,8 @@ def read_pictures(files: Sequence[Path], frames: Frames, whole: bool) -> Found:
     object of the first frame. Where names leave it open, what the files show decides."""
     if not files:
         raise MaskError("an empty list of masks; give at least one file")
+    if lost := next((path for path in files if not path.exists()), None):
+        open_picture(lost)  # says so, before names are compared
     names, folder = [path.name for path in files], files[0].parent
     indices = [frames.names.exact(name) for name in names]
     pictures: dict[Path, Picture] = {}

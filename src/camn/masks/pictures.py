@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from camn.errors import MaskError
 from camn.masks.colours import flatten, numbered, pack, unpack
@@ -20,6 +21,7 @@ from camn.masks.smear import FEW, smear_reason
 from camn.pillow import whole_files
 
 MAX_PIXELS = 89_478_485  # Pillow's own bound: past it a file is taken for a decompression bomb
+LOSSY = ("JPEG", "MPO", "JPEG2000")
 REMEDY = (
     "Save it as PNG with antialiasing (smooth edges) off, one value or colour per object; or, if it shows one object, "
     "threshold it: everything above half is 255, all else 0."
@@ -95,7 +97,7 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     with image:
         if image.width * image.height > MAX_PIXELS:
             raise MaskError(f"{path}: the mask has more than {MAX_PIXELS} pixels; no frame is that large")
-        if image.format in ("JPEG", "MPO", "JPEG2000"):
+        if image.format in LOSSY:
             raise MaskError(
                 f"{path}: {image.format} blurs the edges of objects, so which pixel is whose is lost. {REMEDY}"
             )
@@ -105,7 +107,15 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
                 image.load()
         except Exception as error:
             raise MaskError(f"{path}: the image is truncated or corrupt ({error}); save or copy it again") from error
-        return image.copy(), (f"{path}: holds several images; the first is used.",) if several else ()
+        return upright(image), (f"{path}: holds several images; the first is used.",) if several else ()
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A copy, turned as its EXIF data say, as frames are. Raises what Pillow does."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (ValueError, SyntaxError, TypeError, KeyError, struct.error):  # damaged EXIF data say nothing
+        return image.copy()
 
 
 def _values(path: Path, image: Image.Image) -> tuple[Kind, np.ndarray]:
