@@ -60,8 +60,9 @@ def test_a_frame_that_is_stopped_in_the_middle_is_none(tmp_path):
 
 
 STOPPED = """
-import sys, numpy as np
+import signal, sys, numpy as np
 from camn.masks import SegmentsWriter
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started without
 mask = np.random.default_rng(0).integers(0, 6, (200, 300)).astype(np.uint8)
 with SegmentsWriter(sys.argv[1]) as writer:
     for index in range(100_000):
@@ -76,9 +77,12 @@ def test_ctrl_c(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPED, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    assert process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) != 0
+    try:
+        assert process.stdout and process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    finally:
+        process.kill()
     document = json.loads(path.read_text())
     count = len(document["images"])
     assert count >= 5 and len(document["annotations"]) == 5 * count
