@@ -1,6 +1,7 @@
 """What all tests share: threads, hypothesis settings, the data beside the checkout."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,11 @@ os.environ["CAMN_BACKEND"] = "eager"
 os.environ["CAMN_CACHE"] = str(Path(tempfile.gettempdir()) / f"camn-tests-{os.getuid()}")
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+# What nohup starts, or a shell beside itself, ignores these signals, and so would all that it starts in turn. Handled
+# by us they do as little, and what tests start has them as ever.
+for _signal in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, lambda number, frame: None)
 
 # No deadline: how long an example takes is the machine's matter. CI takes the same examples every time.
 hypothesis.settings.register_profile("local", deadline=None)

@@ -26,7 +26,8 @@ with stopped_by_signals():
         sys.stdin.readline()
         print("whole", flush=True)
 """
-DEFAULT = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored in what a shell runs beside itself
+# What runs beside a shell is started without the first, what nohup starts without the second.
+DEFAULT = "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL)"
 
 
 def start(before: str = DEFAULT) -> subprocess.Popen[str]:
@@ -84,7 +85,7 @@ def test_what_is_ignored_stays_so():
 
 def test_who_handles_sigterm_is_told_of_sighup():
     """As a server and a batch, which end in their own way."""
-    code = WAITS.format(before="").replace(
+    code = WAITS.format(before=DEFAULT).replace(
         'print("ready"', 'signal.signal(signal.SIGTERM, lambda *_: print("mine", flush=True)); print("ready"'
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
