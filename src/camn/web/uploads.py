@@ -78,7 +78,12 @@ class Inbox:
                 try:
                     async for chunk in chunks:
                         count += len(chunk)
-                        self._add(len(chunk))
+                        try:
+                            self._add(len(chunk))
+                        except Problem:  # what is refused counts no more from this moment, for those beside it
+                            self._add(-count)
+                            count = 0
+                            raise
                         held += chunk
                         if len(held) >= PIECE:
                             await aside(_write, file, held, room)
