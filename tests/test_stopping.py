@@ -96,7 +96,17 @@ def test_who_handles_sigterm_is_told_of_sighup():
     process.communicate()
 
 
-def test_handlers_are_put_back_and_other_threads_set_none():
+@pytest.fixture
+def usual():
+    """Handlers as a command finds them; a library that another test has used (Ray) may have set its own."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_handlers_are_put_back_and_other_threads_set_none(usual):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
     def nothing():

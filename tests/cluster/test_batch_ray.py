@@ -90,8 +90,9 @@ def test_a_driver_that_is_killed_loses_no_video(
 
 
 def test_a_machine_that_is_lost(ray_cluster, tmp_path, make_clip, manifest, options):
-    """Both work on a long clip; what one had is done by the other, or by the machine that takes its place."""
-    rows, out, lost = [make_clip("one", 100), make_clip("two", 100)], tmp_path / "out", []
+    """Both work on a clip so long that the slower one begins before the other has ended; what one had is done by the
+    other, or by the machine that takes its place."""
+    rows, out, lost = [make_clip("one", 300), make_clip("two", 300)], tmp_path / "out", []
 
     def show(tally):
         if not lost and len(tally.running) == 2 and all(frames for _, frames in tally.running.values()):
@@ -103,4 +104,4 @@ def test_a_machine_that_is_lost(ray_cluster, tmp_path, make_clip, manifest, opti
     assert lost and (done.done, done.failed) == (2, {})
     attempts = [json.loads((out / f"{name}.json").read_text())["attempts"] for name in ("one", "two")]
     assert sorted(attempts) == [1, 2] and "the machine it was on, was lost" in (out / "_batch/log.txt").read_text()
-    assert all(len(list((out / name / "masks").iterdir())) == 100 for name in ("one", "two"))
+    assert all(len(list((out / name / "masks").iterdir())) == 300 for name in ("one", "two"))
