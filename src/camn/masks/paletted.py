@@ -17,7 +17,6 @@ from camn.masks.colours import KNOWN, flatten, is_grey, numbered, pack
 from camn.masks.ids import IGNORE
 from camn.masks.palette import PALETTE
 
-KNOWN_NOTE = "The palette has DAVIS's colours in another order: objects are told by colour."
 _RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 

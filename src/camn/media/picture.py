@@ -80,11 +80,6 @@ def _header(image: Image.Image, path: str | Path) -> Header:
     return Header((image.width, image.height) if turned else (image.height, image.width), pages, wide)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) that read_image will give, from the file's header alone."""
-    return read_header(path).size
-
-
 def unreadable(path: str | Path, error: Exception) -> VideoError:
     reason = "the file is empty" if Path(path).is_file() and Path(path).stat().st_size == 0 else error
     return VideoError(f"{path}: cannot be read as an image ({reason}); remove it or replace it by an intact copy")

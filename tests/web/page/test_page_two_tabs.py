@@ -25,13 +25,19 @@ def test_an_object_that_another_tab_deleted(screen, project):
     assert one.rows(project, 60) == [3]
 
 
-def test_two_tabs_undo_their_own(screen, project):
+def one_that_painted(screen, project):
+    """Two tabs of a project; the first has painted on a frame, and the second shows it."""
     one, two = screen(), screen()
     one.open(project)
     one.stroke(60)
     one.saved()
     two.open(project)
     expect(two.page.locator("#stage[data-masked='true']")).to_be_visible()
+    return one, two
+
+
+def test_two_tabs_undo_their_own(screen, project):
+    one, two = one_that_painted(screen, project)
     two.stroke(120)
     assert two.rows(project, 60, 120) == [1, 1]
     one.press("z")  # the stroke that made the frame's first mask
@@ -78,12 +84,7 @@ def test_two_tabs_change_objects(screen, project):
 
 
 def test_two_tabs_draw_at_once(screen, project):
-    one, two = screen(), screen()
-    one.open(project)
-    one.stroke(60)
-    one.saved()
-    two.open(project)
-    expect(two.page.locator("#stage[data-masked='true']")).to_be_visible()
+    one, two = one_that_painted(screen, project)
     mouse = one.page.mouse
     mouse.move(*one.point(100, 90))
     mouse.down()
