@@ -131,6 +131,13 @@ class Segmenter:
         return self._uploader(frame, self.work_size(frame.shape[:2]))
 
     @torch.inference_mode()
+    def embed(self, frame: np.ndarray, size: tuple[int, int]) -> Any:
+        """What the network knows of any picture (H, W, 3) uint8 RGB, brought to `size`, sides 16 k + 1. It is not taken
+        in: what is followed stays as it was."""
+        check_frame(frame)
+        return self._encode(self._uploader(frame, size))
+
+    @torch.inference_mode()
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """Give masks on the frame last seen, of known objects or new ones; it becomes a reference frame.
 
