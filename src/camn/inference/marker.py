@@ -166,6 +166,10 @@ class Marker:
             del self._objects[object]
         return answer
 
+    def forget(self, object: int = 1) -> None:
+        """Begin an object anew; of one that is not marked nothing happens."""
+        self._objects.pop(object, None)
+
     @property
     def ids(self) -> np.ndarray:
         """(H, W) uint8: all objects marked so far; where they overlap the likelier one."""
