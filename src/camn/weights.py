@@ -15,16 +15,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from camn.config import ABLATED, NETWORKS, FusionConfig, NetworkConfig, config_from_dict
+from camn.config import ABLATED, NETWORKS, ClickConfig, FusionConfig, NetworkConfig, config_from_dict
 from camn.errors import CheckpointError
 from camn.files import is_file, replacing, writing
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
-FUSIONS = ASSETS.parent / "fusion"
+FUSIONS, CLICKS = ASSETS.parent / "fusion", ASSETS.parent / "clicks"
 PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".tar")  # of what torch writes
 
 
-Config = TypeVar("Config", NetworkConfig, FusionConfig)
+Config = TypeVar("Config", NetworkConfig, FusionConfig, ClickConfig)
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class WeightsOf(Generic[Config]):
 
 
 Weights = WeightsOf[NetworkConfig]
+ClickWeights = WeightsOf[ClickConfig]  # its notes' `encoder_sha256` is that of the model whose embedding it reads
 FusionWeights = WeightsOf[FusionConfig]  # its notes' `members_sha256` are those of the models it was trained for
 
 
@@ -83,6 +84,20 @@ def read_fusion(path: str | Path) -> FusionWeights:
     return _read(path, "camn.fusion", FusionConfig.from_dict)
 
 
+def read_clicks(name: str | Path) -> ClickWeights:
+    """Read a shipped network for clicks, or a file. Raises CheckpointError for a missing, corrupt or foreign one."""
+    path = shipped_clicks().get(str(name), Path(name))
+    if not path.is_file():
+        known = ", ".join(shipped_clicks()) or "none"
+        raise CheckpointError(f"{path}: no such file of a network for clicks; shipped: {known}; `camn train` makes one")
+    return _read(path, "camn.clicks", ClickConfig.from_dict)
+
+
+def shipped_clicks() -> dict[str, Path]:
+    """The networks for clicks that come with the package, by name."""
+    return {path.stem: path for path in sorted(CLICKS.glob("*.safetensors"))}
+
+
 def shipped_fusions() -> list[Path]:
     """Files of the fusion networks that come with the package."""
     return sorted(FUSIONS.glob("*.safetensors"))
@@ -118,12 +133,13 @@ def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Config])
 _FOREIGN = {
     "camn.config": "carries no camn configuration; convert it with `camn convert` first",
     "camn.fusion": "is no fusion network; `camn fuse` makes one",
+    "camn.clicks": "is no network for clicks; `camn train` makes one by recipes/camn-mobile-clicks-cpu.toml",
 }
 
 
 def write(
     path: Path,
-    config: NetworkConfig | FusionConfig,
+    config: NetworkConfig | FusionConfig | ClickConfig,
     state: dict[str, Tensor],
     notes: dict[str, Any] | None = None,
     half: bool = True,
@@ -135,9 +151,10 @@ def write(
     dtype = torch.float16 if half else torch.float32
     tensors = {k: v.detach().cpu().to(dtype, copy=True).contiguous() for k, v in state.items() if v.is_floating_point()}
     if bad := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
-        kind = "half" if half else "single"
-        raise CheckpointError(f"{path}: not written: {bad[0]} is not finite in {kind} precision")
-    kind = "camn.fusion" if isinstance(config, FusionConfig) else "camn.config"
+        precision = "half" if half else "single"
+        raise CheckpointError(f"{path}: not written: {bad[0]} is not finite in {precision} precision")
+    kinds = {FusionConfig: "camn.fusion", ClickConfig: "camn.clicks"}
+    kind = kinds.get(type(config), "camn.config")
     metadata = {kind: json.dumps(config.as_dict()), "camn.notes": json.dumps(notes or {})}
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from camn.api.datasets.check import DataReport, check_data
     from camn.api.datasets.open import DatasetVideo, dataset_videos, first_masks
     from camn.api.datasets.split import hold_out
+    from camn.api.evaluate.clicks import evaluate_clicks
     from camn.api.evaluate.run import Evaluation, evaluate
     from camn.api.models.load import (
         Model,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         cpu_threads,
         fusions,
         load,
+        load_marker,
         model_sha256,
         models,
         open_model,
@@ -60,6 +62,7 @@ _HOME = {
     "camn.api.benchmark.run": ("Benchmark", "benchmark"),
     "camn.api.datasets.check": ("DataReport", "check_data"),
     "camn.api.datasets.open": ("DatasetVideo", "dataset_videos", "first_masks"),
+    "camn.api.evaluate.clicks": ("evaluate_clicks",),
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
@@ -72,6 +75,7 @@ _HOME = {
         "cpu_threads",
         "fusions",
         "load",
+        "load_marker",
         "model_sha256",
         "models",
         "open_model",
@@ -145,6 +149,7 @@ __all__ = [
     "demo_options",
     "enough_memory",
     "evaluate",
+    "evaluate_clicks",
     "export_masks",
     "first_masks",
     "frame_order",
@@ -156,6 +161,7 @@ __all__ = [
     "list_folder",
     "list_frames",
     "load",
+    "load_marker",
     "model_sha256",
     "models",
     "natural_key",

@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 from camn import api
 from camn.api import AblateOptions, InferenceOptions, Preset
 from camn.commands.common import measured_options, say, segment_options
+from camn.errors import ConfigError
 from camn.progress import progress_bar
 
 
@@ -54,17 +55,36 @@ class Evaluate:
     submission: Path | None = None  # write masks for the public server of DAVIS or YouTube-VOS (.zip)
     model: tuple[str, ...] = field(default_factory=lambda: segment_options().model)  # shipped, or .safetensors files
     device: str = "auto"  # auto, cpu, cuda, mps
+    clicks: bool = False  # how many clicks each object takes, in place of following it: see docs/clicks.md
+    every: int = 10  # with --clicks: of a video each so-manieth frame
     workers: int = 1  # processes that share the sequences and the CPU threads
     preset: Preset = "default"  # of the options and models that are not given, see camn segment
     options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=measured_options)
 
     def run(self) -> None:
+        if self.clicks:
+            self._run_clicks()
+            return
+        own = ("preset", "clicks", "every")
         with progress_bar("evaluate", "frames") as progress:
-            given = {key: value for key, value in vars(self).items() if key != "preset"}
+            given = {key: value for key, value in vars(self).items() if key not in own}
             found = api.evaluate(**given, progress=progress)
         for text in (found.table(), *found.notes, *found.speed.lines(), found.submission, found.report):
             if text:
                 print(text)
+
+    def _run_clicks(self) -> None:
+        names = ("year", "split", "resolution", "out", "device", "every")
+        if self.predictions or self.submission or self.report or self.holdout:
+            raise ConfigError("evaluate --clicks takes no --predictions, --submission, --report or --holdout")
+        with progress_bar("evaluate", "frames") as progress:
+            found = api.evaluate_clicks(
+                self.dataset,
+                **{name: getattr(self, name) for name in names},
+                threads=self.options.threads,
+                progress=progress,
+            )
+        print(found.table())
 
 
 @dataclass(frozen=True)

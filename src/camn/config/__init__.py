@@ -1,6 +1,7 @@
 """Frozen configurations of the network and of inference, and the presets."""
 
 from camn.config.backbones import BACKBONES
+from camn.config.clicks import ClickConfig
 from camn.config.ensemble import EnsembleConfig, Feedback
 from camn.config.fusion import FusionConfig
 from camn.config.inference import Backend, InferenceConfig
@@ -15,16 +16,28 @@ from camn.config.model import (
     Stage,
 )
 from camn.config.postprocess import PostProcess
-from camn.config.presets import ABLATED, NETWORKS, PRESETS, NetworkConfig, config_from_dict, network_preset, preset
+from camn.config.presets import (
+    ABLATED,
+    CLICKS,
+    NETWORKS,
+    PRESETS,
+    NetworkConfig,
+    click_preset,
+    config_from_dict,
+    network_preset,
+    preset,
+)
 from camn.config.stm import StmConfig
 
 __all__ = [
     "ABLATED",
     "BACKBONES",
+    "CLICKS",
     "NETWORKS",
     "PRESETS",
     "STRIDES",
     "Backend",
+    "ClickConfig",
     "DecoderStep",
     "EnsembleConfig",
     "Ensembler",
@@ -39,6 +52,7 @@ __all__ = [
     "Scale",
     "Stage",
     "StmConfig",
+    "click_preset",
     "config_from_dict",
     "network_preset",
     "preset",

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from camn.config.ablation import PARTS, slim_cfbi, with_parts
+from camn.config.clicks import ClickConfig
 from camn.config.model import DecoderStep, Ensembler, Matching, Memory, ModelConfig, Scale, Stage
 from camn.config.stm import StmConfig
 from camn.errors import ConfigError
 
 NetworkConfig = ModelConfig | StmConfig
+CLICKS = {"camn-mobile-clicks": ClickConfig("camn-mobile-clicks")}
 
 _CFBI_STAGES = (Stage(4, 256, (1, 2)), Stage(8, 512, (1, 2, 4)), Stage(16, 512, (1, 2, 4)))
 _CFBI_DECODER = (DecoderStep(4, 64, (128, 128)),)
@@ -148,6 +150,13 @@ def network_preset(name: str) -> NetworkConfig:
     if name not in (*NETWORKS, *ABLATED):
         raise ConfigError(f"unknown model {name!r}: the presets are {', '.join(NETWORKS)}")
     return _STM_PRESETS[name] if name in _STM_PRESETS else preset(name)
+
+
+def click_preset(name: str) -> ClickConfig:
+    """The configuration of a known network for clicks. Raises ConfigError naming the known ones."""
+    if name not in CLICKS:
+        raise ConfigError(f"unknown network for clicks {name!r}: the presets are {', '.join(CLICKS)}")
+    return CLICKS[name]
 
 
 def config_from_dict(data: dict[str, Any]) -> NetworkConfig:

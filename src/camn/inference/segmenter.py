@@ -144,6 +144,12 @@ class Segmenter(Caller):
         return self._uploader(frame, self.work_size(frame.shape[:2]))
 
     @entry
+    def embed(self, frame: Picture, size: tuple[int, int]) -> Any:
+        """What the network knows of any picture, brought to `size`, sides 16 k + 1. It is not taken in: what is
+        followed stays as it was. Raises VideoError if the picture is no (H, W, 3) uint8."""
+        return self._encode(self._uploader(as_frame(frame), size))
+
+    @entry
     def correct(self, mask: np.ndarray, objects: Iterable[int] = ()) -> Result:
         """Give masks on the frame last seen, of known objects or new ones; it becomes a reference frame.
 

@@ -13,6 +13,7 @@ import torch
 from camn.clips.dataset import ClipOptions
 from camn.errors import CheckpointError, TrainingError
 from camn.files import is_file, replacing
+from camn.training.clicking import ClickPlan
 from camn.training.recipe import RENAMED, Recipe
 
 # What a validation score depends on beside the weights: where it changes, the best score so far says nothing any more.
@@ -70,9 +71,9 @@ def read(path: Path, recipe: Recipe) -> State:
 
 
 def _defaults() -> dict[str, Any]:
-    given = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name != "clips"}
+    given = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name not in ("clips", "clicks")}
     return flat({key: value for key, value in given.items() if value is not dataclasses.MISSING}) | flat(
-        {"clips": dataclasses.asdict(ClipOptions())}
+        {"clips": dataclasses.asdict(ClipOptions()), "clicks": dataclasses.asdict(ClickPlan())}
     )
 
 

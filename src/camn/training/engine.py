@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,8 @@ from torch import Tensor, nn
 
 from camn import weights
 from camn.clips.dataset import ClipBatch
-from camn.config import network_preset
 from camn.errors import ConfigError, TrainingError
 from camn.files import leftovers, writing
-from camn.model.build import build_network
 from camn.model.interface import Network
 from camn.training import checkpoint
 from camn.training.board import Board, panel, watched
@@ -28,10 +27,9 @@ from camn.training.ema import Ema
 from camn.training.journal import Journal
 from camn.training.late import Late, quick_products
 from camn.training.loader import Batches, Reading, Shares, described, make_loader, training_videos
-from camn.training.losses import hard_fraction
 from camn.training.optimizer import compile_parts, make_optimizer, set_rate
 from camn.training.recipe import Recipe
-from camn.training.sequence import clip_loss, draws, rollout
+from camn.training.tasks import task_of
 
 Report = Callable[[dict[str, Any]], None]
 # J&F (0..1) of each object of what is the rank-th process's share among so many: (network, rank, processes) -> scores.
@@ -62,7 +60,8 @@ class Trainer:
         self.checkpoint, self.journal = folder / "last.pt", Journal(folder / "log.jsonl")
         Shares(recipe, 0, team)  # refuses a batch that cannot be shared
         torch.manual_seed(recipe.seed)
-        self.network = build_network(network_preset(recipe.model))
+        self.task = task_of(recipe)
+        self.network: Any = self.task.build()
         if start is not None:
             self.network.load_backbone(start)
         if initial is not None:
@@ -153,18 +152,14 @@ class Trainer:
         return {"step": late.step, "loss": round(total, 5), "norm": round(norm, 4), "rate": late.rate}
 
     def _loss(self, batch: ClipBatch, part: int) -> Tensor:
-        r, device = self.recipe, self.team.device
-        frames = batch.frames.to(device, non_blocking=True).float() / 255
+        r = self.recipe
         items = Shares(r, self.step, self.team).items(self.step, part)
-        # Chance is each item's own: the same on a resumed run, and whichever process the item falls to.
-        chance = draws([1_000_003 * r.seed + item for item in items], frames.shape[1])
-        labels = batch.labels.to(device, non_blocking=True)
-        steps = rollout(self.network, frames, labels, batch.objects, chance, r.rollout)
+        if self._board is None or part or self.step % r.panel_every:
+            return self.task.loss(self.network, batch, items, self.step, None)
         seen: list[Tensor] = []
-        show = self._board is not None and part == 0 and self.step % r.panel_every == 0
-        loss = clip_loss(watched(steps, seen) if show else steps, hard_fraction(self.step, r.steps, *r.hard), r.jaccard)
-        if self._board is not None and show:
-            shown = [0, *range(1 + r.lead, frames.shape[1])]
+        loss = self.task.loss(self.network, batch, items, self.step, partial(watched, seen=seen))
+        if seen:
+            shown = [0, *range(1 + r.lead, batch.frames.shape[1])]
             self._board.show(self.step + 1, panel(batch.frames[0][shown], batch.labels[0][shown], seen))
         return loss
 

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from camn import weights
 from camn.clips.dataset import Appearance, ClipOptions, Motion
-from camn.config import BACKBONES, ModelConfig, network_preset
+from camn.config import BACKBONES, CLICKS, ModelConfig, click_preset, network_preset
 from camn.errors import ConfigError
 from camn.files import text_of
+from camn.training.clicking import ClickPlan
 from camn.training.sequence import Rollout
 
 RENAMED = {"davis": "videos", "davis_year": "year"}  # keys of older recipes, and what they are called now
@@ -94,9 +95,10 @@ class Recipe:
     tensorboard: bool = False
     panel_every: int = 200
     clips: ClipOptions = field(default_factory=ClipOptions)
+    clicks: ClickPlan = field(default_factory=ClickPlan)
 
     def __post_init__(self):
-        network = network_preset(self.model)
+        network = click_preset(self.model) if self.of_clicks else network_preset(self.model)
         problems = self._out_of_range()
         if self.forget > 0 and isinstance(network, ModelConfig) and network.memory is None:
             problems.append(f"forget is {self.forget}: {self.model} has no memory to read; leave it out")
@@ -104,9 +106,13 @@ class Recipe:
             problems.append("names no data; set videos, stills, or both (or camn train --videos DIR)")
         if len(self.clips.size) != 2 or any(s % 16 != 1 for s in self.clips.size):
             problems.append(f"clip size {self.clips.size}; sides must be 16 k + 1, such as 225")
-        if self.clips.frames < 2:
+        if self.of_clicks and self.clips.frames != 1:
+            problems.append(f"clips of {self.clips.frames} frames; clicks are learnt on frames = 1")
+        if self.of_clicks and self.validate:
+            problems.append("clicks are not validated on videos; leave validate out, and see camn evaluate --clicks")
+        if not self.of_clicks and self.clips.frames < 2:
             problems.append(f"clips of {self.clips.frames} frames; sequences need 2 or more")
-        if not problems and self.lead > self.clips.frames - 2:
+        if not problems and self.lead > max(0, self.clips.frames - 2):
             most = self.clips.frames - 2
             problems.append(f"lead is {self.lead}: of clips of {self.clips.frames} frames it may be {most} at most")
         if problems:
@@ -136,6 +142,11 @@ class Recipe:
         if not problems and self.batch % self.accumulate:
             problems.append(f"a batch of {self.batch} clips is no whole multiple of accumulate = {self.accumulate}")
         return problems
+
+    @property
+    def of_clicks(self) -> bool:
+        """Whether it trains a network for clicks, rather than one that follows objects."""
+        return self.model in CLICKS
 
     @property
     def rollout(self) -> Rollout:
@@ -220,22 +231,23 @@ def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:
         listed = [videos] if isinstance(videos, (str, Path)) else videos
         found["videos"] = tuple(str((folder / str(item)).resolve()) for item in listed)
     for key in ("stills", "start", "holdout", "validate"):
-        if (value := str(found.get(key) or "")) and value not in (*BACKBONES, *weights.known()):
+        if (value := str(found.get(key) or "")) and value not in (*BACKBONES, *weights.known(), *CLICKS):
             found[key] = str((folder / value).resolve())
     return found
 
 
 def _recipe(path: Path, fields: dict[str, Any], seeds: int) -> Recipe:
     """seeds: added to the seed, so that stages draw other clips."""
-    clips = fields.pop("clips", {})
+    clips, clicks = fields.pop("clips", {}), fields.pop("clicks", {})
     _check_keys(path, Recipe, fields, "")
     _check_keys(path, ClipOptions, clips, "clips.")
+    _check_keys(path, ClickPlan, clicks, "clicks.")
     for name, kind in (("motion", Motion), ("appearance", Appearance)):
         _check_keys(path, kind, clips.get(name, {}), f"clips.{name}.")
     try:
         fields["seed"] = fields.get("seed", 0) + seeds
         clips = _options(clips)
-        return Recipe(**({"name": path.stem} | _tuples(fields)), clips=clips)
+        return Recipe(**({"name": path.stem} | _tuples(fields)), clips=clips, clicks=ClickPlan(**clicks))
     except (TypeError, ValueError, ArithmeticError) as error:  # a value of the wrong kind
         if isinstance(error, ConfigError):
             raise

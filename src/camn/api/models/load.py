@@ -13,14 +13,16 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.models.assemble import assemble
+from camn.api.models.assemble import assemble, segmenter_of
 from camn.api.options import Notice, SegmentOptions, Setup, named
 from camn.checkpoints import cfbi, stm
 from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, network_preset
-from camn.errors import ConfigError
-from camn.inference import AnySegmenter, resolve_device
+from camn.errors import CheckpointError, ConfigError
+from camn.inference import AnySegmenter, Segmenter, resolve_device
 from camn.inference.calls import own_settings
+from camn.inference.marker import Marker
 from camn.model.build import expected_shapes
+from camn.model.clicks import ClickNetwork
 
 ABOUT = {
     "camn-mobile": "ours, small: EfficientNet-Lite0, for CPUs",
@@ -86,6 +88,27 @@ def load(
         setup or (_setup(options) if config is None else Setup(config)),
         notice,
     )
+
+
+def load_marker(
+    clicks: str | Path = "camn-mobile-clicks", device: str | torch.device = "auto", segmenter: Segmenter | None = None
+) -> Marker:
+    """What makes masks from clicks: see `Marker`.
+
+    clicks: a shipped network for clicks, or a file. segmenter: one whose network it shares, in place of a new one.
+    Raises CheckpointError for a file that is corrupt, or was trained for other weights than the segmenter's.
+    """
+    read = weights.read_clicks(clicks)
+    encoder = weights.read(read.config.encoder)
+    if read.notes.get("encoder_sha256") != encoder.sha256:
+        raise CheckpointError(
+            f"{read.path}: was trained for other weights of {read.config.encoder} than are here; train it anew"
+        )
+    if segmenter is None:
+        segmenter = segmenter_of(encoder, resolve_device(device), InferenceConfig())
+    network = ClickNetwork(read.config)
+    network.load_state_dict(read.state)
+    return Marker(network, segmenter)
 
 
 def _setup(options: Mapping[str, Any]) -> Setup:

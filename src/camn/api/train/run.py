@@ -21,7 +21,7 @@ from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report
 from camn.api.train.validation import Validation
 from camn.checkpoints.backbones import backbone_state
-from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, network_preset
+from camn.config import BACKBONES, InferenceConfig, NetworkConfig, StmConfig, click_preset, network_preset
 from camn.errors import CheckpointError
 from camn.files import LOCK, held
 from camn.inference import resolve_device
@@ -140,7 +140,8 @@ def _summary(
         notes = {"recipe": plan.portable(), "step": trainer.step, "start": origin, "minutes": round(minutes, 1)}
         if before := [stage.portable() for stage in reached[:-1]]:
             notes["stages_before"] = before
-        weights.write(path, network_preset(plan.model), trainer.ema.average.state_dict(), notes)
+        notes |= trainer.task.notes
+        weights.write(path, trainer.task.config, trainer.ema.average.state_dict(), notes)
     best = trainer.folder / "best.safetensors" if trainer.best >= 0 else None
     steps = sum(stage.steps for stage in plans)
     return TrainSummary(folder, done, steps, minutes, loss, path, best, trainer.best if best else math.nan, team.rank)
@@ -150,6 +151,11 @@ def _start(plan: Recipe) -> tuple[dict[str, Tensor] | None, dict[str, Tensor] | 
     """(backbone's state, whole network's state, file name and hash): at most one of the two is there."""
     if not plan.start:
         return None, None, {}
+    if plan.of_clicks:
+        clicks = weights.read_clicks(plan.start)
+        if clicks.config != click_preset(plan.model):
+            raise CheckpointError(f"{clicks.path}: holds a {clicks.config.name}, the recipe trains {plan.model}")
+        return None, clicks.state, {"file": clicks.path.name, "sha256": clicks.sha256}
     config = network_preset(plan.model)
     if plan.start in BACKBONES or not (plan.start in weights.known() or plan.start.endswith(".safetensors")):
         path = _packaged(plan.start) if plan.start in BACKBONES else Path(plan.start)

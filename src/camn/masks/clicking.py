@@ -1,0 +1,28 @@
+"""Where a user would click next: at the centre of the largest error (the public protocol of RITM)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+Click = tuple[int, int, int]  # row, column, 1 for the object or -1 against it
+
+
+def next_click(truth: np.ndarray, guess: np.ndarray, counted: np.ndarray | None = None) -> Click | None:
+    """The pixel farthest from the border of the region in which `guess` misses the object, or takes what is none of it;
+    whichever holds the larger disc. Beyond the picture counts as right. None if nothing is wrong.
+
+    truth, guess, counted (H, W) bool; counted: pixels of which the truth is known."""
+    found = None
+    for sign, wrong in ((1, truth & ~guess), (-1, guess & ~truth)):
+        depth = depths(wrong if counted is None else wrong & counted)
+        at = int(depth.argmax())
+        if depth.flat[at] > 0 and (found is None or depth.flat[at] > found[0]):
+            found = float(depth.flat[at]), (at // depth.shape[1], at % depth.shape[1], sign)
+    return None if found is None else found[1]
+
+
+def depths(region: np.ndarray) -> np.ndarray:
+    """(H, W) bool -> float32: distance in pixels to the nearest one outside, 0 outside."""
+    padded = np.pad(region.astype(np.uint8), 1)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]

@@ -1,0 +1,173 @@
+"""Marking on a frame: what is asked, taken back, refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from camn import weights
+from camn.config import InferenceConfig, click_preset
+from camn.errors import MaskError, VideoError
+from camn.inference import Segmenter
+from camn.inference.marker import MOST_CLICKS, Marker, _around, _Asked, _holds, _wider
+from camn.model.build import build_network
+from camn.model.clicks import ClickNetwork
+
+SIZE = (96, 128)
+
+
+@pytest.fixture(scope="module")
+def frame() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    found = rng.integers(0, 60, (*SIZE, 3), np.uint8)
+    found[30:60, 40:80] += 150
+    return found
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    read = weights.read("camn-mobile")
+    network = build_network(read.config)
+    network.load_state_dict(read.state)
+    return Segmenter(network, InferenceConfig(short_side=81, backend="eager"))
+
+
+@pytest.fixture
+def marker(segmenter, frame) -> Marker:
+    torch.manual_seed(0)
+    found = Marker(ClickNetwork(click_preset("camn-mobile-clicks")), segmenter)
+    found.look(frame)
+    return found
+
+
+def test_an_answer(marker, frame):
+    answer = marker.click(60, 45)
+    assert answer.probability.shape == SIZE and answer.probability.dtype == np.float32
+    assert answer.probability.min() >= 0 and answer.probability.max() <= 1
+    assert len(answer.candidates) == 3 and answer.score == answer.candidates[0].score
+    assert [c.score for c in answer.candidates] == sorted((c.score for c in answer.candidates), reverse=True)
+    assert (answer.mask == (answer.probability > 0.5)).all()
+    assert len(marker.click(20, 20, positive=False).candidates) == 1
+    assert np.array_equal(np.unique(marker.ids > 0), np.unique(marker.ids) > 0)
+
+
+def test_the_same_questions_have_the_same_answers_and_undo_takes_back_one(marker, frame):
+    first = marker.click(60, 45)
+    second = marker.click(62, 50, positive=False)
+    third = marker.box(30, 20, 90, 70)
+    assert marker.undo() is second
+    again = marker.box(90, 70, 30, 20)  # corners in any order
+    np.testing.assert_array_equal(again.probability, third.probability)
+    marker.undo()
+    assert marker.undo() is first
+    assert marker.undo() is None
+    assert not marker.ids.any()
+    with pytest.raises(MaskError, match="take back"):
+        marker.undo()
+
+
+def test_a_candidate_is_what_the_next_click_begins_from(marker):
+    first = marker.click(60, 45)
+    other = marker.choose(2)
+    assert other.probability is first.candidates[2].probability and other.candidates is first.candidates
+    after = marker.click(10, 10, positive=False)
+    marker.undo()
+    marker.choose(0)
+    assert not np.array_equal(marker.click(10, 10, positive=False).probability, after.probability)
+    with pytest.raises(MaskError):
+        marker.choose(1)
+
+
+def test_objects_are_marked_apart(marker):
+    mask = np.zeros(SIZE, bool)
+    mask[10:20, 10:20] = True
+    marker.mask(mask, object=7)
+    later = np.zeros(SIZE, np.uint8)
+    later[15:40, 15:40], later[60:70, 60:70] = 9, 3
+    marker.mask(later, object=9)
+    ids = marker.ids
+    assert set(np.unique(ids)) == {0, 7, 9} and (ids[10:20, 10:20] == 7).all() and (ids[20:40, 20:40] == 9).all()
+    marker.forget(7)
+    assert 7 not in marker.ids
+    half = np.full(SIZE, 0.25, np.float32)
+    half[:5] = 0.75
+    assert (marker.mask(half, object=7).mask == (half > 0.5)).all()
+
+
+def test_a_click_corrects_a_mask(marker):
+    mask = np.zeros(SIZE, bool)
+    mask[30:60, 40:80] = True
+    marker.mask(mask)
+    assert len(marker.click(45, 35).candidates) == 1
+
+
+@pytest.mark.parametrize("x, y", [(-1, 5), (128, 5), (5, 96), (5, -0.5), (float("nan"), 5), (float("inf"), 1)])
+def test_outside_of_the_frame(marker, x, y):
+    with pytest.raises(MaskError, match=r"128x96: x is 0\.\.127, y 0\.\.95"):
+        marker.click(x, y)
+    with pytest.raises(MaskError):
+        marker.box(x, y, 50, 50)
+    assert not marker.ids.any()
+
+
+def test_what_cannot_be_asked_changes_nothing(marker):
+    with pytest.raises(MaskError, match="only where the object is not"):
+        marker.click(5, 5, positive=False)
+    answer = marker.click(60, 45)
+    for wrong, said in (
+        (lambda: marker.click(60, 45, positive=False), "opposite"),
+        (lambda: marker.box(5, 5, 5, 50), "no area"),
+        (lambda: marker.mask(np.zeros(SIZE, bool)), "nothing of object 1"),
+        (lambda: marker.mask(np.ones((5, 5), bool)), "the frame"),
+        (lambda: marker.mask([[1]]), "list"),  # type: ignore[arg-type]
+        (lambda: marker.click(1, 1, object=0), "ids are"),
+        (lambda: marker.click(1, 1, object=300), "ids are"),
+        (lambda: marker.click(1, 1, object="a"), "ids are"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(MaskError, match=said):
+            wrong()
+    np.testing.assert_array_equal(marker.ids > 0, answer.mask)
+
+
+def test_clicks_are_bounded(marker, monkeypatch):
+    monkeypatch.setattr("camn.inference.marker.MOST_CLICKS", 3)
+    assert MOST_CLICKS == 100
+    for at in range(3):
+        marker.click(10 * at, 5)
+    with pytest.raises(MaskError, match="more than 3 clicks"):
+        marker.click(50, 5)
+
+
+def test_a_frame_comes_first_and_must_be_one(segmenter, marker, frame):
+    empty = Marker(ClickNetwork(click_preset("camn-mobile-clicks")), segmenter)
+    for call in (lambda: empty.click(1, 1), lambda: empty.ids, lambda: empty.box(1, 1, 5, 5)):
+        with pytest.raises(VideoError, match="look"):
+            call()
+    marker.click(60, 45)
+    with pytest.raises(VideoError):
+        marker.look(frame[..., 0])
+    assert marker.ids.shape == SIZE
+    marker.look(frame)
+    assert not marker.ids.any()
+
+
+def test_marking_leaves_what_is_followed_as_it_was(segmenter, marker, frame):
+    mask = np.zeros(SIZE, np.uint8)
+    mask[30:60, 40:80] = 1
+    segmenter.start(frame, mask)
+    expected = segmenter.step(frame).ids
+    segmenter.start(frame, mask)
+    marker.look(frame)
+    marker.click(60, 45)
+    np.testing.assert_array_equal(segmenter.step(frame).ids, expected)
+
+
+def test_close_ups_hold_mask_and_clicks_with_a_margin():
+    mask = np.zeros((100, 200), bool)
+    mask[40:60, 50:90] = True
+    area = _around(mask, _Asked(clicks=((120, 45, False),), box=(48, 30, 60, 50)), mask.shape)
+    assert area == (48, 30, 121, 60)
+    wide = _wider(area, mask.shape)
+    assert wide == (33, 21, 136, 69)
+    assert _holds(wide, area) and not _holds(area, wide) and not _holds((0, 0, 200, 100), (50, 50, 60, 60))
+    assert _around(np.zeros((5, 5), bool), _Asked(), (5, 5)) is None
+    assert _wider((0, 0, 3, 3), (100, 200)) == (0, 0, 26, 26)
