@@ -19,6 +19,8 @@ from camn.masks.ids import MAX_ID
 from camn.model.clicks import ClickNetwork, Prompts
 from camn.model.frames import Embedding
 
+Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the object is there
+
 MOST_CLICKS = 100  # of one object
 MARGIN = 0.2  # of a close-up around an object, of the object's side, on each side
 CLOSE = 385  # the longer side of a close-up at work, at most
@@ -51,7 +53,7 @@ class _Asked:
     """What is known of one object. clicks: (x, y, positive). box: x0, y0, x1, y1. base: the mask to begin from, (H, W)
     float32. answer: to all of it."""
 
-    clicks: tuple[tuple[float, float, bool], ...] = ()
+    clicks: tuple[Click, ...] = ()
     box: tuple[float, float, float, float] | None = None
     base: np.ndarray | None = None
     answer: Answer | None = None
@@ -108,28 +110,22 @@ class Marker(Caller):
     def click(self, x: float, y: float, positive: bool = True, object: int = 1) -> Answer:
         """The object is at this pixel, or it is not. x to the right, y down, from 0."""
         last = self._last(object)
-        self._check_inside(x, y)
-        for other_x, other_y, sign in last.clicks:
-            if (round(other_x), round(other_y)) == (round(x), round(y)) and sign != positive:
-                raise MaskError(
-                    f"click {x:g},{y:g}: the same pixel was clicked for the opposite before; undo that first"
-                )
-        if len(last.clicks) >= MOST_CLICKS:
-            raise MaskError(f"more than {MOST_CLICKS} clicks on one object; paint what is left, or begin anew")
-        if not positive and last.box is None and last.answer is None and not any(c[2] for c in last.clicks):
-            raise MaskError(f"click {x:g},{y:g} says only where the object is not; click on it first, or draw a box")
-        return self._ask(object, replace(last, clicks=(*last.clicks, (x, y, positive))))
+        return self._ask(object, self._checked(replace(last, clicks=(*last.clicks, (x, y, positive)))))
 
     @entry
     def box(self, x0: float, y0: float, x1: float, y1: float, object: int = 1) -> Answer:
         """The object is within this box, corners in any order; it takes the place of an earlier one."""
+        return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1))))
+
+    @entry
+    def ask(
+        self, clicks: Sequence[Click] = (), box: tuple[float, float, float, float] | None = None, object: int = 1
+    ) -> Answer:
+        """All at once, in place of the clicks and the box that were before: (x, y, positive) each, and corners. A mask
+        to begin from stays."""
         last = self._last(object)
-        (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
-        for x, y in ((left, top), (right, bottom)):
-            self._check_inside(x, y)
-        if right - left < 1 or bottom - top < 1:
-            raise MaskError(f"box {x0:g},{y0:g},{x1:g},{y1:g} has no area; give two opposite corners")
-        return self._ask(object, replace(last, box=(left, top, right, bottom)))
+        asked = _Asked(tuple(clicks), box, last.base, None)
+        return self._ask(object, self._checked(asked))
 
     @entry
     def mask(self, mask: np.ndarray, object: int = 1) -> Answer:
@@ -204,6 +200,34 @@ class Marker(Caller):
             raise MaskError(f"object {object!r}: ids are 1..{MAX_ID}")
         marked = self._objects.get(object)
         return marked.asked[-1] if marked else _Asked()
+
+    def _checked(self, asked: _Asked) -> _Asked:
+        """With the box's corners in order. Raises MaskError for what cannot be asked."""
+        if len(asked.clicks) > MOST_CLICKS:
+            raise MaskError(f"more than {MOST_CLICKS} clicks on one object; paint what is left, or begin anew")
+        signs: dict[tuple[int, int], bool] = {}
+        for x, y, positive in asked.clicks:
+            self._check_inside(x, y)
+            if signs.setdefault((round(x), round(y)), positive) != positive:
+                raise MaskError(
+                    f"click {x:g},{y:g}: the same pixel was clicked for the opposite before; undo that first"
+                )
+        if asked.box is not None:
+            asked = replace(asked, box=self._box(*asked.box))
+        elif asked.base is None and not any(positive for *_, positive in asked.clicks):
+            if not asked.clicks:
+                raise MaskError("nothing is asked: give a click on the object, or a box around it")
+            x, y, _ = asked.clicks[-1]
+            raise MaskError(f"click {x:g},{y:g} says only where the object is not; click on it first, or draw a box")
+        return asked
+
+    def _box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
+        (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
+        for x, y in ((left, top), (right, bottom)):
+            self._check_inside(x, y)
+        if right - left < 1 or bottom - top < 1:
+            raise MaskError(f"box {x0:g},{y0:g},{x1:g},{y1:g} has no area; give two opposite corners")
+        return left, top, right, bottom
 
     def _check_inside(self, x: float, y: float) -> None:
         height, width = self._need_frame().shape[:2]
