@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from camn.api.train.options import AblateOptions, FuseOptions
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
+    from camn.inference.marker import Answer, Marker
     from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
@@ -105,6 +106,7 @@ _HOME = {
     "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
+    "camn.inference.marker": ("Answer", "Marker"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -112,6 +114,7 @@ __all__ = [
     "RUN_RECORD",
     "AblateOptions",
     "Ablation",
+    "Answer",
     "AnySegmenter",
     "Benchmark",
     "DataReport",
@@ -126,6 +129,7 @@ __all__ = [
     "Listing",
     "Model",
     "ModelInfo",
+    "Marker",
     "MovieKind",
     "Notice",
     "Preset",

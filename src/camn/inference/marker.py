@@ -175,6 +175,20 @@ class Marker(Caller):
         """Begin an object anew; of one that is not marked nothing happens."""
         self._objects.pop(object, None)
 
+    @entry
+    def settle(self, object: int = 1) -> None:
+        """What led to the last answer is forgotten: it can no longer be taken back, and takes no room."""
+        if object in self._objects:
+            del self._objects[object].asked[:-1]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the frame that it looks at, and of what the network knows of it; what was marked comes on top."""
+        if self._frame is None or self._whole is None:
+            return 0
+        seen = self._whole.embedding
+        return self._frame.nbytes + sum(t.nbytes for group in (seen.maps, seen.keys, seen.low) for t in group)
+
     @property
     def ids(self) -> np.ndarray:
         """(H, W) uint8: all objects marked so far; where they overlap the likelier one."""

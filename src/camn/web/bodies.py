@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import secrets
 import warnings
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 from fastapi import Request
@@ -130,6 +132,31 @@ def png_of_mask(ids: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(ids).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def mask_of_text(text: str, project: Project) -> bytes:
+    """A PNG in Base64 -> a byte for each pixel, row by row: 1 where it is not 0. Raises Problem."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Problem("invalid", "The mask is no Base64.") from None
+    return (mask_of_png(data, project) > 0).tobytes()
+
+
+class Part(TypedDict):
+    x: int
+    y: int
+    mask: str | None
+
+
+def text_of_part(mask: np.ndarray) -> Part:
+    """(H, W) bool -> its part that is not empty, as a PNG in Base64, and where that lies."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return Part(x=0, y=0, mask=None)
+    (top, bottom), (left, right) = ((int(at[0]), int(at[-1]) + 1) for at in (rows, columns))
+    part = np.where(mask[top:bottom, left:right], 255, 0).astype(np.uint8)
+    return Part(x=left, y=top, mask=base64.b64encode(png_of_mask(part)).decode())
 
 
 def read_mask_file(project: Project, index: int, name: str, data: bytes, resize: bool, most: int) -> MaskSet:

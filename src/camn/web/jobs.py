@@ -138,9 +138,11 @@ class Jobs:
             with self._change:
                 self._leaving.discard(project)
 
-    def busy(self, project: str, kind: Kind) -> bool:
+    def busy(self, project: str | None, kind: Kind) -> bool:
+        """Whether such a job waits or runs; project None: of any."""
         with self._change:
-            return any(w.project == project and w.kind == kind and not w.ended for w in self._works.values())
+            works = [work for work in self._works.values() if project in (None, work.project)]
+            return any(work.kind == kind and not work.ended for work in works)
 
     def close(self) -> None:
         """Stop all; a running job ends after its frame."""

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from camn.errors import MaskError
 from camn.projects.change import Before
 from camn.projects.frame_files import read_frame
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import LAST_ID
 from camn.web import schemas
-from camn.web.bodies import change_of_png, mask_of_png, png_of_mask, read_body, read_mask_file, renumbered
+from camn.web.answers import refused
+from camn.web.bodies import (
+    change_of_png,
+    mask_of_png,
+    mask_of_text,
+    png_of_mask,
+    read_body,
+    read_mask_file,
+    renumbered,
+    text_of_part,
+)
 from camn.web.drawing import from_box, from_strokes
 from camn.web.parameters import RAW, FileName, Here, Index, Mine
+from camn.web.question import Question
 from camn.web.shown import shown, shown_before
 from camn.web.studio import Studio
 
 router = APIRouter(prefix="/api")
 FrameQuery = Annotated[int, Query(ge=0, lt=1 << 31)]
+GONE = 0.2  # seconds between two looks at whether a client is still there
 RAW_PNG = {"requestBody": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
@@ -121,6 +135,31 @@ def grabcut(mine: Mine, index: Index, body: schemas.GrabCut) -> Response:
         shown = mine.shown_mask(index) if body.refine else None
         found = from_strokes(image, body.strokes or [], None if shown is None else shown == body.object)
     return Response(png_of_mask(np.where(found, 255, 0).astype(np.uint8)), media_type="image/png")
+
+
+@router.post("/projects/{project}/frames/{index}/look")
+async def look(here: Here, mine: Mine, request: Request, index: Index) -> schemas.Looked:
+    """Answers when the frame was looked at, or will not be; one whose client goes away meanwhile need not be."""
+    mine.need_frame(index)
+    looking = here.clicking.look(mine, index)
+    ended = asyncio.wrap_future(looking)
+    while not (await asyncio.wait([ended], timeout=GONE))[0]:
+        if await request.is_disconnected():
+            looking.cancel()
+    return schemas.Looked(ready=not ended.cancelled() and ended.result())
+
+
+@router.post("/projects/{project}/frames/{index}/clicks")
+def clicks(here: Here, mine: Mine, index: Index, body: schemas.Clicks) -> schemas.Found:
+    """Nothing is stored."""
+    mine.need_frame(index)
+    mask = None if body.mask is None else mask_of_text(body.mask, mine)
+    said = tuple((click.x, click.y, click.positive) for click in body.clicks)
+    try:
+        answer = here.clicking.ask(mine, index, Question(said, body.box, mask, body.candidate))
+    except MaskError as error:
+        raise refused(error) from None
+    return schemas.Found(candidates=[schemas.Candidate(score=one.score, **text_of_part(one.mask)) for one in answer.candidates])
 
 
 @router.get("/projects/{project}/confidence")

@@ -66,6 +66,30 @@ class GrabCut(Asked):
         return self
 
 
+class Click(Asked):
+    """A pixel of the full frame, and whether the object is there."""
+
+    x: Coordinate
+    y: Coordinate
+    positive: bool = True
+
+
+class Clicks(Asked):
+    """All that is said of one object on one frame. mask: what it begins from, a PNG of the frame's size in Base64 whose
+    pixels that are not 0 are the object. candidate: the reading of the first click that those after it correct."""
+
+    clicks: Annotated[list[Click], Field(max_length=1000)] = []
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
+    mask: str | None = None
+    candidate: Annotated[int, Field(ge=0, lt=10)] = 0
+
+    @model_validator(mode="after")
+    def _something(self) -> Clicks:
+        if not self.clicks and self.box is None:
+            raise ValueError("give clicks, or a box")
+        return self
+
+
 class Propagate(Asked):
     """reached: where an earlier run of the same came to; it goes on from there."""
 
@@ -146,6 +170,26 @@ class Strip(BaseModel):
 
 class Confidence(BaseModel):
     objects: dict[int, Strip]
+
+
+class Candidate(BaseModel):
+    """mask: a grey PNG in Base64, 255 where the object is, of a part of the frame with its top left at x, y; None where
+    there is nothing. score: the IoU that it is thought to have."""
+
+    score: float
+    x: int
+    y: int
+    mask: str | None
+
+
+class Found(BaseModel):
+    """Readings of what was asked, best first."""
+
+    candidates: list[Candidate]
+
+
+class Looked(BaseModel):
+    ready: bool
 
 
 class Job(BaseModel):

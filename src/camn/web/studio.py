@@ -18,6 +18,7 @@ from camn.projects.record import Propagation
 from camn.projects.store import Store, tidy
 from camn.web import schemas
 from camn.web.answers import plain
+from camn.web.clicking import Clicking
 from camn.web.events import Events
 from camn.web.exports import chosen, export, exported, file_name, need_masks
 from camn.web.file_names import readable
@@ -41,10 +42,12 @@ class Studio:
         self.jobs = Jobs(self.events, self.limits.jobs, self.store.get)
         self.opening = Opening(self.store, self.jobs, self.limits, self.changed)
         self._network, self._copying = LazyNetwork(options), threading.Lock()
+        self.clicking = Clicking(options, lambda: self.jobs.busy(None, "propagate"), self.store.get)
         for project in self.store.all():
             self._take_up(project)
 
     def close(self) -> None:
+        self.clicking.close()
         self.jobs.close()
         self.store.close()
 
@@ -110,6 +113,7 @@ class Studio:
         self.store.get(id)
         with self.jobs.none_of(id):
             self.store.delete(id)
+        self.clicking.forget(id)
         self.opening.forget(id)
         self.events.project_deleted(id)
 
