@@ -159,7 +159,8 @@ def clicks(here: Here, mine: Mine, index: Index, body: schemas.Clicks) -> schema
         answer = here.clicking.ask(mine, index, Question(said, body.box, mask, body.candidate))
     except MaskError as error:
         raise refused(error) from None
-    return schemas.Found(candidates=[schemas.Candidate(score=one.score, **text_of_part(one.mask)) for one in answer.candidates])
+    candidates = [schemas.Candidate(score=one.score, **text_of_part(one.mask)) for one in answer.candidates]
+    return schemas.Found(candidates=candidates)
 
 
 @router.get("/projects/{project}/confidence")

@@ -80,10 +80,12 @@ class Editor:
         self.page.goto(f"http://127.0.0.1:{self.server.port}/")
         expect(self.page.get_by_role("heading", name="Drop a video here")).to_be_visible()
 
-    def open(self, project: str, frame: int = 0) -> None:
+    def open(self, project: str, frame: int = 0, tool: str = "b") -> None:
+        """tool: its key."""
         self.page.goto(f"http://127.0.0.1:{self.server.port}/#/p/{project}/{frame + 1}")
         expect(self.page.locator("#editor")).to_be_visible()
         self.at(frame)
+        self.press(tool)
 
     def at(self, frame: int) -> None:
         """The frame is the one that is shown."""

@@ -1,7 +1,7 @@
 /** The routes of docs/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
 
 /**
- * @import {Before, Changed, Confidence, ClearKind, Detail, Export, GrabCut, Job} from "./types.js"
+ * @import {Before, Candidate, Changed, Clicks, Confidence, ClearKind, Detail, Export, GrabCut, Job} from "./types.js"
  * @import {Loaded, Obj, Project, Propagate, Server} from "./types.js"
  */
 
@@ -135,6 +135,13 @@ export const api = {
   /** @param {string} id @param {number} frame @param {GrabCut} wish */
   grabCut: async (id, frame, wish) =>
     (await send("POST", of(id, `/frames/${frame}/grabcut`), { json: wish })).arrayBuffer(),
+  /** @param {string} id @param {number} frame @param {AbortSignal} signal @returns {Promise<{ready: boolean}>} */
+  look: (id, frame, signal) => ask("POST", of(id, `/frames/${frame}/look`), { signal }),
+  /**
+   * @param {string} id @param {number} frame @param {Clicks} wish @param {AbortSignal} signal
+   * @returns {Promise<{candidates: Candidate[]}>}
+   */
+  clicks: (id, frame, wish, signal) => ask("POST", of(id, `/frames/${frame}/clicks`), { json: wish, signal }),
   /** @param {string} id @returns {Promise<Confidence>} */
   confidence: (id) => ask("GET", of(id, "/confidence")),
 

@@ -112,7 +112,7 @@ export class App {
   }
 
   close() {
-    this.stage.tool?.cancel();
+    this.stage.tool?.putAway();
     this.session?.close();
     this.session = null;
     this.store.set({ projectId: null, playing: false });
@@ -162,7 +162,7 @@ export class App {
   }
 
   takeTool() {
-    this.stage.tool?.cancel();
+    this.stage.tool?.putAway();
     const kind = TOOLS.find((tool) => tool.id === this.store.state.tool);
     const { session, store } = this;
     this.stage.tool = session && kind ? kind.make({ session, store, redraw: this.stage.redraw }) : null;

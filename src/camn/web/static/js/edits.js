@@ -16,6 +16,8 @@ import { copy, union, whole } from "./ids.js";
  * @property {Rect | null} rect what was painted
  * @property {Promise<void>} ended
  * @property {() => void} end
+ *
+ * @typedef {{undone: () => void, redone: () => void}} Also what goes along with an edit's undo and redo
  */
 
 export class Edits {
@@ -86,13 +88,20 @@ export class Edits {
     this.session.maskChanged.tell(edit.frame);
   }
 
-  /** Keeps and sends it. @param {Edit} edit @param {string} label what was done */
-  async commit(edit, label) {
+  /**
+   * Keeps and sends it.
+   * @param {Edit} edit @param {string} label what was done
+   * @param {Also | null} [also] where there is such, even what changes no pixel can be undone
+   */
+  async commit(edit, label, also = null) {
     const change = edit.rect && changeOf(edit.before, edit.map, edit.rect);
-    if (!change) return this.drop(edit);
+    if (!change) {
+      if (also) this.session.history.push({ label, undo: async () => also.undone(), redo: async () => also.redone() });
+      return this.drop(edit);
+    }
     const { frame, before } = edit;
     const sent = this.session.masks.change(frame, change, before, { first: true });
-    const action = this.remember(label, frame, change, sent);
+    const action = this.remember(label, frame, change, sent, { also });
     this.drop(edit);
     await sent.catch((error) => {
       this.session.history.forget(action); // it was not done
@@ -103,15 +112,19 @@ export class Edits {
   /**
    * A change of a frame's pixels that is done, or about to be, as one to be undone.
    * @param {string} label @param {number} frame @param {Change} change @param {Promise<Before>} done
-   * @param {Before | null} [again] redoing it is going back to this
+   * @param {{again?: Before | null, also?: Also | null}} [more] again: redoing it is going back to this
    */
-  remember(label, frame, change, done, again = null) {
+  remember(label, frame, change, done, { again = null, also = null } = {}) {
     return this.session.history.push({
       label,
-      undo: async () => this.replay(frame, reversed(change), await done),
+      undo: async () => {
+        await this.replay(frame, reversed(change), await done);
+        also?.undone();
+      },
       redo: async () => {
         done = this.replay(frame, change, again);
         await done;
+        also?.redone();
       },
     });
   }
@@ -136,7 +149,8 @@ export class Edits {
       const was = await this.session.masks.remove(frame);
       const after = await this.session.load(frame);
       const change = changeOf(before, after, whole(before)) ?? NOTHING;
-      this.remember("Clear the mask", frame, change, Promise.resolve(was), { given: false, absent: [] });
+      const again = { given: false, absent: [] };
+      this.remember("Clear the mask", frame, change, Promise.resolve(was), { again });
     } finally {
       this.drop(edit);
     }

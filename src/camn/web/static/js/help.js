@@ -18,6 +18,11 @@ const KEYS = [
   [
     "Mark",
     [
+      ["C", "Click: on the object"],
+      ["Right, Alt click", "Take away"],
+      ["Drag", "A box around it"],
+      ["Tab", "Another reading of one click"],
+      ["Enter", "It is done: the next object"],
       ["B", "Brush"],
       ["E", "Eraser"],
       ["P", "Polygon"],
@@ -60,10 +65,10 @@ const KEYS = [
 ];
 
 const STEPS = [
-  "Mark each object on a frame that shows it well. The box (X) is quickest: drag it around one.",
+  "Click on each object, on a frame that shows it well. A second click adds what is missing, a right click takes away what is too much. Enter, and click on the next one.",
   "Propagate: the masks of all other frames appear as they are made.",
   "Look where the strips are hatched: the network was not sure there, or lost the object.",
-  "Correct a frame there, and propagate from it. Frames that you corrected stay as references.",
+  "Correct a frame there by clicks, and propagate from it. Frames that you corrected stay as references.",
   "Export.",
 ];
 

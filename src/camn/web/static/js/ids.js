@@ -125,6 +125,27 @@ export function paintFound(map, found, object, table, within) {
   return whole(map);
 }
 
+/**
+ * An object becomes just what `found` marks with another value than 0. What it took before from others goes back to them.
+ * @param {IdMap} map @param {IdMap} found @param {number} object @param {Uint8Array} table
+ * @param {IdMap} under what was there before the object was marked
+ */
+export function paintAnswer(map, found, object, table, under) {
+  for (let i = 0; i < map.ids.length; i++) {
+    if (found.ids[i]) map.ids[i] = table[map.ids[i]];
+    else if (map.ids[i] === object) map.ids[i] = under.ids[i] === object ? 0 : under.ids[i];
+  }
+  return whole(map);
+}
+
+/** Puts a part in its place. @param {IdMap} map @param {IdMap} part @param {number} x @param {number} y */
+export function paste(map, part, x, y) {
+  for (let row = 0; row < part.height; row++) {
+    map.ids.set(part.ids.subarray(row * part.width, (row + 1) * part.width), (y + row) * map.width + x);
+  }
+  return map;
+}
+
 /** @param {IdMap} map @param {Rect} rect @returns {Uint8Array} its pixels, row by row */
 export function cut(map, { x, y, width, height }) {
   const pixels = new Uint8Array(width * height);

@@ -28,7 +28,7 @@ export function showObjects(store, session) {
     const focused = document.activeElement?.id;
     list.replaceChildren(...objects.map((one, i) => row(one, i, store, session)));
     if (!objects.length)
-      list.append(el("li", { class: "none soft" }, "None yet. Drag a box (X) around something, or paint it with the brush (B)."));
+      list.append(el("li", { class: "none soft" }, "None yet. Click on something in the frame, or paint it with the brush (B)."));
     if (focused) document.getElementById(focused)?.focus();
   });
 }

@@ -65,6 +65,17 @@ export async function encode({ ids, width, height }, alpha = null) {
   return new Blob(parts, { type: "image/png" });
 }
 
+/** @param {Blob} blob @returns {Promise<string>} Base64 */
+export async function toText(blob) {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+/** @param {string} text Base64 @returns {ArrayBuffer} */
+export const fromText = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+
 /** @param {ArrayBuffer} buffer */
 function split(buffer) {
   const view = new DataView(buffer);

@@ -42,6 +42,8 @@ class Hand {
     this.does = null;
     /** @type {PointerEvent | null} a finger's, which may be the first one of two: it draws when it has moved, or is up */
     this.finger = null;
+    /** @type {PointerEvent | null} with Alt: it moves the frame when it has moved, or is a click for the tool */
+    this.tap = null;
   }
 
   /** @param {PointerEvent} event */
@@ -55,6 +57,7 @@ class Hand {
     if (another && event.pointerType !== "touch") return; // a second button
     this.points.set(event.pointerId, at(stage.canvas, event));
     if (another) this.pinch();
+    else if (event.altKey && stage.tool?.alt && event.button !== 1) this.tap = event;
     else if (event.button === 1 || event.altKey || stage.grabbing) this.does = "pan";
     else if (event.pointerType === "touch") this.finger = event;
     else this.draw(event);
@@ -63,12 +66,12 @@ class Hand {
   /** @param {PointerEvent} event */
   draw(event) {
     const { stage } = this;
-    this.finger = null;
+    this.finger = this.tap = null;
     this.does = "draw";
     stage.drawing = true;
     stage.store.set({ playing: false, follow: false }); // the frame must not go away
     const point = stage.viewport.toImage(at(stage.canvas, event));
-    stage.tool?.down(point, { shift: event.shiftKey, secondary: event.button === 2 });
+    stage.tool?.down(point, { shift: event.shiftKey, secondary: event.button === 2 || event.altKey });
   }
 
   /** A second finger: what the first one has drawn was no stroke. */
@@ -90,8 +93,9 @@ class Hand {
       return;
     }
     const now = at(canvas, event);
-    if (this.finger && Math.hypot(now[0] - before[0], now[1] - before[1]) < STILL) return;
+    if ((this.finger || this.tap) && Math.hypot(now[0] - before[0], now[1] - before[1]) < STILL) return;
     if (this.finger) this.draw(this.finger);
+    if (this.tap) [this.tap, this.does] = [null, "pan"];
     if (this.does === "draw") {
       const all = event.getCoalescedEvents?.() ?? [];
       stage.tool?.move((all.length ? all : [event]).map((one) => viewport.toImage(at(canvas, one))));
@@ -116,8 +120,9 @@ class Hand {
   up(event, cancelled) {
     if (!this.points.delete(event.pointerId)) return;
     const { stage } = this;
-    if (this.finger && !cancelled) this.draw(this.finger);
-    this.finger = null;
+    const click = this.finger ?? this.tap;
+    if (click && !cancelled) this.draw(click);
+    this.finger = this.tap = null;
     if (this.does === "draw") {
       stage.drawing = false;
       if (cancelled) stage.tool?.cancel();

@@ -6,6 +6,7 @@ import { Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { History } from "./history.js";
 import { hasAny, paintTable } from "./ids.js";
+import { Looking } from "./looking.js";
 import { Masks } from "./masks.js";
 import { note } from "./messages.js";
 import { Signal } from "./signal.js";
@@ -55,6 +56,7 @@ export class Session {
       this.savedChanged.tell(this.saved);
     });
     this.ended = new AbortController();
+    this.looking = new Looking(this);
   }
 
   /** @returns {Project} */

@@ -51,7 +51,7 @@ export class Stage {
     this.grabbing = false; // is Space held, by which the frame is moved?
     this.redraw = onFrame(() => this.draw());
     new ResizeObserver(() => this.resize()).observe(canvas);
-    store.watch(["frame", "view", "opacity", "hidden", "projects", "playing"], () => this.refresh());
+    store.watch(["frame", "view", "opacity", "hidden", "projects", "playing", "object"], () => this.refresh());
   }
 
   /** @param {Session | null} session */

@@ -15,6 +15,8 @@
  * @property {boolean} playing
  * @property {number | null} object id of the selected one
  * @property {string} tool
+ * @property {boolean} away clicks take away
+ * @property {string | null} reading which of several answers to a click is shown
  * @property {number} radius of the brush, in pixels of the frame
  * @property {boolean} protect leave the other objects' pixels alone
  * @property {boolean} follow show the frame that a propagation has just done
@@ -36,7 +38,9 @@ const INITIAL = {
   frame: 0,
   playing: false,
   object: null,
-  tool: "brush",
+  tool: "click",
+  away: false,
+  reading: null,
   radius: 12,
   protect: false,
   follow: true,
@@ -96,6 +100,11 @@ export class Store {
   get active() {
     const { jobs, projectId } = this.state;
     return jobs.filter((job) => job.project === projectId && (job.state === "queued" || job.state === "running"));
+  }
+
+  /** Does a propagation of the open project wait or run? */
+  get propagating() {
+    return this.active.some((job) => job.kind === "propagate");
   }
 
   /** @param {Project} project */

@@ -3,6 +3,7 @@
 import { button, el, find, say } from "./dom.js";
 import { Box } from "./tools/box.js";
 import { Brush } from "./tools/brush.js";
+import { Click } from "./tools/click.js";
 import { Polygon } from "./tools/polygon.js";
 import { Scribble } from "./tools/scribble.js";
 
@@ -22,6 +23,15 @@ import { Scribble } from "./tools/scribble.js";
 
 /** @type {Kind[]} */
 export const TOOLS = [
+  {
+    id: "click",
+    icon: "click",
+    name: "Click",
+    key: "C",
+    sized: false,
+    hint: "Click on the object; right click or Alt takes away, a drag is a box. Enter: the next object.",
+    make: (context) => new Click(context),
+  },
   {
     id: "brush",
     icon: "brush",
@@ -86,7 +96,32 @@ export function showToolbar(store, load) {
   store.watch(["tool"], () =>
     TOOLS.forEach((tool, i) => buttons[i].setAttribute("aria-pressed", String(tool.id === store.state.tool))),
   );
-  find("#options", HTMLElement).append(sizeField(store), protectField(store), hint(store));
+  find("#options", HTMLElement).append(signField(store), readingField(store), sizeField(store), protectField(store), hint(store));
+}
+
+/** For those who have neither a right button nor Alt. @param {Store} store */
+function signField(store) {
+  const choices = /** @type {const} */ ([
+    ["plus", "Clicks add", false],
+    ["minus", "Clicks take away", true],
+  ]);
+  const buttons = choices.map(([icon, label, away]) => button(icon, label, () => store.set({ away }), { class: "small" }));
+  store.watch(["away"], () =>
+    buttons.forEach((one, i) => one.setAttribute("aria-pressed", String(store.state.away === choices[i][2]))),
+  );
+  const field = el("div", { class: "inline signs", role: "group", "aria-label": "What clicks do" }, ...buttons);
+  store.watch(["tool"], () => (field.hidden = store.state.tool !== "click"));
+  return field;
+}
+
+/** Which of several answers to a click is shown. @param {Store} store */
+function readingField(store) {
+  const text = el("output", { id: "reading" });
+  store.watch(["reading"], () => {
+    text.hidden = store.state.reading === null;
+    say(text, store.state.reading ?? "");
+  });
+  return text;
 }
 
 /** @param {Store} store */

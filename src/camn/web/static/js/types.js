@@ -86,6 +86,13 @@
  * @property {Stroke[]} [strokes]
  * @property {boolean} [refine]
  *
+ * @typedef {object} Clicks
+ * @property {{x: number, y: number, positive: boolean}[]} clicks
+ * @property {[number, number, number, number] | null} box
+ * @property {string | null} mask what it begins from, a PNG in Base64
+ * @property {number} candidate
+ * @typedef {{score: number, x: number, y: number, mask: string | null}} Candidate mask: PNG in Base64, of a part
+ *
  * @typedef {"given" | "predicted" | "both"} ClearKind
  *
  * @typedef {{type: "hello", run: string, seq: number, reload: boolean}} HelloEvent

@@ -11,6 +11,9 @@ import { fail } from "../messages.js";
 /** @typedef {{session: Session, store: Store, redraw: () => void}} Context */
 
 export class Tool {
+  /** Is Alt with a click, without moving, meant for it? */
+  alt = false;
+
   /** @param {Context} context */
   constructor(context) {
     this.context = context;
@@ -34,6 +37,11 @@ export class Tool {
 
   /** Forgets what was begun. */
   cancel() {}
+
+  /** Another tool is taken in hand. */
+  putAway() {
+    this.cancel();
+  }
 
   /** Forgets what was begun by the last `down`. */
   takeBack() {
