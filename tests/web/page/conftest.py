@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 import camn
 
-PATIENCE = 120_000  # milliseconds: a busy machine is no failure
+PATIENCE = 15_000  # milliseconds: a busy machine is no failure
 expect.set_options(timeout=PATIENCE)
 DEMO = Path(camn.__file__).parent / "assets" / "demo" / "bigbuckbunny.mp4"
 FIRST, FRAMES, SIZE = 100, 20, (180, 320)
@@ -121,6 +122,22 @@ class Editor:
         self.click((95, 50), (130, 50), (140, 140), (90, 140))
         self.press("Enter")
         expect(self.page.get_by_role("button", name="Forward")).to_be_enabled()
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[None]:
+        self.page.keyboard.down(key)
+        yield
+        self.page.keyboard.up(key)
+
+    def drop(self, path: Path) -> None:
+        """On the first page, as the browser is told by the system of a file or a folder that is let go over it."""
+        box = self.page.locator("#drop").bounding_box()
+        assert box
+        devtools = self.page.context.new_cdp_session(self.page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            at = {"x": box["x"] + 40, "y": box["y"] + 40}
+            data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+            devtools.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)

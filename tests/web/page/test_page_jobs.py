@@ -215,17 +215,6 @@ def test_what_is_no_video(editor):
     assert editor.server.ask("GET", "/api/projects") == before
 
 
-def dropped(editor, path) -> None:
-    """As the browser is told by the system of a file or a folder that is let go over the page."""
-    editor.home()
-    box = editor.page.locator("#drop").bounding_box()
-    devtools = editor.page.context.new_cdp_session(editor.page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        at = {"x": box["x"] + 40, "y": box["y"] + 40}
-        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
-        devtools.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
-
-
 def test_a_folder_dropped(editor, make, tmp_path):
     """Its images alone, not those of the folders in it, by their numbers; more than a browser lists at once (100)."""
     folder = tmp_path / "shot"
@@ -234,7 +223,8 @@ def test_a_folder_dropped(editor, make, tmp_path):
         (folder / f"frame{n}.png").write_bytes(make.png(make.picture(n % 40)))
     for name in ("more/frame200.png", ".hidden.png", "notes.txt"):
         (folder / name).write_bytes((folder / "frame0.png").read_bytes())
-    dropped(editor, folder)
+    editor.home()
+    editor.drop(folder)
     expect(editor.page.get_by_text("/ 104", exact=True)).to_be_visible()
     editor.at(0)
     id = editor.page.url.split("/")[-2]
@@ -246,7 +236,8 @@ def test_a_folder_dropped(editor, make, tmp_path):
 
 def test_a_folder_of_other_things_dropped(editor, tmp_path):
     (tmp_path / "empty").mkdir()
-    dropped(editor, tmp_path / "empty")
+    editor.home()
+    editor.drop(tmp_path / "empty")
     expect(editor.page.get_by_role("alert")).to_contain_text("no files in it")
 
 

@@ -116,7 +116,7 @@ function signField(store) {
 
 /** Which of several answers to a click is shown. @param {Store} store */
 function readingField(store) {
-  const text = el("output", { id: "reading" });
+  const text = el("span", { id: "reading" });
   store.watch(["reading"], () => {
     text.hidden = store.state.reading === null;
     say(text, store.state.reading ?? "");

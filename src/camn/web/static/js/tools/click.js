@@ -38,7 +38,8 @@ export class Click extends Tool {
     this.at = null;
     this.fresh = false; // does the next click begin a new object?
     this.preview = new Preview(this.session, context.redraw);
-    this.added = -Infinity; // when the last dot was
+    /** @type {{dot: Dot, time: number} | null} the last one that was added */
+    this.last = null;
     this.scale = 1; // CSS pixels per pixel, as last drawn
     this.of = this.store.state.frame;
     this.gone = new AbortController();
@@ -92,13 +93,13 @@ export class Click extends Tool {
 
   /** @param {Dot} dot */
   add(dot) {
-    this.added = performance.now();
+    this.last = { dot, time: performance.now() };
     this.step((marks) => added(marks, dot), dot.positive ? "Click" : "Click, taking away");
   }
 
   /** @param {Dot} dot */
   remove(dot) {
-    if (performance.now() - this.added < TWICE) return;
+    if (this.last?.dot === dot && performance.now() - this.last.time < TWICE) return;
     this.step((marks) => replaced(marks, dot, null), "Delete a click");
   }
 
