@@ -15,6 +15,7 @@ from camn.errors import MaskError, VideoError
 from camn.inference.calls import Caller, entry
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
+from camn.masks.clicking import meant
 from camn.masks.ids import MAX_ID
 from camn.model.clicks import ClickNetwork, Prompts
 from camn.model.frames import Embedding
@@ -23,7 +24,11 @@ Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the ob
 
 MOST_CLICKS = 100  # of one object
 MARGIN = 0.2  # of a close-up around an object, of the object's side, on each side
-CLOSE = 385  # the longer side of a close-up at work, at most
+CLOSE = 385  # the longer side of a close-up of an object at work, at most
+MINZ = 0.5
+FADE = 8
+FOCUS = 257  # that of a close-up of what a click changed
+LEAST_FOCUS, MOST_FOCUS = 128, 300  # sides of what it shows, in pixels at work before it is enlarged
 ENLARGED = 2.0  # a close-up is enlarged so far at most
 
 
@@ -241,36 +246,66 @@ class Marker(Caller):
         assert self._whole is not None
         marked = self._objects.get(object) or _Object()
         before = asked.answer.probability if asked.answer is not None else asked.base
-        close = None if before is None else self._close_up(marked.close, before, asked)
+        close = self._close_up(marked.close, before, asked)
         seen = close or self._whole
-        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
-        single = before is None and len(asked.clicks) == 1 and asked.box is None
-        order = [1 + int(i) for i in scores[0, 1:].argsort(descending=True)] if single else [0]
-        candidates = tuple(
-            Candidate(self._at_frame(logits[:, i : i + 1], seen, before), float(scores[0, i])) for i in order
-        )
-        answer = Answer(candidates[0].probability, candidates[0].score, candidates)
+        found = self._found(seen, asked, before)
+        if before is None and len(asked.clicks) == 1 and asked.box is None:
+            readings = sorted(found[1:], key=lambda one: -one.score)
+        else:
+            readings = [self._sharpened(seen, asked, before, found[0])]
+        answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
 
-    def _close_up(self, now: _Seen | None, before: np.ndarray, asked: _Asked) -> _Seen | None:
-        """The surroundings of the mask and of all clicks, encoded; the one there is, where it still fits. None where
-        the whole frame shows as much."""
+    def _found(self, seen: _Seen, asked: _Asked, before: np.ndarray | None) -> list[Candidate]:
+        """What the network answers, in its own order."""
+        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
+        scores = scores[0].tolist()
+        return [
+            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), score)
+            for i, score in enumerate(scores)
+        ]
+
+    def _sharpened(self, seen: _Seen, asked: _Asked, before: np.ndarray | None, found: Candidate) -> Candidate:
+        """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
         frame = self._need_frame()
-        area = _around(before > 0.5, asked, frame.shape[:2])
+        if before is None or not asked.clicks:
+            return found
+        assert self._whole is not None
+        scale = self._whole.size[0] / frame.shape[0]
+        area = _changed(before > 0.5, found.mask, asked.clicks[-1], scale, frame.shape[:2])
         if area is None:
+            return found
+        part = self._seen(area, FOCUS)
+        if part.size[0] <= MINZ * scale * (area[3] - area[1]):
+            return found
+        now = found.probability
+        logits, _ = self._network(part.embedding, self._prompts(part, asked, now))
+        share = _fading(area, frame.shape[:2])
+        return replace(found, probability=self._at_frame(logits[:, :1], part, now, share))
+
+    def _seen(self, area: tuple[int, int, int, int], side: int) -> _Seen:
+        """A part of the frame, encoded at `side` pixels along its longer side or at `ENLARGED`, whichever is less."""
+        x0, y0, x1, y1 = area
+        size = _enlarged(area, side)
+        return _Seen(self._segmenter.embed(self._need_frame()[y0:y1, x0:x1], size), area, size)
+
+    def _close_up(self, now: _Seen | None, before: np.ndarray | None, asked: _Asked) -> _Seen | None:
+        """The surroundings of the mask, of all clicks and of the box, encoded; the one there is, where it still fits.
+        None where it is not known how large the object is, or where the whole frame shows as much."""
+        if before is None and asked.box is None:
             return None
+        frame = self._need_frame()
+        area = _around(None if before is None else before > 0.5, asked, frame.shape[:2])
         if now is not None and _holds(now.area, area):
             return now
-        x0, y0, x1, y1 = area = _wider(area, frame.shape[:2])
-        scale = min(CLOSE / max(x1 - x0, y1 - y0), ENLARGED)
-        height, width = ((max(2, round(side * scale / 16)) * 16 + 1) for side in (y1 - y0, x1 - x0))
+        area = _wider(area, frame.shape[:2])
         assert self._whole is not None
-        if height * (x1 - x0) <= self._whole.size[0] / frame.shape[0] * (y1 - y0) * (x1 - x0):
+        if _enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
             return None
-        return _Seen(self._segmenter.embed(frame[y0:y1, x0:x1], (height, width)), area, (height, width))
+        return self._seen(area, CLOSE)
 
     def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None) -> Prompts:
         x0, y0, x1, y1 = seen.area
@@ -293,27 +328,42 @@ class Marker(Caller):
         arrays = np.array([points], np.float32), np.array([signs], np.float32), box[None, None], mask[None, None]
         return Prompts(*(torch.from_numpy(a).to(self._segmenter.device) for a in arrays))
 
-    def _at_frame(self, logits: Tensor, seen: _Seen, before: np.ndarray | None) -> np.ndarray:
-        """Logits (1, 1, h, w) of what was seen -> (H, W) probabilities; outside of it what was answered before."""
+    def _at_frame(
+        self, logits: Tensor, seen: _Seen, before: np.ndarray | None, share: np.ndarray | float = 1.0
+    ) -> np.ndarray:
+        """Logits (1, 1, h, w) of what was seen -> (H, W) probabilities; outside of it what was answered before. share:
+        of it within, float32 in 0..1."""
         x0, y0, x1, y1 = seen.area
         # Their corner pixels are those of the work size, whose pixels cover the frame's area.
         work = F.interpolate(logits.float(), seen.size, mode="bilinear", align_corners=True)
         part = F.interpolate(work, (y1 - y0, x1 - x0), mode="bilinear", align_corners=False)[0, 0].sigmoid()
         frame = self._need_frame()
         found = np.zeros(frame.shape[:2], np.float32) if before is None else before.copy()
-        found[y0:y1, x0:x1] = part.cpu().numpy()
+        found[y0:y1, x0:x1] += share * (part.cpu().numpy() - found[y0:y1, x0:x1])
         return found
 
 
-def _around(mask: np.ndarray, asked: _Asked, size: Sequence[int]) -> tuple[int, int, int, int] | None:
-    """The box of a mask, all clicks and the box, (x0, y0, x1, y1); None where there is none."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    xs = [*((columns[0], columns[-1]) if len(columns) else ()), *(x for x, _, _ in asked.clicks)]
-    ys = [*((rows[0], rows[-1]) if len(rows) else ()), *(y for _, y, _ in asked.clicks)]
+def _meant(probability: np.ndarray, asked: _Asked, before: np.ndarray | None) -> np.ndarray:
+    """Of the object itself as it is, of what only looks like it elsewhere at most 0.5."""
+    nothing = np.zeros(probability.shape, bool)
+    held = nothing if before is None else before > 0.5
+    box = nothing.copy()
+    if asked.box is not None:
+        x0, y0, x1, y1 = (round(v) for v in asked.box)
+        box[y0 : y1 + 1, x0 : x1 + 1] = True
+    clicks = [(int(y), int(x), 1 if positive else -1) for x, y, positive in asked.clicks]
+    mask = probability > 0.5
+    return np.where(meant(mask, clicks, held, box) | ~mask, probability, np.float32(0.5))
+
+
+def _around(mask: np.ndarray | None, asked: _Asked, size: Sequence[int]) -> tuple[int, int, int, int]:
+    """The box around a mask, all clicks and the box, (x0, y0, x1, y1)."""
+    xs, ys = [x for x, _, _ in asked.clicks], [y for _, y, _ in asked.clicks]
+    if mask is not None and mask.any():
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        xs, ys = [*xs, int(columns[0]), int(columns[-1])], [*ys, int(rows[0]), int(rows[-1])]
     if asked.box is not None:
         xs, ys = [*xs, asked.box[0], asked.box[2]], [*ys, asked.box[1], asked.box[3]]
-    if not xs:
-        return None
     return int(min(xs)), int(min(ys)), min(size[1], int(max(xs)) + 1), min(size[0], int(max(ys)) + 1)
 
 
@@ -325,6 +375,46 @@ def _wider(area: tuple[int, int, int, int], size: Sequence[int]) -> tuple[int, i
         edges.append((max(0, round(low - slack)), min(most, round(high + slack))))
     (x0, x1), (y0, y1) = edges
     return x0, y0, x1, y1
+
+
+def _enlarged(area: tuple[int, int, int, int], side: int) -> tuple[int, int]:
+    """The size (height, width) at work of a close-up, sides 16 k + 1."""
+    height, width = area[3] - area[1], area[2] - area[0]
+    scale = min(side / max(height, width), ENLARGED)
+    return max(2, round(height * scale / 16)) * 16 + 1, max(2, round(width * scale / 16)) * 16 + 1
+
+
+def _changed(
+    before: np.ndarray, now: np.ndarray, click: Click, scale: float, size: Sequence[int]
+) -> tuple[int, int, int, int] | None:
+    """What lies around the part of the mask that the click changed, and around the click; None if that is large.
+    scale: pixels at work of a pixel of the frame."""
+    column, row = int(click[0]), int(click[1])
+    _, parts, boxes, _ = cv2.connectedComponentsWithStats((before != now).astype(np.uint8))
+    left, top, width, height = (
+        (int(v) for v in boxes[parts[row, column], :4]) if parts[row, column] else (column, row, 1, 1)
+    )
+    edges = []
+    for low, length, most in ((left, width, size[1]), (top, height, size[0])):
+        side = min(max(LEAST_FOCUS / scale, 1.4 * length), most)
+        if side * scale > MOST_FOCUS:
+            return None
+        first = min(max(0, low + length / 2 - side / 2), most - side)
+        edges.append((round(first), round(first + side)))
+    (x0, x1), (y0, y1) = edges
+    return x0, y0, x1, y1
+
+
+def _fading(area: tuple[int, int, int, int], size: Sequence[int]) -> np.ndarray:
+    """(h, w) float32: 1 within an area, less towards those of its sides that are not the frame's."""
+    x0, y0, x1, y1 = area
+    ramps = []
+    for low, high, most in ((y0, y1, size[0]), (x0, x1, size[1])):
+        places, fade = np.arange(low, high, dtype=np.float32) + 0.5, FADE
+        rising = (places - low) / fade if low > 0 else np.ones_like(places)
+        falling = (high - places) / fade if high < most else np.ones_like(places)
+        ramps.append(np.clip(np.minimum(rising, falling), 0, 1))
+    return np.minimum(ramps[0][:, None], ramps[1])
 
 
 def _holds(outer: tuple[int, int, int, int], inner: tuple[int, int, int, int]) -> bool:
