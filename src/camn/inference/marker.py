@@ -15,13 +15,10 @@ from camn.errors import MaskError, VideoError
 from camn.inference.calls import Caller, entry
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
-from camn.masks.ids import MAX_ID
+from camn.masks.marks import Box, Click, check_id, checked
 from camn.model.clicks import ClickNetwork, Prompts
 from camn.model.frames import Embedding
 
-Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the object is there
-
-MOST_CLICKS = 100  # of one object
 MARGIN = 0.2  # of a close-up around an object, of the object's side, on each side
 CLOSE = 385  # the longer side of a close-up at work, at most
 ENLARGED = 2.0  # a close-up is enlarged so far at most
@@ -54,7 +51,7 @@ class _Asked:
     float32. answer: to all of it."""
 
     clicks: tuple[Click, ...] = ()
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
     base: np.ndarray | None = None
     answer: Answer | None = None
 
@@ -118,9 +115,7 @@ class Marker(Caller):
         return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1))))
 
     @entry
-    def ask(
-        self, clicks: Sequence[Click] = (), box: tuple[float, float, float, float] | None = None, object: int = 1
-    ) -> Answer:
+    def ask(self, clicks: Sequence[Click] = (), box: Box | None = None, object: int = 1) -> Answer:
         """All at once, in place of the clicks and the box that were before: (x, y, positive) each, and corners. A mask
         to begin from stays."""
         last = self._last(object)
@@ -196,45 +191,14 @@ class Marker(Caller):
 
     def _last(self, object: int) -> _Asked:
         self._need_frame()
-        if type(object) is not int or not 1 <= object <= MAX_ID:
-            raise MaskError(f"object {object!r}: ids are 1..{MAX_ID}")
+        check_id(object)
         marked = self._objects.get(object)
         return marked.asked[-1] if marked else _Asked()
 
     def _checked(self, asked: _Asked) -> _Asked:
         """With the box's corners in order. Raises MaskError for what cannot be asked."""
-        if len(asked.clicks) > MOST_CLICKS:
-            raise MaskError(f"more than {MOST_CLICKS} clicks on one object; paint what is left, or begin anew")
-        signs: dict[tuple[int, int], bool] = {}
-        for x, y, positive in asked.clicks:
-            self._check_inside(x, y)
-            if signs.setdefault((round(x), round(y)), positive) != positive:
-                raise MaskError(
-                    f"click {x:g},{y:g}: the same pixel was clicked for the opposite before; undo that first"
-                )
-        if asked.box is not None:
-            asked = replace(asked, box=self._box(*asked.box))
-        elif asked.base is None and not any(positive for *_, positive in asked.clicks):
-            if not asked.clicks:
-                raise MaskError("nothing is asked: give a click on the object, or a box around it")
-            x, y, _ = asked.clicks[-1]
-            raise MaskError(f"click {x:g},{y:g} says only where the object is not; click on it first, or draw a box")
-        return asked
-
-    def _box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-        (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
-        for x, y in ((left, top), (right, bottom)):
-            self._check_inside(x, y)
-        if right - left < 1 or bottom - top < 1:
-            raise MaskError(f"box {x0:g},{y0:g},{x1:g},{y1:g} has no area; give two opposite corners")
-        return left, top, right, bottom
-
-    def _check_inside(self, x: float, y: float) -> None:
-        height, width = self._need_frame().shape[:2]
-        if not (0 <= x < width and 0 <= y < height):
-            raise MaskError(
-                f"{x:g},{y:g} is outside the frame, which is {width}x{height}: x is 0..{width - 1}, y 0..{height - 1}"
-            )
+        box = checked(asked.clicks, asked.box, self._need_frame().shape, begun=asked.base is not None)
+        return replace(asked, box=box)
 
     def _ask(self, object: int, asked: _Asked) -> Answer:
         """Answers before it changes anything."""
