@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from camn.config import ClickConfig
 from camn.model.frames import Embedding
-from camn.model.layers import ConvNorm, resize
+from camn.model.layers import ConvNorm, resize, single
 from camn.model.matching import FAR, similarity_map
 from camn.model.pyramid import FeaturePyramidAttention
 
@@ -125,8 +125,8 @@ class ClickNetwork(nn.Module):
 
     def _scores(self, x: Tensor, logits: Tensor) -> Tensor:
         """By what each answer covers, what it leaves, how sharp it is, and how large."""
-        p = logits.detach().sigmoid()
-        features = x.detach().flatten(2)
+        p = single(logits.detach()).sigmoid()
+        features = single(x.detach()).flatten(2)
         inside, outside = p.flatten(2), 1 - p.flatten(2)
         means = [(w @ features.transpose(1, 2)) / w.sum(2, keepdim=True).clamp(min=1) for w in (inside, outside)]
         blur = (p * (1 - p)).flatten(2).sum(2, keepdim=True)
@@ -157,9 +157,11 @@ def _shrunk(planes: Tensor, stride: int) -> Tensor:
 
 
 def _squared(query: Tensor, keys: Tensor) -> Tensor:
-    """(B, C, Q), (B, C, K) -> squared distances (B, Q, K)."""
-    norms = query.pow(2).sum(1)[:, :, None] + keys.pow(2).sum(1)[:, None]
-    return (norms - 2 * query.transpose(1, 2) @ keys).clamp(min=0)
+    """(B, C, Q), (B, C, K) -> squared distances (B, Q, K), never in half precision."""
+    with torch.autocast(query.device.type, enabled=False):
+        query, keys = single(query), single(keys)
+        norms = query.pow(2).sum(1)[:, :, None] + keys.pow(2).sum(1)[:, None]
+        return (norms - 2 * query.transpose(1, 2) @ keys).clamp(min=0)
 
 
 def best_first(logits: Tensor, scores: Tensor) -> Sequence[int]:
