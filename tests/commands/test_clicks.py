@@ -121,6 +121,18 @@ def test_without_a_click_no_network_for_them_is_loaded(command, monkeypatch):
     assert command("segment", "frames", "--masks", "first.png", *QUICK)[0] == 0
 
 
+def test_coordinates_are_those_of_the_picture_as_it_is_shown(command, place):
+    """A phone's photo, stored on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.fromarray(np.rot90(picture(0)).copy()).save(place / "photo.png", exif=exif)
+    code, out, error = command("mark", "photo.png", "--click", "35,20", "--out", "m.png")
+    assert code == 0, error
+    assert read_mask(place / "m.png").shape == SIZE
+    code, _, error = command("mark", "photo.png", "--click", "35,64", "--out", "n.png")
+    assert code == 2 and "outside the frame, which is 96x64" in error and not (place / "n.png").exists()
+
+
 SEGMENT, MARK = ["segment", "frames", *QUICK], ["mark", "frames", "--out", "m.png"]
 BAD = {
     "outside": (SEGMENT, "--click 2:96,5", "object 2: 96,5 is outside the frame, which is 96x64: x is 0..95, y 0..63"),

@@ -121,13 +121,18 @@ class Demo:
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=api.demo_options)
 
     def run(self) -> None:
-        clicks = " ".join(api.demo_marks().words()["click"])
-        clip, side = shlex.quote(str(api.demo_files()[0])), self.options.short_side
-        say("One click on the rabbit and one on the stones, followed through the clip that comes with camn. It is:")
-        say(f"  camn segment {clip} --click {clicks} --short-side {side} --out {shlex.quote(str(self.out))}")
+        own = self.options != api.demo_options()
+        say("A click on the rabbit and one on the stones, followed through the clip that comes with camn; the same as")
+        say(f"  {shlex.join(self._as_segment())}{' and the other options given' if own else ''}")
         with progress_bar("demo", "frames") as progress:
             summary = api.demo(self.out, self.options, progress=progress, notice=say)
         show(summary)
+
+    def _as_segment(self) -> list[str]:
+        """The command that does the same."""
+        clicks, side = api.demo_marks().words()["click"], str(self.options.short_side)
+        clip = str(api.demo_files()[0])
+        return ["camn", "segment", clip, "--click", *clicks, "--short-side", side, "--out", str(self.out)]
 
 
 @dataclass(frozen=True)
