@@ -6,6 +6,7 @@ are. The discs of the clicks, a box and the mask to begin from go in beside it (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ from camn.model.layers import ConvNorm, resize, single
 from camn.model.matching import FAR, similarity_map
 from camn.model.pyramid import FeaturePyramidAttention
 
-PLANES = 6  # discs for and against, box, mask; whether there is a box, a mask
+PLANES = 8  # discs for and against, box, mask; whether there is a box, a mask; nearness to clicks for and against
+REACH = 512  # pixels at work size; farther from a click than that, all is equally far
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,20 @@ class Prompts:
         height, width = self.size
         rows = torch.arange(height, device=self.mask.device).view(-1, 1) - self.points[..., :1, None]
         columns = torch.arange(width, device=self.mask.device) - self.points[..., 1:, None]
-        near = rows**2 + columns**2 <= radius**2  # (B, K, H, W)
-        discs = [(near & (self.signs == sign)[..., None, None]).any(1, keepdim=True) for sign in (1, -1)]
+        apart = rows**2 + columns**2  # (B, K, H, W)
+        sides = [(self.signs == sign)[..., None, None] for sign in (1, -1)]
+        nearest = [torch.where(side, apart, torch.inf).amin(1, keepdim=True) for side in sides]
         given = [(plane.amax((2, 3), keepdim=True) > 0).expand_as(plane) for plane in (self.box, self.mask)]
-        planes = [plane.to(self.mask.dtype) for plane in (*discs, self.box, self.mask, *given)]
+        discs = [distance <= radius**2 for distance in nearest]
+        nearness = [_nearness(distance, radius) for distance in nearest]
+        planes = [plane.to(self.mask.dtype) for plane in (*discs, self.box, self.mask, *given, *nearness)]
         return torch.cat(planes, 1)
+
+
+def _nearness(distance: Tensor, radius: float) -> Tensor:
+    """Squared distances -> 1 at a click, falling with the logarithm of the distance to 0 at `REACH`: so that what looks
+    like the clicked place is told from it however far away it is."""
+    return (1 - torch.log1p(distance.sqrt() / radius) / math.log1p(REACH / radius)).clamp(min=0)
 
 
 class ClickNetwork(nn.Module):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from camn.errors import ConfigError
 from camn.masks import IGNORE
-from camn.masks.clicking import Click, depths, next_click
+from camn.masks.clicking import Click, depths, meant, next_click
 from camn.model.clicks import ClickNetwork, Prompts
 from camn.model.frames import Embedding
 from camn.model.layers import resize, single
@@ -184,8 +184,9 @@ def _go_on(examples: Sequence[Example], logits: Tensor, scores: Tensor) -> None:
     shown = logits.gather(1, chosen.view(-1, 1, 1, 1).expand(-1, 1, *logits.shape[2:])).sigmoid()
     shown = resize(shown, examples[0].truth.shape)[:, 0].cpu().numpy()
     for example, mask in zip(examples, shown, strict=True):
-        example.mask = mask
-        example.ask(mask > 0.5)
+        kept = meant(mask > 0.5, example.clicks, example.mask > 0.5, example.box > 0)
+        example.mask = np.where(kept, mask, np.minimum(mask, 0.5)).astype(np.float32)
+        example.ask(kept)
 
 
 def _loss(
