@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.models.assemble import assemble, segmenter_of
+from camn.api.models.assemble import assemble, filled, segmenter_of
 from camn.api.options import Notice, SegmentOptions, Setup, named
 from camn.checkpoints import cfbi, stm
 from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, network_preset
@@ -109,9 +109,7 @@ def load_marker(
         )
     if segmenter is None:
         segmenter = segmenter_of(encoder, resolve_device(device), InferenceConfig())
-    network = ClickNetwork(read.config)
-    network.load_state_dict(read.state)
-    return Marker(network, segmenter)
+    return Marker(filled(lambda: ClickNetwork(read.config), read, read.config.name), segmenter)
 
 
 def _setup(options: Mapping[str, Any]) -> Setup:
