@@ -34,7 +34,7 @@ def test_words_and_numbers_say_the_same(name):
 @given(
     clicks=st.dictionaries(
         st.integers(1, 255),
-        st.lists(st.tuples(st.integers(0, 99), st.decimals(0, 99, places=3).map(float)), min_size=1, max_size=5),
+        st.lists(st.tuples(st.integers(0, 99), st.decimals(0, 99, places=9).map(float)), min_size=1, max_size=5),
         min_size=1,
     )
 )
@@ -84,6 +84,8 @@ def test_what_cannot_be_meant(name):
         ({"a": [(3, 4)]}, {}, "object 'a': ids are 1..255"),
         ({1: [(3, 4)]}, {1: (3, 4, 5)}, "box .3, 4, 5.: give x0, y0, x1, y1"),
         ({1: []}, {}, "nothing is marked"),
+        ([(3, 4)], {}, "by the objects' ids, such as {1: .* this is a list"),
+        ({}, (1, 2, 3, 4), "by the objects' ids, such as {1: .* this is a tuple"),
     ],
 )
 def test_numbers_that_cannot_be_meant(clicks, boxes, said):

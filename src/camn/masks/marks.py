@@ -40,6 +40,9 @@ class Marks:
     def __post_init__(self):
         if type(self.at) is not int or self.at < 0:
             raise MaskError(f"at is {self.at!r}: it must be the number of a frame, 0 is the first")
+        for given, form in ((self.clicks, "{1: [(420, 260)]}"), (self.boxes, "{1: (100, 80, 420, 260)}")):
+            if not isinstance(given, Mapping):
+                raise MaskError(f"give marks by the objects' ids, such as {form}; this is a {type(given).__name__}")
         clicks = {id: tuple(_click(one) for one in given) for id, given in self.clicks.items() if given}
         boxes = {id: _four(box) for id, box in self.boxes.items()}
         if not clicks and not boxes:
@@ -177,4 +180,4 @@ def _read(name: str, word: Any, form: re.Pattern[str], wanted: str) -> tuple[int
 
 
 def _word(id: int, numbers: Iterable[float]) -> str:
-    return f"{id}:{','.join(str(int(n)) if n == int(n) else repr(n) for n in numbers)}"
+    return f"{id}:{','.join(f'{n:.9f}'.rstrip('0').rstrip('.') for n in numbers)}"

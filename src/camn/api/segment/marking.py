@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,10 +110,11 @@ def mark(
         marked = mark_frame(source, marks, resolve_device(device))
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    write_palette_png(target, marked.ids)
-    if overlay:
-        with replacing(files[1]) as part:
+    with ExitStack() as stack:
+        if overlay:
+            part = stack.enter_context(replacing(files[1]))
             Image.fromarray(draw_overlay(marked.frame.image, marked.ids)).save(part)
+        write_palette_png(target, marked.ids)
     return marked, files
 
 
