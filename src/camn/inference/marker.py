@@ -13,23 +13,16 @@ from torch.nn import functional as F
 
 from camn.errors import MaskError, VideoError
 from camn.inference.calls import Caller, entry
+from camn.inference.close_ups import Area, around, changed, enlarged, fading, holds, wider
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
 from camn.masks.clicking import meant
-from camn.masks.ids import MAX_ID
-from camn.model.clicks import ClickNetwork, Prompts
+from camn.masks.marks import Box, Click, check_id, checked
+from camn.model.clicks import ClickNetwork, Prompts, best_first
 from camn.model.frames import Embedding
 
-Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the object is there
-
-MOST_CLICKS = 100  # of one object
-MARGIN = 0.2  # of a close-up around an object, of the object's side, on each side
-CLOSE = 385  # the longer side of a close-up of an object at work, at most
-MINZ = 0.5
-FADE = 8
-FOCUS = 257  # that of a close-up of what a click changed
-LEAST_FOCUS, MOST_FOCUS = 128, 300  # sides of what it shows, in pixels at work before it is enlarged
-ENLARGED = 2.0  # a close-up is enlarged so far at most
+CLOSE = 385  # the longer side at work of a close-up of an object, at most
+FOCUS = 257  # that of one of what a click changed
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,7 @@ class _Asked:
     float32. answer: to all of it."""
 
     clicks: tuple[Click, ...] = ()
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
     base: np.ndarray | None = None
     answer: Answer | None = None
 
@@ -69,7 +62,7 @@ class _Seen:
     """What the network knows of a part of the frame. area: x0, y0, x1, y1 in pixels of the frame. size: at work."""
 
     embedding: Embedding
-    area: tuple[int, int, int, int]
+    area: Area
     size: tuple[int, int]
 
 
@@ -123,9 +116,7 @@ class Marker(Caller):
         return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1))))
 
     @entry
-    def ask(
-        self, clicks: Sequence[Click] = (), box: tuple[float, float, float, float] | None = None, object: int = 1
-    ) -> Answer:
+    def ask(self, clicks: Sequence[Click] = (), box: Box | None = None, object: int = 1) -> Answer:
         """All at once, in place of the clicks and the box that were before: (x, y, positive) each, and corners. A mask
         to begin from stays."""
         last = self._last(object)
@@ -201,45 +192,14 @@ class Marker(Caller):
 
     def _last(self, object: int) -> _Asked:
         self._need_frame()
-        if type(object) is not int or not 1 <= object <= MAX_ID:
-            raise MaskError(f"object {object!r}: ids are 1..{MAX_ID}")
+        check_id(object)
         marked = self._objects.get(object)
         return marked.asked[-1] if marked else _Asked()
 
     def _checked(self, asked: _Asked) -> _Asked:
         """With the box's corners in order. Raises MaskError for what cannot be asked."""
-        if len(asked.clicks) > MOST_CLICKS:
-            raise MaskError(f"more than {MOST_CLICKS} clicks on one object; paint what is left, or begin anew")
-        signs: dict[tuple[int, int], bool] = {}
-        for x, y, positive in asked.clicks:
-            self._check_inside(x, y)
-            if signs.setdefault((round(x), round(y)), positive) != positive:
-                raise MaskError(
-                    f"click {x:g},{y:g}: the same pixel was clicked for the opposite before; undo that first"
-                )
-        if asked.box is not None:
-            asked = replace(asked, box=self._box(*asked.box))
-        elif asked.base is None and not any(positive for *_, positive in asked.clicks):
-            if not asked.clicks:
-                raise MaskError("nothing is asked: give a click on the object, or a box around it")
-            x, y, _ = asked.clicks[-1]
-            raise MaskError(f"click {x:g},{y:g} says only where the object is not; click on it first, or draw a box")
-        return asked
-
-    def _box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-        (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
-        for x, y in ((left, top), (right, bottom)):
-            self._check_inside(x, y)
-        if right - left < 1 or bottom - top < 1:
-            raise MaskError(f"box {x0:g},{y0:g},{x1:g},{y1:g} has no area; give two opposite corners")
-        return left, top, right, bottom
-
-    def _check_inside(self, x: float, y: float) -> None:
-        height, width = self._need_frame().shape[:2]
-        if not (0 <= x < width and 0 <= y < height):
-            raise MaskError(
-                f"{x:g},{y:g} is outside the frame, which is {width}x{height}: x is 0..{width - 1}, y 0..{height - 1}"
-            )
+        box = checked(asked.clicks, asked.box, self._need_frame().shape, begun=asked.base is not None)
+        return replace(asked, box=box)
 
     def _ask(self, object: int, asked: _Asked) -> Answer:
         """Answers before it changes anything."""
@@ -248,48 +208,35 @@ class Marker(Caller):
         before = asked.answer.probability if asked.answer is not None else asked.base
         close = self._close_up(marked.close, before, asked)
         seen = close or self._whole
-        found = self._found(seen, asked, before)
-        if before is None and len(asked.clicks) == 1 and asked.box is None:
-            readings = sorted(found[1:], key=lambda one: -one.score)
-        else:
-            readings = [self._sharpened(seen, asked, before, found[0])]
+        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
+        single = before is None and len(asked.clicks) == 1 and asked.box is None
+        readings = [
+            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
+            for i in (best_first(scores[0]) if single else [0])
+        ]
+        if before is not None and asked.clicks:
+            readings = [self._sharpened(asked, before, readings[0])]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
 
-    def _found(self, seen: _Seen, asked: _Asked, before: np.ndarray | None) -> list[Candidate]:
-        """What the network answers, in its own order."""
-        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
-        scores = scores[0].tolist()
-        return [
-            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), score)
-            for i, score in enumerate(scores)
-        ]
-
-    def _sharpened(self, seen: _Seen, asked: _Asked, before: np.ndarray | None, found: Candidate) -> Candidate:
+    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate) -> Candidate:
         """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
-        frame = self._need_frame()
-        if before is None or not asked.clicks:
-            return found
         assert self._whole is not None
-        scale = self._whole.size[0] / frame.shape[0]
-        area = _changed(before > 0.5, found.mask, asked.clicks[-1], scale, frame.shape[:2])
+        size, now = self._need_frame().shape[:2], found.probability
+        area = changed(before > 0.5, found.mask, asked.clicks[-1], self._whole.size[0] / size[0], size)
         if area is None:
             return found
         part = self._seen(area, FOCUS)
-        if part.size[0] <= MINZ * scale * (area[3] - area[1]):
-            return found
-        now = found.probability
         logits, _ = self._network(part.embedding, self._prompts(part, asked, now))
-        share = _fading(area, frame.shape[:2])
-        return replace(found, probability=self._at_frame(logits[:, :1], part, now, share))
+        return replace(found, probability=self._at_frame(logits[:, :1], part, now, fading(area, size)))
 
-    def _seen(self, area: tuple[int, int, int, int], side: int) -> _Seen:
+    def _seen(self, area: Area, side: int) -> _Seen:
         """A part of the frame, encoded at `side` pixels along its longer side or at `ENLARGED`, whichever is less."""
         x0, y0, x1, y1 = area
-        size = _enlarged(area, side)
+        size = enlarged(area, side)
         return _Seen(self._segmenter.embed(self._need_frame()[y0:y1, x0:x1], size), area, size)
 
     def _close_up(self, now: _Seen | None, before: np.ndarray | None, asked: _Asked) -> _Seen | None:
@@ -298,12 +245,12 @@ class Marker(Caller):
         if before is None and asked.box is None:
             return None
         frame = self._need_frame()
-        area = _around(None if before is None else before > 0.5, asked, frame.shape[:2])
-        if now is not None and _holds(now.area, area):
+        area = around(None if before is None else before > 0.5, asked.clicks, asked.box, frame.shape[:2])
+        if now is not None and holds(now.area, area):
             return now
-        area = _wider(area, frame.shape[:2])
+        area = wider(area, frame.shape[:2])
         assert self._whole is not None
-        if _enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
+        if enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
             return None
         return self._seen(area, CLOSE)
 
@@ -354,71 +301,3 @@ def _meant(probability: np.ndarray, asked: _Asked, before: np.ndarray | None) ->
     clicks = [(int(y), int(x), 1 if positive else -1) for x, y, positive in asked.clicks]
     mask = probability > 0.5
     return np.where(meant(mask, clicks, held, box) | ~mask, probability, np.float32(0.5))
-
-
-def _around(mask: np.ndarray | None, asked: _Asked, size: Sequence[int]) -> tuple[int, int, int, int]:
-    """The box around a mask, all clicks and the box, (x0, y0, x1, y1)."""
-    xs, ys = [x for x, _, _ in asked.clicks], [y for _, y, _ in asked.clicks]
-    if mask is not None and mask.any():
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        xs, ys = [*xs, int(columns[0]), int(columns[-1])], [*ys, int(rows[0]), int(rows[-1])]
-    if asked.box is not None:
-        xs, ys = [*xs, asked.box[0], asked.box[2]], [*ys, asked.box[1], asked.box[3]]
-    return int(min(xs)), int(min(ys)), min(size[1], int(max(xs)) + 1), min(size[0], int(max(ys)) + 1)
-
-
-def _wider(area: tuple[int, int, int, int], size: Sequence[int]) -> tuple[int, int, int, int]:
-    """With a margin, and at least 48 pixels each way, within the frame."""
-    edges = []
-    for low, high, most in ((area[0], area[2], size[1]), (area[1], area[3], size[0])):
-        slack = max(MARGIN * (high - low), (48 - (high - low)) / 2, 8)
-        edges.append((max(0, round(low - slack)), min(most, round(high + slack))))
-    (x0, x1), (y0, y1) = edges
-    return x0, y0, x1, y1
-
-
-def _enlarged(area: tuple[int, int, int, int], side: int) -> tuple[int, int]:
-    """The size (height, width) at work of a close-up, sides 16 k + 1."""
-    height, width = area[3] - area[1], area[2] - area[0]
-    scale = min(side / max(height, width), ENLARGED)
-    return max(2, round(height * scale / 16)) * 16 + 1, max(2, round(width * scale / 16)) * 16 + 1
-
-
-def _changed(
-    before: np.ndarray, now: np.ndarray, click: Click, scale: float, size: Sequence[int]
-) -> tuple[int, int, int, int] | None:
-    """What lies around the part of the mask that the click changed, and around the click; None if that is large.
-    scale: pixels at work of a pixel of the frame."""
-    column, row = int(click[0]), int(click[1])
-    _, parts, boxes, _ = cv2.connectedComponentsWithStats((before != now).astype(np.uint8))
-    left, top, width, height = (
-        (int(v) for v in boxes[parts[row, column], :4]) if parts[row, column] else (column, row, 1, 1)
-    )
-    edges = []
-    for low, length, most in ((left, width, size[1]), (top, height, size[0])):
-        side = min(max(LEAST_FOCUS / scale, 1.4 * length), most)
-        if side * scale > MOST_FOCUS:
-            return None
-        first = min(max(0, low + length / 2 - side / 2), most - side)
-        edges.append((round(first), round(first + side)))
-    (x0, x1), (y0, y1) = edges
-    return x0, y0, x1, y1
-
-
-def _fading(area: tuple[int, int, int, int], size: Sequence[int]) -> np.ndarray:
-    """(h, w) float32: 1 within an area, less towards those of its sides that are not the frame's."""
-    x0, y0, x1, y1 = area
-    ramps = []
-    for low, high, most in ((y0, y1, size[0]), (x0, x1, size[1])):
-        places, fade = np.arange(low, high, dtype=np.float32) + 0.5, FADE
-        rising = (places - low) / fade if low > 0 else np.ones_like(places)
-        falling = (high - places) / fade if high < most else np.ones_like(places)
-        ramps.append(np.clip(np.minimum(rising, falling), 0, 1))
-    return np.minimum(ramps[0][:, None], ramps[1])
-
-
-def _holds(outer: tuple[int, int, int, int], inner: tuple[int, int, int, int]) -> bool:
-    """Whether a close-up still fits: all of it is there, and it is not lost in it."""
-    inside = outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
-    large = (inner[2] - inner[0]) * (inner[3] - inner[1]) * 6 >= (outer[2] - outer[0]) * (outer[3] - outer[1])
-    return inside and large

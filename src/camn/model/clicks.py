@@ -7,7 +7,6 @@ are. The discs of the clicks, a box and the mask to begin from go in beside it (
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,9 +27,9 @@ REACH = 512  # pixels at work size; farther from a click than that, all is equal
 class Prompts:
     """What B frames of (H, W) pixels are asked about, one object in each.
 
-    points (B, K, 2): row and column of clicks, in pixels. signs (B, K): 1 for the object, -1 against it, 0 for no
-    click. box (B, 1, H, W): 1 within, zeros where there is none. mask (B, 1, H, W) in 0..1: to begin from, zeros
-    where there is none.
+    points (B, K, 2): row and column of clicks, in pixels; they may lie outside of the frame. signs (B, K): 1 for the
+    object, -1 against it, 0 for no click. box (B, 1, H, W): 1 within, zeros where there is none. mask (B, 1, H, W) in
+    0..1: to begin from, zeros where there is none.
     """
 
     points: Tensor
@@ -113,13 +112,15 @@ class ClickNetwork(nn.Module):
         """keys (B, C, h, w) -> (B, 2, h, w): how unlike each pixel is to what lies under the clicks for and against."""
         stride = (8, 16)[scale]
         size = torch.tensor(keys.shape[-2:], device=keys.device)
-        cells = torch.minimum((prompts.points / stride).round().long().clamp(min=0), size - 1)
+        cells = (prompts.points / stride).round().long()
+        inside = ((cells >= 0) & (cells < size)).all(2)
+        cells = torch.minimum(cells.clamp(min=0), size - 1)
         flat = keys.flatten(2)
         at = (cells[..., 0] * keys.shape[-1] + cells[..., 1])[:, None].expand(-1, keys.shape[1], -1)
         distance = _squared(flat, flat.gather(2, at))  # (B, h w, K)
         maps = []
         for side, sign in enumerate((1, -1)):
-            own = torch.where((prompts.signs == sign)[:, None], distance, FAR).amin(2)
+            own = torch.where(((prompts.signs == sign) & inside)[:, None], distance, FAR).amin(2)
             maps.append(similarity_map(own.unflatten(1, keys.shape[-2:]), self.bias[scale, side].expand(len(own))))
         return torch.stack(maps, 1)
 
@@ -175,6 +176,6 @@ def _squared(query: Tensor, keys: Tensor) -> Tensor:
         return (norms - 2 * query.transpose(1, 2) @ keys).clamp(min=0)
 
 
-def best_first(logits: Tensor, scores: Tensor) -> Sequence[int]:
-    """The candidates of one frame's answer (A, h, w), (A,) in falling order of score."""
+def best_first(scores: Tensor) -> list[int]:
+    """The candidates' places among one frame's answers, whose scores are (1 + candidates,), in falling order."""
     return [1 + int(i) for i in scores[1:].argsort(descending=True)]
