@@ -10,7 +10,7 @@ from camn.errors import ConfigError
 
 def test_which_options_take_several_values_and_which_a_path():
     several, paths = flags(Segment)
-    assert {"--masks", "--model", "--scales", "--alpha", "--export"} <= several
+    assert {"--masks", "--click", "--box", "--model", "--scales", "--alpha", "--export"} <= several
     assert {"--out", "--project"} <= paths and not {"--short-side", "--device", "--preset"} & (several | paths)
 
 

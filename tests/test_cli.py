@@ -114,11 +114,12 @@ def test_a_full_disk(place):
 
 
 def test_demo_and_ctrl_c(place):
-    """The demo runs on the shipped clip, here with other weights; Ctrl-C ends it with whole files."""
+    """The demo follows two clicks on the shipped clip, here with other weights; Ctrl-C ends it with whole files."""
     arguments = ["demo", "--out", "out", *QUICK, "--no-json"]
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=place,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell runs beside itself
@@ -128,7 +129,9 @@ def test_demo_and_ctrl_c(place):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=300)[1]
+    told, said = process.communicate(timeout=300)
+    assert re.search(r"camn segment \S+bunny.mp4 --click 1:\d+,\d+ 2:\d+,\d+ --short-side 32 --out out and", told)
+    assert set(np.unique(np.array(Image.open(place / "out/marked/000000.png")))) == {0, 1, 2}
     assert process.returncode == 130 and "Traceback" not in said and "stopped" in said
     with av.open(str(place / "out" / "overlay.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == len(list(masks.iterdir())) >= 2
@@ -306,6 +309,8 @@ def test_models(command):
     for path in weights.shipped_fusions():
         read = weights.read_fusion(path)
         assert f"joins {', '.join(read.config.members)}" in out and read.sha256 in out
+    for name, path in weights.shipped_clicks().items():
+        assert f"{name}  " in out and weights.read_clicks(path).sha256 in out
 
 
 def test_evaluate_and_its_errors(command, place):

@@ -4,6 +4,11 @@
     segmenter.start(frame, mask)                          # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
     result = segmenter.step(next_frame)
     camn.segment_video("clip.mp4", "first.png", "out/")
+    camn.segment_video("clip.mp4", out="out/", marks=camn.Marks({1: [(420, 260)]}))   # a click in place of a mask
+
+    marker = camn.load_marker()                           # masks from clicks
+    marker.look(frame)
+    segmenter.start(frame, marker.click(420, 260).mask)
 
 The names below come from `camn.api` when they are first used, so that importing the package takes no time.
 """
@@ -15,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from camn.api import (
+        Marker,
+        Marks,
         Result,
         Segmenter,
         SegmentOptions,
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
         demo,
         evaluate,
         load,
+        load_marker,
         models,
         segment_video,
         train,
@@ -31,6 +39,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "CamnError",
+    "Marker",
+    "Marks",
     "Result",
     "SegmentOptions",
     "Segmenter",
@@ -38,6 +48,7 @@ __all__ = [
     "demo",
     "evaluate",
     "load",
+    "load_marker",
     "models",
     "segment_video",
     "train",

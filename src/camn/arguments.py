@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -63,6 +64,21 @@ def check_paths(arguments: Sequence[str], paths: Collection[str]) -> None:
             raise ConfigError(f"{name} is given twice, {seen[name]} and {value}: give it once")
         if argument.startswith("-") and not argument.startswith("--") and os.path.exists(argument):
             raise ConfigError(f"{argument}: a file here that reads like an option; give it as ./{argument}")
+
+
+def check_minus(arguments: Sequence[str], points: Collection[str]) -> None:
+    """Raises ConfigError for a place that begins with a minus, which the parser would take for an option. points: the
+    options that name places."""
+    flag = ""
+    for argument in arguments:
+        if argument == "--":
+            return
+        name, equals, value = argument.partition("=")
+        if argument.startswith("--"):
+            flag, argument = name, value
+        if flag in points and re.match(r"-\d", argument):
+            wish = "" if flag == "--negative" else f"; where an object is not is written --negative {argument[1:]}"
+            raise ConfigError(f"{flag} {argument}: ids are 1..255, x and y are within the frame, from 0{wish}")
 
 
 def said_preset(arguments: Sequence[str]) -> Preset:

@@ -13,24 +13,25 @@ import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
 from camn.api.own_process import keep_freed_memory
-from camn.arguments import check_paths, flags, gathered, said_preset
+from camn.arguments import check_minus, check_paths, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
-from camn.commands.segmenting import Batch, Demo, Segment, Serve
+from camn.commands.segmenting import Batch, Demo, Mark, Segment, Serve
 from camn.commands.training import Convert, Data, Fuse, Train
 from camn.errors import CamnError
 from camn.files import ODD
 from camn.stopping import stopped_by_signals
 
-ABOUT = "Masks of some objects on one frame of a video in, masks of them on every frame out."
+ABOUT = "Clicks on some objects on one frame of a video in, or masks of them; masks of them on every frame out."
 
 
 _COMMANDS = {
     kind.__name__.lower(): kind
-    for kind in (Segment, Batch, Demo, Serve, Models, Evaluate, Benchmark, Ablate, Train, Fuse, Data, Convert)
+    for kind in (Segment, Mark, Batch, Demo, Serve, Models, Evaluate, Benchmark, Ablate, Train, Fuse, Data, Convert)
 }
 Command = OmitArgPrefixes[
     Annotated[Segment, subcommand("segment")]
+    | Annotated[Mark, subcommand("mark")]
     | Annotated[Batch, subcommand("batch")]
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Serve, subcommand("serve")]
@@ -74,6 +75,7 @@ def _run(arguments: Sequence[str]) -> None:
         for flag in sorted(several):
             given = gathered(given, flag)
         check_paths(given, paths)
+        check_minus(given, several & {"--click", "--negative", "--box"})
     choose_preset(said_preset(given))
     command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
     command.run()

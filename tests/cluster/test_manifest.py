@@ -15,7 +15,7 @@ from camn.cluster.manifest import read_jobs
 from camn.cluster.tasks import Task, VideoJob
 from camn.config import PostProcess
 from camn.errors import DataError
-from camn.masks import write_palette_png
+from camn.masks import Marks, write_palette_png
 
 ROW = {
     "name": "one",
@@ -46,6 +46,25 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
     assert read_jobs(str(tmp_path / "jobs.jsonl")) == (wanted(tmp_path), second)
     assert read_jobs(str(tmp_path / "jobs.csv")) == (wanted(tmp_path), second)
     assert read_jobs(f"file://{tmp_path}/jobs.jsonl")[0].video == f"file://{tmp_path}/clips/a b.mp4"
+
+
+def test_clicks_in_place_of_masks_or_beside_them(tmp_path):
+    """In CSV several stand in one cell, between quotes where commas separate cells."""
+    rows = [
+        'video,masks,click,negative,box,at',
+        'a.mp4,,"420,260 2:100,80","2:90,70",,40',
+        'b.mp4,m,"5,5",,"3:1,2,30,40",',
+    ]  # fmt: skip
+    (tmp_path / "jobs.csv").write_text("\n".join(rows))
+    lines = [
+        {"video": "a.mp4", "click": ["420,260", "2:100,80"], "negative": "2:90,70", "at": 40.0},
+        {"video": "b.mp4", "masks": "m", "click": "5,5", "box": ["3:1,2,30,40"]},
+    ]
+    (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    clicks = {1: [(420, 260)], 2: [(100, 80), (90, 70, False)]}
+    first = VideoJob("a", f"{tmp_path}/a.mp4", (), marks=Marks(clicks, at=40))
+    second = VideoJob("b", f"{tmp_path}/b.mp4", (f"{tmp_path}/m",), marks=Marks({1: [(5, 5)]}, {3: (1, 2, 30, 40)}))
+    assert read_jobs(str(tmp_path / "jobs.csv")) == (first, second) == read_jobs(str(tmp_path / "jobs.jsonl"))
 
 
 def test_whole_masks_are_an_option_of_a_video(tmp_path):
@@ -132,7 +151,14 @@ def test_cells_of_several_values(monkeypatch):
 
 
 WRONG = {
-    "no masks": ({"video": "v.mp4"}, "video 2: gives no masks"),
+    "no masks": ({"video": "v.mp4"}, "video 2: gives no masks, click or box"),
+    "no click": ({"video": "v", "click": "5"}, "click '5': write X,Y, or ID:X,Y"),
+    "numbers": ({"video": "v", "click": [5, 5]}, "click 5: write X,Y"),
+    "a number": ({"video": "v", "click": 5}, "click is 5: it must be a text, such as 1:420,260, or a list"),
+    "only negative": ({"video": "v", "negative": "5,5"}, "object 1: click 5,5 says only where the object is not"),
+    "no frame": ({"video": "v", "click": "5,5", "at": "late"}, "at is 'late': it must be the number of a frame"),
+    "at alone": ({"video": "v", "masks": "m", "at": 3}, "at is the frame of clicks and boxes; give a click"),
+    "parts of clicks": ({"video": "v", "click": "5,5", "keyframes": [9]}, "keyframes are frames with a mask each"),
     "unknown column": ({"video": "v", "masks": "m", "shortside": 3}, "unknown column 'shortside'"),
     "unknown option": ({"video": "v", "masks": "m", "options": {"overwrite": True}}, "unknown option 'overwrite'"),
     "impossible value": ({"video": "v", "masks": "m", "memory_every": 0}, "memory_every is 0"),
@@ -214,7 +240,8 @@ def test_a_data_set_folder(tmp_path, make_clip, data, make_mask):
     names=st.lists(st.text()).map(tuple),
 )
 def test_a_task_travels_as_json(options, span, names):
-    task = Task("n", "out", "v", names, options, {"model": "x", "inputs": {}}, span, names, True)
+    marks = Marks({2: [(1, 2), (3, 4, False)]}, {3: (1, 2, 3.5, 4)}, at=7).words()
+    task = Task("n", "out", "v", names, options, {"model": "x", "inputs": {}}, span, names, True, marks)
     assert Task.from_dict(json.loads(json.dumps(task.to_dict()))) == task
 
 

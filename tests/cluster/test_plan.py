@@ -10,6 +10,7 @@ from camn.cluster.plan import make_plan, parts_folder
 from camn.cluster.records import write_record
 from camn.cluster.tasks import Outcome, VideoJob
 from camn.errors import ConfigError, DataError
+from camn.masks import Marks
 
 
 @pytest.fixture
@@ -100,3 +101,17 @@ def test_what_does_not_go_with_the_batch(job, folder, options):
     pytest.importorskip("fsspec")
     with pytest.raises(DataError, match="'v.1.' cannot name outputs behind a URL"):
         make_plan([dataclasses.replace(job, name="v[1]")], open_folder("memory://out"), options)
+
+
+def test_other_clicks_are_another_video_and_none_are_as_before(job, folder, options):
+    """A record of a version that knew no clicks stands for a line without."""
+    (task,) = make_plan([job], folder, options).tasks
+    end(folder, dataclasses.replace(task, key={key: value for key, value in task.key.items() if key != "marks"}))
+    assert todo(job, folder, options) == []
+    clicked = dataclasses.replace(job, marks=Marks({1: [(5, 5)]}))
+    (task,) = make_plan([clicked], folder, options).tasks
+    assert task.marks == {"click": ["1:5,5"], "negative": [], "box": [], "at": 0}
+    end(folder, task)
+    assert todo(clicked, folder, options) == []
+    assert todo(job, folder, options) == ["v"]
+    assert todo(dataclasses.replace(job, marks=Marks({1: [(5, 5)]}, at=1)), folder, options) == ["v"]

@@ -8,7 +8,9 @@ from camn import weights
 from camn.config import InferenceConfig, click_preset
 from camn.errors import MaskError, VideoError
 from camn.inference import Segmenter
-from camn.inference.marker import MOST_CLICKS, Marker, _around, _Asked, _holds, _wider
+from camn.inference.close_ups import around, holds, wider
+from camn.inference.marker import Marker
+from camn.masks.marks import MOST_CLICKS
 from camn.model.build import build_network
 from camn.model.clicks import ClickNetwork
 
@@ -129,7 +131,7 @@ def test_what_cannot_be_asked_changes_nothing(marker):
 
 
 def test_clicks_are_bounded(marker, monkeypatch):
-    monkeypatch.setattr("camn.inference.marker.MOST_CLICKS", 3)
+    monkeypatch.setattr("camn.masks.marks.MOST_CLICKS", 3)
     assert MOST_CLICKS == 100
     for at in range(3):
         marker.click(10 * at, 5)
@@ -164,10 +166,9 @@ def test_marking_leaves_what_is_followed_as_it_was(segmenter, marker, frame):
 def test_close_ups_hold_mask_and_clicks_with_a_margin():
     mask = np.zeros((100, 200), bool)
     mask[40:60, 50:90] = True
-    area = _around(mask, _Asked(clicks=((120, 45, False),), box=(48, 30, 60, 50)), mask.shape)
-    assert area == (48, 30, 121, 60)
-    wide = _wider(area, mask.shape)
+    area = around(mask, ((120, 45, False),), (48, 30, 60, 50), mask.shape)
+    assert area and area == (48, 30, 121, 60)
+    wide = wider(area, mask.shape)
     assert wide == (33, 21, 136, 69)
-    assert _holds(wide, area) and not _holds(area, wide) and not _holds((0, 0, 200, 100), (50, 50, 60, 60))
-    assert _around(np.zeros((5, 5), bool), _Asked(), (5, 5)) is None
-    assert _wider((0, 0, 3, 3), (100, 200)) == (0, 0, 26, 26)
+    assert holds(wide, area) and not holds(area, wide) and not holds((0, 0, 200, 100), (50, 50, 60, 60))
+    assert wider((0, 0, 3, 3), (100, 200)) == (0, 0, 26, 26)

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from camn.api.models.load import (
         Model,
         ModelInfo,
+        click_networks,
         convert,
         cpu_threads,
         fusions,
         load,
         load_marker,
+        marker_sha256,
         model_sha256,
         models,
         open_model,
@@ -42,9 +44,10 @@ if TYPE_CHECKING:
     from camn.api.out_of_memory import enough_memory
     from camn.api.segment.export import MovieKind, export_masks, write_movie
     from camn.api.segment.exporters import page_exports
+    from camn.api.segment.marking import Marked, mark
     from camn.api.segment.outputs import RUN_RECORD
     from camn.api.segment.parts import join_parts, join_reads_video, part_options
-    from camn.api.segment.run import Summary, demo, segment_video
+    from camn.api.segment.run import Summary, demo, demo_marks, segment_video
     from camn.api.segment.spans import Span
     from camn.api.train.ablate import Ablation, ablate
     from camn.api.train.fuse import Fused, fuse
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
     from camn.inference.marker import Answer, Marker
+    from camn.masks.marks import Marks
     from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
@@ -67,16 +71,19 @@ _HOME = {
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
+    "camn.api.segment.marking": ("Marked", "mark"),
     "camn.api.segment.outputs": ("RUN_RECORD",),
     "camn.api.segment.parts": ("join_parts", "join_reads_video", "part_options"),
     "camn.api.models.load": (
         "Model",
         "ModelInfo",
+        "click_networks",
         "convert",
         "cpu_threads",
         "fusions",
         "load",
         "load_marker",
+        "marker_sha256",
         "model_sha256",
         "models",
         "open_model",
@@ -97,7 +104,7 @@ _HOME = {
         "preset_options",
     ),
     "camn.api.out_of_memory": ("enough_memory",),
-    "camn.api.segment.run": ("Summary", "demo", "segment_video"),
+    "camn.api.segment.run": ("Summary", "demo", "demo_marks", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
     "camn.media.folder_files": ("Listing", "list_folder", "list_frames"),
@@ -107,6 +114,7 @@ _HOME = {
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
     "camn.inference.marker": ("Answer", "Marker"),
+    "camn.masks.marks": ("Marks",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -127,9 +135,11 @@ __all__ = [
     "Fused",
     "InferenceOptions",
     "Listing",
+    "Marked",
+    "Marker",
+    "Marks",
     "Model",
     "ModelInfo",
-    "Marker",
     "MovieKind",
     "Notice",
     "Preset",
@@ -145,11 +155,13 @@ __all__ = [
     "ablate",
     "benchmark",
     "check_data",
+    "click_networks",
     "convert",
     "cpu_threads",
     "dataset_videos",
     "demo",
     "demo_files",
+    "demo_marks",
     "demo_options",
     "enough_memory",
     "evaluate",
@@ -166,6 +178,8 @@ __all__ = [
     "list_frames",
     "load",
     "load_marker",
+    "mark",
+    "marker_sha256",
     "model_sha256",
     "models",
     "natural_key",

@@ -14,22 +14,25 @@ from camn import api
 from camn.cluster.places import beside, is_url, name_of, plain, read_bytes
 from camn.cluster.tables import columns, read_csv
 from camn.cluster.tasks import VideoJob
-from camn.cluster.values import OPTIONS, check_options, of_text
-from camn.errors import ConfigError, DataError
+from camn.cluster.values import OPTIONS, check_options, of_text, whole_number
+from camn.errors import ConfigError, DataError, MaskError
 from camn.files import text_of
+from camn.masks import Marks
 
 OWN = "_batch"  # the folder in the output folder that is not a video's
-_COLUMNS = ("name", "video", "masks", "keyframes", "options")
+_MARKS = ("click", "negative", "box")  # see `camn.masks.Marks.read`
+_COLUMNS = ("name", "video", "masks", *_MARKS, "at", "keyframes", "options")
 _KNOWN = (*_COLUMNS, *OPTIONS)
 
 
 def read_jobs(path: str, split: str = "", resolution: str = "480p") -> tuple[VideoJob, ...]:
     """The videos of a manifest, or of a data set folder (see `camn.api.dataset_videos`; split, resolution: of it).
 
-    A manifest's columns: `video`; `masks`, one or several; `name` of the outputs, else the video's; `keyframes`, frame
-    numbers, from 0 or `first_frame`; options by their names, or as JSON in `options`. In CSV cells are separated by
-    commas, semicolons or tabs, several masks in a cell by `;`, several numbers by spaces. Relative paths start from the
-    manifest's folder. Raises DataError that names every wrong line.
+    A manifest's columns: `video`; `masks`, one or several; or in place of them, or beside them, `click`, `negative` and
+    `box`, one or several each, on the frame `at`; `name` of the outputs, else the video's; `keyframes`, frame numbers,
+    from 0 or `first_frame`; options by their names, or as JSON in `options`. In CSV cells are separated by commas,
+    semicolons or tabs, several masks in a cell by `;`, several clicks, boxes or numbers by spaces. Relative paths start
+    from the manifest's folder. Raises DataError that names every wrong line.
     """
     if not is_url(path) and Path(path).is_dir():
         jobs = [_of_dataset(video) for video in api.dataset_videos(path, split, resolution)]
@@ -117,7 +120,7 @@ def _of_lines(path: str, rows: Sequence[Mapping[str, Any]]) -> list[VideoJob]:
     for number, row in enumerate(rows, 1):
         try:
             jobs.append(_job(columns(row), folder))
-        except (ConfigError, ValueError, TypeError) as error:
+        except (ConfigError, MaskError, ValueError, TypeError) as error:
             problems.append(f"video {number}: {error}")
     if problems:
         raise DataError(f"{path}: {len(problems)} of {len(rows)} videos are wrong:\n" + "\n".join(problems[:50]))
@@ -129,8 +132,9 @@ def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     if unknown := [key for key in row if key not in _KNOWN]:
         meant = "".join(f" (is it {name}?)" for name in get_close_matches(unknown[0], _KNOWN, 1))
         raise ConfigError(f"unknown column {unknown[0]!r}{meant}; there are {', '.join(_COLUMNS)}, and options' names")
-    if lacking := [key for key in ("video", "masks") if not row.get(key)]:
-        raise ConfigError(f"gives no {lacking[0]}")
+    marks = _marks(row)
+    if lacking := [key for key in ("video", "masks") if not row.get(key) and (key == "video" or marks is None)]:
+        raise ConfigError(f"gives no {lacking[0]}{', click or box' if lacking[0] == 'masks' else ''}")
     given = row.get("options") or {}
     given = json.loads(given) if isinstance(given, str) else given
     if not isinstance(given, dict):
@@ -138,13 +142,34 @@ def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     options = check_options({**given, **{key: row[key] for key in row if key in OPTIONS}})
     if "model" in options:
         options["model"] = tuple(beside(folder, m) if m.endswith(".safetensors") else m for m in options["model"])
-    masks = [row["masks"]] if isinstance(row["masks"], str) else row["masks"]
+    masks = row.get("masks") or []
+    masks = [masks] if isinstance(masks, str) else masks
     if not isinstance(masks, list) or not all(isinstance(mask, str) and mask for mask in masks):
-        raise ConfigError(f"masks is {row['masks']!r}: it must be a path or URL, or a list of them")
+        raise ConfigError(f"masks is {masks!r}: it must be a path or URL, or a list of them")
     video = beside(folder, str(row["video"]))
     name = str(row.get("name") or name_of(video))
     frames = _keyframes(row.get("keyframes") or ())
-    return VideoJob(name, video, tuple(beside(folder, mask) for mask in masks), options, frames)
+    if any(frames) and not masks:
+        raise ConfigError("keyframes are frames with a mask each, and clicks are on one frame alone: leave one out")
+    return VideoJob(name, video, tuple(beside(folder, mask) for mask in masks), options, frames, marks=marks)
+
+
+def _marks(row: Mapping[str, Any]) -> Marks | None:
+    """None where a row has none. Raises MaskError, ConfigError."""
+    given: dict[str, Any] = {key: row[key] for key in _MARKS if row.get(key)}
+    at = row.get("at")
+    if not given:
+        if at is not None:
+            raise ConfigError("at is the frame of clicks and boxes; give a click or box, too, or leave it out")
+        return None
+    for key, words in given.items():
+        given[key] = words.split() if isinstance(words, str) else words
+        if not isinstance(given[key], list):
+            raise ConfigError(f"{key} is {words!r}: it must be a text, such as 1:420,260, or a list of such")
+    try:
+        return Marks.read(**given, at=0 if at is None else whole_number(at))
+    except TypeError:
+        raise ConfigError(f"at is {at!r}: it must be the number of a frame, 0 is the first") from None
 
 
 def _keyframes(given: Any) -> tuple[int, ...]:

@@ -47,9 +47,10 @@ def make_plan(
     sha256 = cache(api.model_sha256)
     for file in {file for job in jobs for file in _options_of(job, options).files()}:
         sha256(file)  # what is wrong with it is told now
+    clicks = api.marker_sha256() if any(job.marks for job in jobs) else ""
 
     def look(job: VideoJob) -> tuple[list[Task], Outcome | None, bool]:
-        tasks = _tasks(job, folder.path, _options_of(job, options), sha256)
+        tasks = _tasks(job, folder.path, _options_of(job, options), sha256, clicks)
         record, changed = read_record(folder, job.name), False
         if record:
             changed, known = bool(what_changed(record, tasks[-1].key)), _outcome(job.name, record)
@@ -79,16 +80,19 @@ def _options_of(job: VideoJob, options: SegmentOptions) -> SegmentOptions:
         raise ConfigError(f"{job.name}: {error}") from error
 
 
-def _tasks(job: VideoJob, out: str, options: SegmentOptions, sha256: Callable[[str], str]) -> list[Task]:
-    """The video as one task; or, where it is split, its parts and then their joining."""
+def _tasks(job: VideoJob, out: str, options: SegmentOptions, sha256: Callable[[str], str], clicks: str) -> list[Task]:
+    """The video as one task; or, where it is split, its parts and then their joining. clicks: SHA-256 of the network
+    for clicks."""
     inputs = {path: stamp(path) for path in (job.video, *job.masks)}
+    marks = job.marks.words() if job.marks else None
 
     def task(name: str, chosen: SegmentOptions, span: tuple[int, int | None] | None, parts: Sequence[str] = ()) -> Task:
         key = make_key(chosen, "+".join(map(sha256, options.files())), inputs, span)
         key |= {"keyframes": list(job.keyframes)} if parts else {}
+        key["marks"] = marks and marks | {"network": clicks}
         given: dict[str, Any] = dataclasses.asdict(chosen)
         frames = span or (0, None)
-        return Task(name, out, job.video, job.masks, given, key, frames, tuple(parts), job.first_only)
+        return Task(name, out, job.video, job.masks, given, key, frames, tuple(parts), job.first_only, marks)
 
     first = options.first_frame or 0  # keyframes bear the numbers of the masks' names
     if job.keyframes and job.keyframes[0] < first:

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from camn.masks import Marks
+
 
 @dataclass(frozen=True)
 class VideoJob:
     """A line of a manifest. name: of its outputs. video, masks: paths or URLs. options: fields of `SegmentOptions`, in
     place of the batch's. keyframes: the frames, each with a mask, at which the video is split into parts, by the
     numbers that the masks' names have (see `first_frame`). first_only:
-    `masks` is a folder that holds more masks than are given: of each object the first one is."""
+    `masks` is a folder that holds more masks than are given: of each object the first one is. marks: of objects that
+    no mask shows on their frame."""
 
     name: str
     video: str
@@ -21,13 +24,15 @@ class VideoJob:
     options: Mapping[str, Any] = field(default_factory=dict)
     keyframes: tuple[int, ...] = ()
     first_only: bool = False
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True)
 class Task:
     """What one worker does in one go: a video, a part of one, or joining its parts. name: of the outputs' folder in
     `out`, and of the record NAME.json. options: all of `SegmentOptions`. span: first frame, and last + 1 or None.
-    parts: names of the parts to join; a task with parts waits for them. key: what the outputs depend on."""
+    parts: names of the parts to join; a task with parts waits for them. key: what the outputs depend on. marks: what
+    `Marks.read` takes."""
 
     name: str
     out: str
@@ -38,6 +43,7 @@ class Task:
     span: tuple[int, int | None] = (0, None)
     parts: tuple[str, ...] = ()
     first_only: bool = False
+    marks: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

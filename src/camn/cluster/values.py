@@ -41,6 +41,11 @@ def of_text(name: str, text: str) -> Any:
     return text if kind is str else _of_word(text)
 
 
+def whole_number(given: Any) -> int:
+    """Of a cell of CSV, or of JSON. Raises TypeError."""
+    return _as(int, _of_word(given) if isinstance(given, str) else given)
+
+
 def _of_word(text: str) -> Any:
     try:
         return json.loads(text.lower() if text.lower() in ("true", "false", "null") else text)

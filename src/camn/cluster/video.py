@@ -19,6 +19,7 @@ from camn.cluster.plan import parts_folder
 from camn.cluster.records import write_record
 from camn.cluster.tasks import Outcome, Task
 from camn.errors import AnswerError, CamnError, ConfigError, DataError, MaskError, VideoError
+from camn.masks import Marks
 
 Count = Callable[[int], None]
 _OWN_FAULT = (VideoError, MaskError, ConfigError, DataError, AnswerError)  # the same again, however often it is tried
@@ -79,9 +80,10 @@ class Videos:
             masks = [api.first_masks(video, masks[0], own / "first")]
         return api.segment_video(
             video,
-            masks[0] if len(masks) == 1 else masks,
+            masks[0] if len(masks) == 1 else masks or None,
             made,
             options,
+            marks=Marks.read(**task.marks) if task.marks else None,
             loaded=model,
             span=Span(*task.span),
             progress=lambda progress: count(progress.done),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from camn import api
 from camn.api import InferenceOptions, Preset, SegmentOptions
+from camn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from camn.api import Summary
+    from camn.api import Marks, Summary
 
 _chosen: Preset = "default"  # what --preset said, which `camn.cli.main` reads before it parses: defaults follow from it
 
@@ -32,6 +33,24 @@ def inference_options() -> InferenceOptions:
 def measured_options() -> InferenceOptions:
     """For figures of record: those of `auto` hang on a race of timings."""
     return replace(inference_options(), backend="eager")
+
+
+@dataclass(frozen=True)
+class MarkOptions:
+    """Where objects are on a frame; see docs/clicks.md."""
+
+    click: tuple[str, ...] = ()  # X,Y on an object in pixels of the frame; ID:X,Y for others than object 1
+    negative: tuple[str, ...] = ()  # X,Y, or ID:X,Y: where the object is not
+    box: tuple[str, ...] = ()  # X0,Y0,X1,Y1 around an object, or ID:X0,Y0,X1,Y1
+    at: int | None = None  # number of the frame of clicks and boxes, 0 is the first, which it is if not given
+
+    def read(self) -> Marks | None:
+        """None without clicks and boxes. Raises MaskError, ConfigError."""
+        if self.click or self.negative or self.box:
+            return api.Marks.read(self.click, self.negative, self.box, self.at or 0)
+        if self.at is not None:
+            raise ConfigError("--at says on which frame clicks and boxes are; give --click or --box, too")
+        return None
 
 
 def say(note: str) -> None:

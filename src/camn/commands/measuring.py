@@ -23,6 +23,8 @@ class Models:
         self._show("model", api.models())
         print()
         self._show("fusion network", api.fusions())
+        print()
+        self._show("network for clicks", api.click_networks())
 
     def _show(self, kind: str, found: list[api.ModelInfo]) -> None:
         print(f"{kind:<20}{'parameters':>10}    {'weights':<14}about")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from camn import api
 from camn.api import InferenceOptions, Preset, SegmentOptions
 from camn.cluster.options import BatchOptions
-from camn.commands.common import inference_options, say, segment_options, show
+from camn.commands.common import MarkOptions, inference_options, say, segment_options, show
 from camn.errors import ConfigError
 from camn.progress import progress_bar
 from camn.stopping import Stopped
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segment:
-    """Follow objects through a video: masks on one frame in, masks on every frame out."""
+    """Follow objects through a video: clicks or masks on one frame in, masks on every frame out."""
 
     video: Positional[Path | None] = None  # a video file, or a folder of images
+    marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
@@ -37,18 +39,49 @@ class Segment:
             if self.project:
                 show(self._segment_project(self.project, progress))
                 return
-            if self.video is None or not self.masks or self.out is None:
-                raise ConfigError("segment needs VIDEO, --masks and --out; or --project, a project of camn serve")
-            masks = self.masks[0] if len(self.masks) == 1 else self.masks
-            summary = api.segment_video(self.video, masks, self.out, self.options, progress=progress, notice=say)
+            marks = self.marks.read()
+            if self.video is None or self.out is None or not (self.masks or marks):
+                raise ConfigError(
+                    "segment needs VIDEO, --out, and --click, --box or --masks; or --project, a project of camn serve"
+                )
+            masks = self.masks[0] if len(self.masks) == 1 else self.masks or None
+            how: dict[str, Any] = {"marks": marks, "progress": progress, "notice": say}
+            summary = api.segment_video(self.video, masks, self.out, self.options, **how)
         show(summary)
 
     def _segment_project(self, project: Path, progress: api.Report) -> Summary:
-        if self.video is not None or self.masks:
-            raise ConfigError("segment: a --project has its own video and masks; leave VIDEO and --masks out")
+        if self.video is not None or self.masks or self.marks.read():
+            raise ConfigError(
+                "segment: a --project has its own video and masks; leave VIDEO, --masks, --click and --box out"
+            )
         from camn.projects.headless import segment_project
 
         return segment_project(project, self.out, self.options, progress, say)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/clicks.md."""
+
+    source: Positional[Path]  # an image, a video file, or a folder of images
+    out: Path  # the mask to write (.png): a palette PNG of ids, as --masks takes
+    marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
+    overlay: bool = False  # write OUT-overlay.png, too: the objects tinted over the frame
+    device: str = "auto"  # auto, cpu, cuda, mps
+    threads: int | None = None  # CPU threads of the network; all cores if not given
+    picture_range: tuple[float, float] | None = None  # of images: values that are black and white, as 0 4095 of 12 bits
+    overwrite: bool = False  # replace files that are there
+
+    def run(self) -> None:
+        marks = self.marks.read()
+        if marks is None:
+            raise ConfigError("mark needs --click or --box: where the objects are")
+        given = {name: getattr(self, name) for name in ("overlay", "device", "threads", "picture_range", "overwrite")}
+        marked, files = api.mark(self.source, marks, self.out, **given)
+        for note in marked.notes():
+            print(note)
+        for file in files:
+            print(f"  {file}")
 
 
 @dataclass(frozen=True)
@@ -82,15 +115,24 @@ class Batch:
 
 @dataclass(frozen=True)
 class Demo:
-    """Segment the clip that comes with camn: a rabbit and the stones before it."""
+    """Segment the clip that comes with camn from two clicks: on a rabbit, and on the stones before it."""
 
     out: Path = Path("demo-out")  # folder to write to
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=api.demo_options)
 
     def run(self) -> None:
+        own = self.options != api.demo_options()
+        say("A click on the rabbit and one on the stones, followed through the clip that comes with camn; the same as")
+        say(f"  {shlex.join(self._as_segment())}{' and the other options given' if own else ''}")
         with progress_bar("demo", "frames") as progress:
             summary = api.demo(self.out, self.options, progress=progress, notice=say)
         show(summary)
+
+    def _as_segment(self) -> list[str]:
+        """The command that does the same."""
+        clicks, side = api.demo_marks().words()["click"], str(self.options.short_side)
+        clip = str(api.demo_files()[0])
+        return ["camn", "segment", clip, "--click", *clicks, "--short-side", side, "--out", str(self.out)]
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,16 @@ from torch.nn import functional as F
 
 from camn.errors import MaskError, VideoError
 from camn.inference.calls import Caller, entry
+from camn.inference.close_ups import Area, around, changed, enlarged, fading, holds, wider
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
-from camn.masks.ids import MAX_ID
-from camn.model.clicks import ClickNetwork, Prompts
+from camn.masks.clicking import meant
+from camn.masks.marks import Box, Click, check_id, checked
+from camn.model.clicks import ClickNetwork, Prompts, best_first
 from camn.model.frames import Embedding
 
-Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the object is there
-
-MOST_CLICKS = 100  # of one object
-MARGIN = 0.2  # of a close-up around an object, of the object's side, on each side
-CLOSE = 385  # the longer side of a close-up at work, at most
-ENLARGED = 2.0  # a close-up is enlarged so far at most
+CLOSE = 385  # the longer side at work of a close-up of an object, at most
+FOCUS = 257  # that of one of what a click changed
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class _Asked:
     float32. answer: to all of it."""
 
     clicks: tuple[Click, ...] = ()
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
     base: np.ndarray | None = None
     answer: Answer | None = None
 
@@ -64,7 +62,7 @@ class _Seen:
     """What the network knows of a part of the frame. area: x0, y0, x1, y1 in pixels of the frame. size: at work."""
 
     embedding: Embedding
-    area: tuple[int, int, int, int]
+    area: Area
     size: tuple[int, int]
 
 
@@ -118,9 +116,7 @@ class Marker(Caller):
         return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1))))
 
     @entry
-    def ask(
-        self, clicks: Sequence[Click] = (), box: tuple[float, float, float, float] | None = None, object: int = 1
-    ) -> Answer:
+    def ask(self, clicks: Sequence[Click] = (), box: Box | None = None, object: int = 1) -> Answer:
         """All at once, in place of the clicks and the box that were before: (x, y, positive) each, and corners. A mask
         to begin from stays."""
         last = self._last(object)
@@ -210,81 +206,67 @@ class Marker(Caller):
 
     def _last(self, object: int) -> _Asked:
         self._need_frame()
-        if type(object) is not int or not 1 <= object <= MAX_ID:
-            raise MaskError(f"object {object!r}: ids are 1..{MAX_ID}")
+        check_id(object)
         marked = self._objects.get(object)
         return marked.asked[-1] if marked else _Asked()
 
     def _checked(self, asked: _Asked) -> _Asked:
         """With the box's corners in order. Raises MaskError for what cannot be asked."""
-        if len(asked.clicks) > MOST_CLICKS:
-            raise MaskError(f"more than {MOST_CLICKS} clicks on one object; paint what is left, or begin anew")
-        signs: dict[tuple[int, int], bool] = {}
-        for x, y, positive in asked.clicks:
-            self._check_inside(x, y)
-            if signs.setdefault((round(x), round(y)), positive) != positive:
-                raise MaskError(
-                    f"click {x:g},{y:g}: the same pixel was clicked for the opposite before; undo that first"
-                )
-        if asked.box is not None:
-            asked = replace(asked, box=self._box(*asked.box))
-        elif asked.base is None and not any(positive for *_, positive in asked.clicks):
-            if not asked.clicks:
-                raise MaskError("nothing is asked: give a click on the object, or a box around it")
-            x, y, _ = asked.clicks[-1]
-            raise MaskError(f"click {x:g},{y:g} says only where the object is not; click on it first, or draw a box")
-        return asked
-
-    def _box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-        (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
-        for x, y in ((left, top), (right, bottom)):
-            self._check_inside(x, y)
-        if right - left < 1 or bottom - top < 1:
-            raise MaskError(f"box {x0:g},{y0:g},{x1:g},{y1:g} has no area; give two opposite corners")
-        return left, top, right, bottom
-
-    def _check_inside(self, x: float, y: float) -> None:
-        height, width = self._need_frame().shape[:2]
-        if not (0 <= x < width and 0 <= y < height):
-            raise MaskError(
-                f"{x:g},{y:g} is outside the frame, which is {width}x{height}: x is 0..{width - 1}, y 0..{height - 1}"
-            )
+        box = checked(asked.clicks, asked.box, self._need_frame().shape, begun=asked.base is not None)
+        return replace(asked, box=box)
 
     def _ask(self, object: int, asked: _Asked) -> Answer:
         """Answers before it changes anything."""
         assert self._whole is not None
         marked = self._objects.get(object) or _Object()
         before = asked.answer.probability if asked.answer is not None else asked.base
-        close = None if before is None else self._close_up(marked.close, before, asked)
+        close = self._close_up(marked.close, before, asked)
         seen = close or self._whole
         logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
         single = before is None and len(asked.clicks) == 1 and asked.box is None
-        order = [1 + int(i) for i in scores[0, 1:].argsort(descending=True)] if single else [0]
-        candidates = tuple(
-            Candidate(self._at_frame(logits[:, i : i + 1], seen, before), float(scores[0, i])) for i in order
-        )
-        answer = Answer(candidates[0].probability, candidates[0].score, candidates)
+        readings = [
+            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
+            for i in (best_first(scores[0]) if single else [0])
+        ]
+        if before is not None and asked.clicks:
+            readings = [self._sharpened(asked, before, readings[0])]
+        answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
 
-    def _close_up(self, now: _Seen | None, before: np.ndarray, asked: _Asked) -> _Seen | None:
-        """The surroundings of the mask and of all clicks, encoded; the one there is, where it still fits. None where
-        the whole frame shows as much."""
-        frame = self._need_frame()
-        area = _around(before > 0.5, asked, frame.shape[:2])
-        if area is None:
-            return None
-        if now is not None and _holds(now.area, area):
-            return now
-        x0, y0, x1, y1 = area = _wider(area, frame.shape[:2])
-        scale = min(CLOSE / max(x1 - x0, y1 - y0), ENLARGED)
-        height, width = ((max(2, round(side * scale / 16)) * 16 + 1) for side in (y1 - y0, x1 - x0))
+    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate) -> Candidate:
+        """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
         assert self._whole is not None
-        if height * (x1 - x0) <= self._whole.size[0] / frame.shape[0] * (y1 - y0) * (x1 - x0):
+        size, now = self._need_frame().shape[:2], found.probability
+        area = changed(before > 0.5, found.mask, asked.clicks[-1], self._whole.size[0] / size[0], size)
+        if area is None:
+            return found
+        part = self._seen(area, FOCUS)
+        logits, _ = self._network(part.embedding, self._prompts(part, asked, now))
+        return replace(found, probability=self._at_frame(logits[:, :1], part, now, fading(area, size)))
+
+    def _seen(self, area: Area, side: int) -> _Seen:
+        """A part of the frame, encoded at `side` pixels along its longer side or at `ENLARGED`, whichever is less."""
+        x0, y0, x1, y1 = area
+        size = enlarged(area, side)
+        return _Seen(self._segmenter.embed(self._need_frame()[y0:y1, x0:x1], size), area, size)
+
+    def _close_up(self, now: _Seen | None, before: np.ndarray | None, asked: _Asked) -> _Seen | None:
+        """The surroundings of the mask, of all clicks and of the box, encoded; the one there is, where it still fits.
+        None where it is not known how large the object is, or where the whole frame shows as much."""
+        if before is None and asked.box is None:
             return None
-        return _Seen(self._segmenter.embed(frame[y0:y1, x0:x1], (height, width)), area, (height, width))
+        frame = self._need_frame()
+        area = around(None if before is None else before > 0.5, asked.clicks, asked.box, frame.shape[:2])
+        if now is not None and holds(now.area, area):
+            return now
+        area = wider(area, frame.shape[:2])
+        assert self._whole is not None
+        if enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
+            return None
+        return self._seen(area, CLOSE)
 
     def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None) -> Prompts:
         x0, y0, x1, y1 = seen.area
@@ -307,42 +289,29 @@ class Marker(Caller):
         arrays = np.array([points], np.float32), np.array([signs], np.float32), box[None, None], mask[None, None]
         return Prompts(*(torch.from_numpy(a).to(self._segmenter.device) for a in arrays))
 
-    def _at_frame(self, logits: Tensor, seen: _Seen, before: np.ndarray | None) -> np.ndarray:
-        """Logits (1, 1, h, w) of what was seen -> (H, W) probabilities; outside of it what was answered before."""
+    def _at_frame(
+        self, logits: Tensor, seen: _Seen, before: np.ndarray | None, share: np.ndarray | float = 1.0
+    ) -> np.ndarray:
+        """Logits (1, 1, h, w) of what was seen -> (H, W) probabilities; outside of it what was answered before. share:
+        of it within, float32 in 0..1."""
         x0, y0, x1, y1 = seen.area
         # Their corner pixels are those of the work size, whose pixels cover the frame's area.
         work = F.interpolate(logits.float(), seen.size, mode="bilinear", align_corners=True)
         part = F.interpolate(work, (y1 - y0, x1 - x0), mode="bilinear", align_corners=False)[0, 0].sigmoid()
         frame = self._need_frame()
         found = np.zeros(frame.shape[:2], np.float32) if before is None else before.copy()
-        found[y0:y1, x0:x1] = part.cpu().numpy()
+        found[y0:y1, x0:x1] += share * (part.cpu().numpy() - found[y0:y1, x0:x1])
         return found
 
 
-def _around(mask: np.ndarray, asked: _Asked, size: Sequence[int]) -> tuple[int, int, int, int] | None:
-    """The box of a mask, all clicks and the box, (x0, y0, x1, y1); None where there is none."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    xs = [*((columns[0], columns[-1]) if len(columns) else ()), *(x for x, _, _ in asked.clicks)]
-    ys = [*((rows[0], rows[-1]) if len(rows) else ()), *(y for _, y, _ in asked.clicks)]
+def _meant(probability: np.ndarray, asked: _Asked, before: np.ndarray | None) -> np.ndarray:
+    """Of the object itself as it is, of what only looks like it elsewhere at most 0.5."""
+    nothing = np.zeros(probability.shape, bool)
+    held = nothing if before is None else before > 0.5
+    box = nothing.copy()
     if asked.box is not None:
-        xs, ys = [*xs, asked.box[0], asked.box[2]], [*ys, asked.box[1], asked.box[3]]
-    if not xs:
-        return None
-    return int(min(xs)), int(min(ys)), min(size[1], int(max(xs)) + 1), min(size[0], int(max(ys)) + 1)
-
-
-def _wider(area: tuple[int, int, int, int], size: Sequence[int]) -> tuple[int, int, int, int]:
-    """With a margin, and at least 48 pixels each way, within the frame."""
-    edges = []
-    for low, high, most in ((area[0], area[2], size[1]), (area[1], area[3], size[0])):
-        slack = max(MARGIN * (high - low), (48 - (high - low)) / 2, 8)
-        edges.append((max(0, round(low - slack)), min(most, round(high + slack))))
-    (x0, x1), (y0, y1) = edges
-    return x0, y0, x1, y1
-
-
-def _holds(outer: tuple[int, int, int, int], inner: tuple[int, int, int, int]) -> bool:
-    """Whether a close-up still fits: all of it is there, and it is not lost in it."""
-    inside = outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
-    large = (inner[2] - inner[0]) * (inner[3] - inner[1]) * 6 >= (outer[2] - outer[0]) * (outer[3] - outer[1])
-    return inside and large
+        x0, y0, x1, y1 = (round(v) for v in asked.box)
+        box[y0 : y1 + 1, x0 : x1 + 1] = True
+    clicks = [(int(y), int(x), 1 if positive else -1) for x, y, positive in asked.clicks]
+    mask = probability > 0.5
+    return np.where(meant(mask, clicks, held, box) | ~mask, probability, np.float32(0.5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
@@ -20,6 +22,24 @@ def next_click(truth: np.ndarray, guess: np.ndarray, counted: np.ndarray | None 
         if depth.flat[at] > 0 and (found is None or depth.flat[at] > found[0]):
             found = float(depth.flat[at]), (at // depth.shape[1], at % depth.shape[1], sign)
     return None if found is None else found[1]
+
+
+def meant(mask: np.ndarray, clicks: Iterable[Click], before: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The parts of a mask that somebody asked for: those with a click for the object on them, and those of which half
+    or more was in the mask before or lies in the box. What only looks alike elsewhere is not meant.
+
+    mask, before, box (H, W) bool, the last two empty where there is none -> (H, W) bool."""
+    count, parts = cv2.connectedComponents(mask.astype(np.uint8), ltype=cv2.CV_32S)
+    if count <= 2:
+        return mask
+    sizes = np.bincount(parts.ravel(), minlength=count)
+    held = np.bincount(parts[before | box], minlength=count)
+    keep = 2 * held >= sizes
+    for row, column, sign in clicks:
+        if sign > 0:
+            keep[parts[row, column]] = True
+    keep[0] = False
+    return keep[parts] if keep.any() else mask
 
 
 def depths(region: np.ndarray) -> np.ndarray:

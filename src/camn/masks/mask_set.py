@@ -119,10 +119,17 @@ def _fit(found: Found, source: object, size: tuple[int, int], resize: bool, whol
     masks = {frame: mask for frame, mask in masks.items() if mask.any() or frame in absent or whole}
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
     names = {id: name for id, name in found.names.items() if id in ids}
-    if IGNORE in ids and len(ids) > 1 and not any("'ignore'" in note for note in notes):
-        notes.append("Object 255: palette PNGs, as outputs are, mean 'ignore' by 255; give it another id, 1..254.")
+    if not any("'ignore'" in note for note in notes):
+        notes += ignore_note(ids)
     notes = tuple(dict.fromkeys(notes + more))
     return MaskSet(masks, ids, found.colours, notes, found.unplaced, names, absent, bool(whole))
+
+
+def ignore_note(ids: ObjectIds) -> list[str]:
+    """A note if an object has the id that palette PNGs keep for something else."""
+    if IGNORE not in ids or len(ids) == 1:
+        return []
+    return ["Object 255: palette PNGs, as outputs are, mean 'ignore' by 255; give it another id, 1..254."]
 
 
 def _sized(mask: np.ndarray, path: Path, size: tuple[int, int], resize: bool) -> tuple[np.ndarray, list[str]]:

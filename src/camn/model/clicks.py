@@ -6,7 +6,7 @@ are. The discs of the clicks, a box and the mask to begin from go in beside it (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,20 +15,21 @@ from torch.nn import functional as F
 
 from camn.config import ClickConfig
 from camn.model.frames import Embedding
-from camn.model.layers import ConvNorm, resize
+from camn.model.layers import ConvNorm, resize, single
 from camn.model.matching import FAR, similarity_map
 from camn.model.pyramid import FeaturePyramidAttention
 
-PLANES = 6  # discs for and against, box, mask; whether there is a box, a mask
+PLANES = 8  # discs for and against, box, mask; whether there is a box, a mask; nearness to clicks for and against
+REACH = 512  # pixels at work size; farther from a click than that, all is equally far
 
 
 @dataclass(frozen=True)
 class Prompts:
     """What B frames of (H, W) pixels are asked about, one object in each.
 
-    points (B, K, 2): row and column of clicks, in pixels. signs (B, K): 1 for the object, -1 against it, 0 for no
-    click. box (B, 1, H, W): 1 within, zeros where there is none. mask (B, 1, H, W) in 0..1: to begin from, zeros
-    where there is none.
+    points (B, K, 2): row and column of clicks, in pixels; they may lie outside of the frame. signs (B, K): 1 for the
+    object, -1 against it, 0 for no click. box (B, 1, H, W): 1 within, zeros where there is none. mask (B, 1, H, W) in
+    0..1: to begin from, zeros where there is none.
     """
 
     points: Tensor
@@ -45,11 +46,20 @@ class Prompts:
         height, width = self.size
         rows = torch.arange(height, device=self.mask.device).view(-1, 1) - self.points[..., :1, None]
         columns = torch.arange(width, device=self.mask.device) - self.points[..., 1:, None]
-        near = rows**2 + columns**2 <= radius**2  # (B, K, H, W)
-        discs = [(near & (self.signs == sign)[..., None, None]).any(1, keepdim=True) for sign in (1, -1)]
+        apart = rows**2 + columns**2  # (B, K, H, W)
+        sides = [(self.signs == sign)[..., None, None] for sign in (1, -1)]
+        nearest = [torch.where(side, apart, torch.inf).amin(1, keepdim=True) for side in sides]
         given = [(plane.amax((2, 3), keepdim=True) > 0).expand_as(plane) for plane in (self.box, self.mask)]
-        planes = [plane.to(self.mask.dtype) for plane in (*discs, self.box, self.mask, *given)]
+        discs = [distance <= radius**2 for distance in nearest]
+        nearness = [_nearness(distance, radius) for distance in nearest]
+        planes = [plane.to(self.mask.dtype) for plane in (*discs, self.box, self.mask, *given, *nearness)]
         return torch.cat(planes, 1)
+
+
+def _nearness(distance: Tensor, radius: float) -> Tensor:
+    """Squared distances -> 1 at a click, falling with the logarithm of the distance to 0 at `REACH`: so that what looks
+    like the clicked place is told from it however far away it is."""
+    return (1 - torch.log1p(distance.sqrt() / radius) / math.log1p(REACH / radius)).clamp(min=0)
 
 
 class ClickNetwork(nn.Module):
@@ -102,13 +112,15 @@ class ClickNetwork(nn.Module):
         """keys (B, C, h, w) -> (B, 2, h, w): how unlike each pixel is to what lies under the clicks for and against."""
         stride = (8, 16)[scale]
         size = torch.tensor(keys.shape[-2:], device=keys.device)
-        cells = torch.minimum((prompts.points / stride).round().long().clamp(min=0), size - 1)
+        cells = (prompts.points / stride).round().long()
+        inside = ((cells >= 0) & (cells < size)).all(2)
+        cells = torch.minimum(cells.clamp(min=0), size - 1)
         flat = keys.flatten(2)
         at = (cells[..., 0] * keys.shape[-1] + cells[..., 1])[:, None].expand(-1, keys.shape[1], -1)
         distance = _squared(flat, flat.gather(2, at))  # (B, h w, K)
         maps = []
         for side, sign in enumerate((1, -1)):
-            own = torch.where((prompts.signs == sign)[:, None], distance, FAR).amin(2)
+            own = torch.where(((prompts.signs == sign) & inside)[:, None], distance, FAR).amin(2)
             maps.append(similarity_map(own.unflatten(1, keys.shape[-2:]), self.bias[scale, side].expand(len(own))))
         return torch.stack(maps, 1)
 
@@ -125,8 +137,8 @@ class ClickNetwork(nn.Module):
 
     def _scores(self, x: Tensor, logits: Tensor) -> Tensor:
         """By what each answer covers, what it leaves, how sharp it is, and how large."""
-        p = logits.detach().sigmoid()
-        features = x.detach().flatten(2)
+        p = single(logits.detach()).sigmoid()
+        features = single(x.detach()).flatten(2)
         inside, outside = p.flatten(2), 1 - p.flatten(2)
         means = [(w @ features.transpose(1, 2)) / w.sum(2, keepdim=True).clamp(min=1) for w in (inside, outside)]
         blur = (p * (1 - p)).flatten(2).sum(2, keepdim=True)
@@ -157,11 +169,13 @@ def _shrunk(planes: Tensor, stride: int) -> Tensor:
 
 
 def _squared(query: Tensor, keys: Tensor) -> Tensor:
-    """(B, C, Q), (B, C, K) -> squared distances (B, Q, K)."""
-    norms = query.pow(2).sum(1)[:, :, None] + keys.pow(2).sum(1)[:, None]
-    return (norms - 2 * query.transpose(1, 2) @ keys).clamp(min=0)
+    """(B, C, Q), (B, C, K) -> squared distances (B, Q, K), never in half precision."""
+    with torch.autocast(query.device.type, enabled=False):
+        query, keys = single(query), single(keys)
+        norms = query.pow(2).sum(1)[:, :, None] + keys.pow(2).sum(1)[:, None]
+        return (norms - 2 * query.transpose(1, 2) @ keys).clamp(min=0)
 
 
-def best_first(logits: Tensor, scores: Tensor) -> Sequence[int]:
-    """The candidates of one frame's answer (A, h, w), (A,) in falling order of score."""
+def best_first(scores: Tensor) -> list[int]:
+    """The candidates' places among one frame's answers, whose scores are (1 + candidates,), in falling order."""
     return [1 + int(i) for i in scores[1:].argsort(descending=True)]

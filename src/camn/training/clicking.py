@@ -13,14 +13,14 @@ from torch.nn import functional as F
 
 from camn.errors import ConfigError
 from camn.masks import IGNORE
-from camn.masks.clicking import Click, depths, next_click
+from camn.masks.clicking import Click, depths, meant, next_click
 from camn.model.clicks import ClickNetwork, Prompts
 from camn.model.frames import Embedding
-from camn.model.layers import resize
+from camn.model.layers import resize, single
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 FIRST = 0.05  # share of the candidates' mean in their loss beside that of the best, so that none of them dies
-SLACK = 0.15  # by which a side of a box is off at most, of the object's
+SLACK = (-0.12, 0.15)  # by which a side of a box is too near or too far at most, of the object's
 
 
 @dataclass(frozen=True)
@@ -108,18 +108,20 @@ class Example:
         edges = []
         for places, most in ((rows, self.truth.shape[0]), (columns, self.truth.shape[1])):
             low, high = places.min(), places.max() + 1
-            slack = (high - low) * SLACK * self.rng.uniform(-0.5, 1, 2)
-            edges.append(slice(max(0, round(low - slack[0])), min(most, max(round(high + slack[1]), round(low) + 1))))
+            slack = (high - low) * self.rng.uniform(*SLACK, 2)
+            edges.append(
+                slice(max(0, round(low - slack[0])), min(most, max(round(high + slack[1]), round(low - slack[0]) + 1)))
+            )
         self.box[tuple(edges)] = 1
 
     def _damage_mask(self) -> None:
         """Grown, shrunk or moved, and with a part missing or one too many."""
         reach = np.sqrt(self.truth.sum())
-        side = max(3, int(reach * self.rng.uniform(0.02, 0.25)) | 1)
+        side = max(3, int(reach * 0.25 ** self.rng.uniform(1, 3)) | 1)  # as often little as much
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         change = (cv2.dilate, cv2.erode)[int(self.rng.integers(2))]
         mask = change(self.truth.astype(np.uint8), kernel)
-        mask = np.roll(mask, [int(v) for v in self.rng.normal(0, 0.05 * reach, 2)], (0, 1))
+        mask = np.roll(mask, [int(v) for v in self.rng.normal(0, 0.2 * side, 2)], (0, 1))
         if self.rng.random() < 0.6:
             row, column = self._within(self.truth, 0.0)
             half = [max(1, int(v)) for v in reach * self.rng.uniform(0.1, 0.6, 2)]
@@ -143,9 +145,11 @@ def click_loss(
     seeds: Sequence[int],
     plan: ClickPlan,
     hard: tuple[float, float],
+    amp: bool = False,
 ) -> Tensor:
     """Mean loss over the rounds of B examples. seen: their frames' embedding. labels (B, H, W) in 0..N or IGNORE.
-    hard: see `bootstrapped_cross_entropy`, and the weight of the soft Jaccard loss beside it.
+    hard: see `bootstrapped_cross_entropy`, and the weight of the soft Jaccard loss beside it. amp: the network computes
+    in bfloat16.
 
     Each answer but the first begins from the one before it, which is fed on without gradient.
     """
@@ -158,7 +162,8 @@ def click_loss(
     truth = torch.from_numpy(truths).long().to(labels.device)
     losses = []
     for round in range(plan.rounds):
-        logits, scores = network(seen, _prompts(examples, labels.device))
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=amp):
+            logits, scores = (single(answer) for answer in network(seen, _prompts(examples, labels.device)))
         losses.append(_loss(logits, scores, truth, [e.first for e in examples], plan.score, hard))
         if round + 1 < plan.rounds:
             _go_on(examples, logits.detach(), scores.detach())
@@ -179,8 +184,9 @@ def _go_on(examples: Sequence[Example], logits: Tensor, scores: Tensor) -> None:
     shown = logits.gather(1, chosen.view(-1, 1, 1, 1).expand(-1, 1, *logits.shape[2:])).sigmoid()
     shown = resize(shown, examples[0].truth.shape)[:, 0].cpu().numpy()
     for example, mask in zip(examples, shown, strict=True):
-        example.mask = mask
-        example.ask(mask > 0.5)
+        kept = meant(mask > 0.5, example.clicks, example.mask > 0.5, example.box > 0)
+        example.mask = np.where(kept, mask, np.minimum(mask, 0.5)).astype(np.float32)
+        example.ask(kept)
 
 
 def _loss(

@@ -83,8 +83,8 @@ class Clicking(Task):
         frames, labels = _uploaded(batch, network)
         with torch.no_grad():
             seen = self.encoder.to(frames.device).encode(frames[:, 0])
-        hard = self._hard(step), self.recipe.jaccard
-        return click_loss(network, seen, labels[:, 0], batch.objects, self._chance(items), self.recipe.clicks, hard)
+        hard, chance = (self._hard(step), self.recipe.jaccard), self._chance(items)
+        return click_loss(network, seen, labels[:, 0], batch.objects, chance, self.recipe.clicks, hard, self.recipe.amp)
 
 
 def task_of(recipe: Recipe) -> Task:

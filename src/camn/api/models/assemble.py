@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -56,7 +56,7 @@ def _join(join: str, read: Sequence[weights.Weights], device: torch.device) -> J
     names = [one.config.name for one in read]
     if sorted(names) != sorted(found.config.members):
         raise ConfigError(f"{found.path}: joins {', '.join(found.config.members)}, not {', '.join(names)}")
-    network = _filled(lambda: Fusion(found.config), found, "the fusion network")
+    network = filled(lambda: Fusion(found.config), found, "the fusion network")
     return fused(network, device, [names.index(name) for name in found.config.members])
 
 
@@ -85,11 +85,11 @@ def segmenter_of(
 ) -> Segmenter:
     """A segmenter with weights that were read. notice: as in `load`. Raises CheckpointError naming every kind of tensor
     that does not fit."""
-    network = _filled(lambda: build_network(read.config), read, read.config.name)
+    network = filled(lambda: build_network(read.config), read, read.config.name)
     return Segmenter(network, config, device, notice=notice)
 
 
-def _filled(make: Callable[[], Built], read: weights.Weights | weights.FusionWeights, name: str) -> Built:
+def filled(make: Callable[[], Built], read: weights.WeightsOf[Any], name: str) -> Built:
     """What `make` makes with the weights that were read. The fit is told without memory for the network, whose size a
     file may misstate."""
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from camn import weights
-from camn.api.models.assemble import assemble, segmenter_of
+from camn.api.models.assemble import assemble, filled, segmenter_of
 from camn.api.options import Notice, SegmentOptions, Setup, named
 from camn.checkpoints import cfbi, stm
 from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, network_preset
@@ -37,6 +37,7 @@ ABOUT = {
     "stm-mobile": "STM, small: EfficientNet-Lite0; a member of the best preset",
     "stm-r50": "STM as published, ResNet-50; public weights can be converted",
 }
+CLICKS = "camn-mobile-clicks"  # the network for clicks that is taken if none is named
 PUBLIC = {
     "cfbi": "cfbi-r101",
     "cfbi-mobilenetv2": "cfbi-mobilenetv2",
@@ -90,8 +91,10 @@ def load(
     )
 
 
+@own_settings(inference=False)
+@torch.random.fork_rng(devices=())  # building a network draws numbers, and those are the caller's
 def load_marker(
-    clicks: str | Path = "camn-mobile-clicks", device: str | torch.device = "auto", segmenter: Segmenter | None = None
+    clicks: str | Path = CLICKS, device: str | torch.device = "auto", segmenter: Segmenter | None = None
 ) -> Marker:
     """What makes masks from clicks: see `Marker`.
 
@@ -106,9 +109,7 @@ def load_marker(
         )
     if segmenter is None:
         segmenter = segmenter_of(encoder, resolve_device(device), InferenceConfig())
-    network = ClickNetwork(read.config)
-    network.load_state_dict(read.state)
-    return Marker(network, segmenter)
+    return Marker(filled(lambda: ClickNetwork(read.config), read, read.config.name), segmenter)
 
 
 def _setup(options: Mapping[str, Any]) -> Setup:
@@ -174,11 +175,23 @@ def model_sha256(model: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def marker_sha256() -> str:
+    """Of the network for clicks that `load_marker` takes if none is named."""
+    return weights.read_clicks(CLICKS).sha256
+
+
 @own_settings(inference=False)
 def models() -> list[ModelInfo]:
     """Every known network, shipped ones with what their files say."""
     shipped = weights.shipped()
     return [_info(name, shipped.get(name)) for name in dict.fromkeys([*shipped, *NETWORKS])]
+
+
+@own_settings(inference=False)
+def click_networks() -> list[ModelInfo]:
+    """Every shipped network for clicks, with the model that reads the frame for it."""
+    read = [weights.read_clicks(path) for path in weights.shipped_clicks().values()]
+    return [_described(one.path.stem, f"masks from clicks, by what {one.config.encoder} sees", one) for one in read]
 
 
 @own_settings(inference=False)
@@ -196,7 +209,7 @@ def _info(name: str, path: Path | None) -> ModelInfo:
     return _described(name, about, weights.read(path))
 
 
-def _described(name: str, about: str, read: weights.Weights | weights.FusionWeights) -> ModelInfo:
+def _described(name: str, about: str, read: weights.WeightsOf[Any]) -> ModelInfo:
     count = _millions(tuple(tensor.shape) for tensor in read.state.values())
     return ModelInfo(name, about, count, read.path, read.path.stat().st_size, read.sha256, read.notes)
 

@@ -22,6 +22,7 @@ from camn.inference import Result
 from camn.media.source import Frame, FrameSource
 
 RUN_RECORD = "run.json"
+MARKED = "marked"  # the folder with the mask that was made of clicks
 HIDDEN = ".camn-"  # how the names of folders begin in which a run keeps what is to take another's place
 
 
@@ -70,10 +71,10 @@ def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bo
     if _real(video).is_relative_to(whole):
         raise OutputError(f"{folder}: holds the video {video}, and outputs could replace it; give another folder")
     for mask in masks:
-        if any(_real(mask).is_relative_to(_real(folder / one.path)) for one in exporters().values()):
+        if any(_real(mask).is_relative_to(_real(folder / path)) for path in _rooms()):
             raise OutputError(f"{folder}: holds the masks {mask}, and outputs would replace them; give another folder")
     for above in whole.parents:
-        if former_run(above) and any(whole.is_relative_to(above / one.path) for one in exporters().values()):
+        if former_run(above) and any(whole.is_relative_to(above / path) for path in _rooms()):
             raise OutputError(f"{folder}: is where the run in {above} keeps its results; give another folder")
     if overwrite or not folder.exists() or former_run(folder) or any(folder.glob(f"{HIDDEN}*")):
         return
@@ -85,6 +86,11 @@ def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bo
             )
 
 
+def _rooms() -> list[str]:
+    """Files and folders that hold outputs, below the folder of a run."""
+    return [MARKED, *(one.path for one in exporters().values())]
+
+
 def _real(path: Path) -> Path:
     """Without links; of links that lead nowhere as far as they go."""
     return Path(os.path.realpath(path))
@@ -92,7 +98,7 @@ def _real(path: Path) -> Path:
 
 def patterns() -> list[str]:
     """Of everything that a run can have written into its folder, also of what one that was killed did not end."""
-    whole = [RUN_RECORD, *(pattern for one in exporters().values() for pattern in one.patterns)]
+    whole = [RUN_RECORD, f"{MARKED}/*.png", *(pattern for one in exporters().values() for pattern in one.patterns)]
     return [*whole, *map(leftovers, whole)]
 
 
@@ -105,7 +111,7 @@ def former_run(folder: Path) -> Mapping[str, Any] | None:
     return record if isinstance(record, dict) and record.get("program") == "camn" else None
 
 
-def listed(folder: Path, options: SegmentOptions) -> Sequence[Path]:
-    """What a run leaves in its folder, to be shown."""
+def listed(folder: Path, options: SegmentOptions, marked: bool = False) -> Sequence[Path]:
+    """What a run leaves in its folder, to be shown. marked: whether it began from clicks."""
     paths = [one.path for one in exporters(options.outputs()).values()]
-    return [folder / path for path in dict.fromkeys((*paths, RUN_RECORD))]
+    return [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, RUN_RECORD))]

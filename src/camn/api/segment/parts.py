@@ -13,8 +13,9 @@ import numpy as np
 from camn.api.options import SegmentOptions
 from camn.api.segment.export import about_video, named_frames, seen_frames, write_exports
 from camn.api.segment.exporters import exporters
+from camn.api.segment.exporters.exporter import copying
 from camn.api.segment.folder import run_folder
-from camn.api.segment.outputs import RUN_RECORD, listed
+from camn.api.segment.outputs import MARKED, RUN_RECORD, listed
 from camn.api.segment.record import recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
@@ -55,6 +56,8 @@ def join_parts(
         for one in exporters(options.outputs()).values():
             if one.join:
                 one.join([part / one.path for part in folders], made / one.path)
+        if "marks" in record:
+            copying("*.png")([part / MARKED for part in folders], made / MARKED)
         _remake(video, made, options, record)
     return Summary(
         folder=folder,
@@ -62,7 +65,7 @@ def join_parts(
         ids=tuple(record["ids"]),
         seconds=record["seconds"],
         stages=record["seconds_by_stage"],
-        outputs=tuple(listed(folder, options)),
+        outputs=tuple(listed(folder, options, "marks" in record)),
         notes=tuple(record["notes"]),
         warnings=tuple(record["warnings"]),
     )

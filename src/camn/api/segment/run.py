@@ -15,18 +15,18 @@ from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_files, demo_options
 from camn.api.out_of_memory import enough_memory
 from camn.api.segment.folder import run_folder
-from camn.api.segment.outputs import Outputs, check_output, listed
+from camn.api.segment.given import take_given, unused
+from camn.api.segment.outputs import MARKED, Outputs, check_output, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
 from camn.files import path_of
 from camn.inference import AnySegmenter, Result
 from camn.inference.calls import own_settings
-from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.masks import Marks, MaskSet, ObjectIds
 from camn.masks.mask_set import mask_paths
-from camn.masks.pictures import is_picture
 from camn.media.opening import open_source
-from camn.media.outputs import WriterThread
+from camn.media.outputs import MaskWriter, WriterThread
 from camn.media.source import Frame, FrameSource, Item, prefetch
 
 
@@ -94,10 +94,11 @@ class _Run:
 @own_settings(inference=False)
 def segment_video(
     video: str | Path,
-    masks: str | Path | Sequence[str | Path],
-    out: str | Path,
+    masks: str | Path | Sequence[str | Path] | None = None,
+    out: str | Path | None = None,
     options: SegmentOptions | None = None,
     *,
+    marks: Marks | None = None,
     loaded: Model | None = None,
     span: Span | None = None,
     names: Mapping[int, str] | None = None,
@@ -105,41 +106,35 @@ def segment_video(
     notice: Notice = lambda note: None,
     **changes: Any,
 ) -> Summary:
-    """Follow the objects of `masks` through a video file or a folder of images, and write results to the folder `out`.
+    """Follow the objects of `masks`, or of clicks and boxes, through a video file or a folder of images, and write
+    results to the folder `out`.
 
     masks: any format that `camn.masks.read_masks` takes: one mask for the first frame, or several named like their
     frames or by their numbers, in which objects may appear later or be corrected. Before the first frame with a mask
-    there is nothing to follow, and masks are empty. loaded: a model in memory (see `open_model`), used if it is the one
-    that the options ask for. span: segment these frames alone, from the masks among them (see `join_parts`). names:
-    what segments.json calls objects, by id, in place of what the masks call them; "object ID" if neither says.
-    progress: called after each frame. notice: called before the first frame with each sentence on how masks were read,
-    such as which colour is which object, and on the first frames with what runs the network (see
-    `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
+    there is nothing to follow, and masks are empty. marks: clicks and boxes on one frame, of objects that no mask shows
+    there; what they mark goes in as a mask of that frame would. With them `masks` may be None. loaded: a model in
+    memory (see `open_model`), used if it is the one that the options ask for. span: segment these frames alone, from
+    the masks among them (see `join_parts`). names: what segments.json calls objects, by id, in place of what the masks
+    call them; "object ID" if neither says. progress: called after each frame. notice: called before the first frame
+    with each sentence on how masks were read, such as which colour is which object, and how sure those of marks are,
+    and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
+    `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
-    options ask. The outputs of a former run in `out` are replaced, at the end: until then, and after an error, they
-    stay; see `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is
-    refused. Everything is checked before the folder is touched. After an error in the middle, what was written stays
-    valid, and run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former run in `out` are
+    replaced, at the end: until then, and after an error, they stay; see `camn.api.segment.folder.run_folder`. A folder
+    that holds anything else, or that another run writes to, is refused. Everything is checked before the folder is
+    touched. After an error in the middle, what was written stays valid, and run.json says so. Raises CamnError:
+    VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
     source = open_source(video, picture_range=options.picture_range)
     span = span or Span()
-    whole = options.masks_are_whole or (False if span.whole else None)  # a part starts with what its own mask shows
-    given = read_masks(
-        masks,
-        source.names,
-        source.size,
-        options.resize_masks,
-        count=source.count,
-        first_frame=options.first_frame,
-        whole=whole,
-    )
-    given = dataclasses.replace(given, notes=(*_still(source), *given.notes))
-    names = {**given.names, **(names or {})}
-    files = mask_paths(masks)
+    files = mask_paths(masks) if masks is not None or marks is None else []
     check_output(folder, source.path, files, options.overwrite)
+    given, marked = take_given(masks, marks, source, options, span)
+    names = {**given.names, **(names or {})}
     source, given = cut(source, given, span)
     model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
@@ -156,23 +151,31 @@ def segment_video(
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
+        about |= {"marks": marked.as_dict()} if marked else {}
         with recording(made, about) as record:
+            if marked and span.holds(marked.marks.at):
+                MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
             try:
                 _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                 record["notes"] = [*given.notes, *said]
-            record["warnings"] += _unused(given, span.start + run.frames)
+            record["warnings"] += unused(given, span.start + run.frames)
     return Summary(
         folder=folder,
         frames=run.frames,
         ids=given.ids.ids,
         seconds=record["seconds"],
         stages=run.stages,
-        outputs=tuple(listed(folder, options)),
+        outputs=tuple(listed(folder, options, marked is not None)),
         notes=tuple(record["notes"]),
         warnings=tuple(record["warnings"]),
     )
+
+
+def demo_marks() -> Marks:
+    """A click on the rabbit of the clip that comes with the package, and one on the stones."""
+    return Marks({1: [(330, 417)], 2: [(149, 441)]})
 
 
 def demo(
@@ -183,12 +186,12 @@ def demo(
     notice: Notice = lambda note: None,
     **changes: Any,
 ) -> Summary:
-    """The main job on the clip that comes with the package: a rabbit and the stones before it.
+    """The main job on the clip that comes with the package, from two clicks: on a rabbit and on the stones before it.
 
     options: those of `demo_options` if None.
     """
-    options = options or demo_options()
-    return segment_video(*demo_files(), out, options, progress=progress, notice=notice, **changes)
+    options, (clip, _) = options or demo_options(), demo_files()
+    return segment_video(clip, None, out, options, marks=demo_marks(), progress=progress, notice=notice, **changes)
 
 
 def _follow(
@@ -243,18 +246,3 @@ def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) ->
     for id in absent if given.whole else ():
         segmenter.remove(id)
     return result
-
-
-def _still(source: FrameSource) -> list[str]:
-    """A note, if a single picture was given as a video."""
-    if source.kind == "video" and source.count in (None, 1) and is_picture(source.path):
-        return [f"{source.path}: a single picture, taken for a video of one frame; for more give a folder of them."]
-    return []
-
-
-def _unused(given: MaskSet, frames: int) -> list[str]:
-    """A warning, if there are masks for frames that never came."""
-    late = [index for index in given.masks if index >= frames]
-    if not late:
-        return []
-    return [f"{len(late)} masks are for frames behind the last one, {frames - 1} (such as {late[0]}): not used"]

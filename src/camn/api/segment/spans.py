@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from camn.errors import ConfigError, MaskError
+from camn.errors import ConfigError, MaskError, VideoError
 from camn.masks import MaskSet, ObjectIds
 from camn.media.image_folder import FolderSource
 from camn.media.source import Frame, FrameSource
@@ -73,3 +73,15 @@ def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, M
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
     absent = {index: gone for index, gone in given.absent.items() if span.holds(index)}
     return SpanSource(source, span), replace(given, masks=masks, ids=ids, absent=absent)
+
+
+def frame_at(source: FrameSource, index: int) -> Frame:
+    """One frame, 0 being the first. Raises VideoError where there is none."""
+    wanted = source if source.names is None else SpanSource(source, Span(index, index + 1))
+    last = None
+    with closing(iter(wanted)) as frames:  # type: ignore[type-var], sources are generators
+        for last in frames:
+            if last.index == index:
+                return last
+    count = len(source.names or ()) or (last.index + 1 if last else 0)
+    raise VideoError(f"{source.path}: there is no frame {index}: it has {count}, 0..{count - 1}")

@@ -1,0 +1,89 @@
+"""What a run begins from: masks in files, and what clicks and boxes mark."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from camn.api.models.load import cpu_threads
+from camn.api.options import SegmentOptions
+from camn.api.segment.marking import Marked, mark_frame
+from camn.api.segment.spans import Span
+from camn.errors import MaskError
+from camn.inference import resolve_device
+from camn.masks import Marks, MaskSet, ObjectIds, read_masks
+from camn.masks.mask_set import ignore_note
+from camn.masks.pictures import is_picture
+from camn.media.source import FrameSource
+
+
+def take_given(
+    masks: str | Path | Sequence[str | Path] | None,
+    marks: Marks | None,
+    source: FrameSource,
+    options: SegmentOptions,
+    span: Span,
+) -> tuple[MaskSet, Marked | None]:
+    """All masks of the whole video, and what `marks` added to them. Raises MaskError, and what `mark_frame` raises."""
+    if marks:
+        marks.check(source.size)
+    given = marked = None
+    if masks is not None or marks is None:
+        given = read_masks(
+            masks,  # pyright: ignore[reportArgumentType], it tells who gives none
+            source.names,
+            source.size,
+            options.resize_masks,
+            count=source.count,
+            first_frame=options.first_frame,
+            # A part starts with what its own mask shows.
+            whole=options.masks_are_whole or (False if span.whole else None),
+        )
+    if marks:
+        with cpu_threads(options.threads):
+            marked = mark_frame(source, marks, resolve_device(options.device))
+        given = _with_marked(given, marked)
+    assert given is not None
+    return dataclasses.replace(given, notes=(*_still(source), *given.notes)), marked
+
+
+def _with_marked(given: MaskSet | None, marked: Marked) -> MaskSet:
+    """Masks with the marked objects on their frame, as if its mask showed them, too; what the mask shows there stays
+    as it is. Raises MaskError for an object that it shows already."""
+    at, ids = marked.marks.at, marked.ids
+    if given is None:
+        return MaskSet({at: ids}, ObjectIds.of(ids), notes=marked.notes())
+    drawn = given.masks.get(at, np.zeros_like(ids))
+    if twice := [id for id in marked.scores if id in ObjectIds.of(drawn)]:
+        raise MaskError(
+            f"object {twice[0]} is on the mask of frame {at}, and clicked there, too; give the clicks another id, "
+            "ID:X,Y, or leave the object out of the mask"
+        )
+    both = np.where(drawn > 0, drawn, ids)
+    if hidden := [id for id in marked.scores if id not in ObjectIds.of(both)]:
+        raise MaskError(f"object {hidden[0]}: its clicks mark what other objects have on the mask of frame {at}")
+    known = ObjectIds(tuple(sorted({*given.ids, *marked.scores})))
+    absent = {index: gone - set(marked.scores) if index == at else gone for index, gone in given.absent.items()}
+    for index in (index for index in given.masks if index > at and given.whole):  # such a mask ends what it lacks
+        absent[index] = absent.get(index, frozenset()) | (set(marked.scores) - set(ObjectIds.of(given.masks[index])))
+    masks = dict(sorted({**given.masks, at: both}.items()))
+    notes = (*given.notes, *marked.notes(), *ignore_note(known))
+    return dataclasses.replace(given, masks=masks, ids=known, absent=absent, notes=tuple(dict.fromkeys(notes)))
+
+
+def _still(source: FrameSource) -> list[str]:
+    """A note, if a single picture was given as a video."""
+    if source.kind == "video" and source.count in (None, 1) and is_picture(source.path):
+        return [f"{source.path}: a single picture, taken for a video of one frame; for more give a folder of them."]
+    return []
+
+
+def unused(given: MaskSet, frames: int) -> list[str]:
+    """A warning, if there are masks for frames that never came."""
+    late = [index for index in given.masks if index >= frames]
+    if not late:
+        return []
+    return [f"{len(late)} masks are for frames behind the last one, {frames - 1} (such as {late[0]}): not used"]
