@@ -3,7 +3,7 @@
 import base64
 import io
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_meanwhile(serv
 
 REFUSED = (
     ({"clicks": [{"x": 96, "y": 5}]}, "96,5 is outside the frame, which is 96x64"),
-    ({"clicks": [ON, ON | {"positive": False}]}, "the same pixel was clicked for the opposite"),
+    ({"clicks": [ON, ON | {"positive": False}]}, "the same pixel is clicked for the opposite"),
     ({"clicks": [OFF]}, "says only where the object is not"),
     ({"box": [5, 5, 5, 40]}, "has no area"),
     ({"clicks": [{"x": i % 90, "y": i // 90} for i in range(101)]}, "More than 100 clicks"),
@@ -149,8 +149,7 @@ def made(tmp_path, make) -> Project:
 
 def ended(*looks: Future) -> list[bool | None]:
     """Whether each was looked at; None: it was not wanted any longer."""
-    wait(looks)
-    return [None if look.cancelled() else look.result() for look in looks]
+    return [None if look.cancelled() else look.result(timeout=120) for look in looks]
 
 
 def test_of_looks_one_is_at_work_and_one_waits(clicks, gate, made):

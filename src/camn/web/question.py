@@ -75,13 +75,13 @@ class Looked:
             if question.mask is not None:
                 height, width = self.marker.ids.shape
                 self.marker.mask(np.frombuffer(question.mask, bool).reshape(height, width))
-            if question.candidate and question.clicks:
-                self.marker.click(*question.clicks[0])
+            if not question.candidate:
+                answer = self.marker.ask(question.clicks, question.box)
+            else:
+                self.marker.ask(question.clicks[:1], question.box)
                 answer = self.marker.choose(question.candidate)
                 for click in question.clicks[1:]:
                     answer = self.marker.click(*click)
-            else:
-                answer = self.marker.ask(question.clicks, question.box)
         except BaseException:
             self.rest()
             raise

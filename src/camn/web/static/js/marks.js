@@ -44,3 +44,13 @@ export const chosen = ({ candidate, found }) => found?.[candidate] ?? found?.[0]
 
 /** @param {Point} point @returns {Point} the pixel it lies in */
 export const pixel = ([x, y]) => [Math.floor(x), Math.floor(y)];
+
+/**
+ * The pixels in which a drag began and ended, brought into the frame, as corners of a box.
+ * @param {Point} a @param {Point} b @param {{width: number, height: number}} frame @returns {Corners}
+ */
+export function cornersOf(a, b, { width, height }) {
+  const into = (/** @type {number} */ v, /** @type {number} */ size) => Math.min(size - 1, Math.max(0, Math.floor(v)));
+  const [xs, ys] = [[into(a[0], width), into(b[0], width)], [into(a[1], height), into(b[1], height)]];
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}

@@ -185,10 +185,9 @@ export class Session {
     }
   }
 
-  /** Is an object on the frame, as far as is known here? @param {number} frame */
-  marked(frame) {
+  /** Is one of these objects on the frame, as far as is known here? @param {number} frame @param {number[]} [objects] */
+  marked(frame, objects = this.project.objects.map((one) => one.id)) {
     const map = this.masks.get(frame);
-    const objects = this.project.objects.map((one) => one.id);
     return this.track.has(frame) && (map === undefined || hasAny(map, objects));
   }
 

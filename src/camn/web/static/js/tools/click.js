@@ -6,7 +6,7 @@
 import { find, say } from "../dom.js";
 import { count } from "../format.js";
 import { Marking } from "../marking.js";
-import { added, boxed, empty, NONE, pixel, readings, replaced, turned } from "../marks.js";
+import { added, boxed, cornersOf, empty, NONE, pixel, readings, replaced, turned } from "../marks.js";
 import { note } from "../messages.js";
 import { Preview } from "../preview.js";
 import { drawBox, drawDot } from "../dots.js";
@@ -14,7 +14,7 @@ import { Tool } from "./tool.js";
 
 /** @import {Point} from "../ids.js" */
 /** @import {Step} from "../marking.js" */
-/** @import {Corners, Dot} from "../marks.js" */
+/** @import {Dot} from "../marks.js" */
 /** @import {Viewport} from "../viewport.js" */
 /** @import {Context, Held as Keys} from "./tool.js" */
 /** @typedef {{from: Point, to: Point, moved: boolean, dot: Dot | null, positive: boolean}} Held */
@@ -86,7 +86,7 @@ export class Click extends Tool {
     const [x, y] = pixel(dot && moved ? held.to : held.from);
     if (dot && moved) this.step((marks) => replaced(marks, dot, { ...dot, x, y }), "Move a click");
     else if (dot) this.remove(dot);
-    else if (moved && positive) this.step((marks) => boxed(marks, this.corners(held)), "Box");
+    else if (moved && positive) this.step((marks) => boxed(marks, this.box(held)), "Box");
     else this.add({ x, y, positive });
     this.context.redraw();
   }
@@ -103,15 +103,9 @@ export class Click extends Tool {
     this.step((marks) => replaced(marks, dot, null), "Delete a click");
   }
 
-  /** Within the frame. @param {Held} held @returns {Corners} */
-  corners({ from, to }) {
-    const { width, height } = this.session.project;
-    const [x, y] = [
-      (/** @type {number} */ v) => Math.min(width - 1, Math.max(0, Math.floor(v))),
-      (/** @type {number} */ v) => Math.min(height - 1, Math.max(0, Math.floor(v))),
-    ];
-    const [a, b] = [[x(from[0]), y(from[1])], [x(to[0]), y(to[1])]];
-    return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
+  /** @param {Held} held */
+  box({ from, to }) {
+    return cornersOf(from, to, this.session.project);
   }
 
   /** @param {Step} step @param {string} label */
@@ -155,8 +149,8 @@ export class Click extends Tool {
   end() {
     const { session, store } = this;
     const { frame, object } = store.state;
-    const there = !empty(this.shown) || (object !== null && session.masks.get(frame)?.ids.includes(object));
-    if (this.fresh || !there) return false;
+    const there = object !== null && session.marked(frame, [object]);
+    if (this.fresh || (empty(this.shown) && !there)) return false;
     this.marking = null;
     this.fresh = true;
     this.tell();
@@ -254,7 +248,7 @@ export class Click extends Tool {
     this.preview.draw(context, viewport);
     const { held, shown } = this;
     const colour = this.fresh ? "#fff" : this.session.object?.colour;
-    const box = held && !held.dot && held.moved && held.positive ? this.corners(held) : shown.box;
+    const box = held && !held.dot && held.moved && held.positive ? this.box(held) : shown.box;
     if (box) drawBox(context, viewport, box, colour);
     const asked = new Set(this.current?.marks.dots);
     const hovered = held ? held.dot : this.at && this.near(this.at);
