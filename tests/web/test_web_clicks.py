@@ -105,7 +105,7 @@ def test_a_look_and_a_project_that_is_deleted(server, make):
         assert server.call("POST", f"/api/projects/{project}/frames/1/{rest}", {"clicks": [ON]}).status == 404
 
 
-# --- in this process: what waits, and what is kept ---------------------------------------------------------------------
+# --- in this process: what waits, and what is kept -------------------------------------------------------------------
 
 
 class Gate:

@@ -1,7 +1,7 @@
 """Objects by clicks: on them, on what is not them, boxes, readings, dots; what is taken back, refused, and dropped.
 
-The network's masks are better or worse; what is held here is what any of them must do: an object is where was clicked, and
-is not where was clicked away.
+The network's masks are better or worse; what is held here is what any of them must do: an object is where was clicked,
+and is not where was clicked away.
 """
 
 import base64

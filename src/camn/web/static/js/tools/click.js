@@ -116,7 +116,7 @@ export class Click extends Tool {
     this.marking = this.current ?? new Marking(session, store.state.frame, make);
     const { marking } = this;
     this.fresh = false;
-    target.then((one) => (marking.object ??= one?.id ?? null), () => {});
+    target.then((one) => (marking.object ??= one?.id ?? null)).catch(() => {}); // it is told by what waits for it
     const slow = setTimeout(() => store.set({ busy: "Finding the object…" }), SLOW);
     const restored = () => this.restored(marking);
     this.attempt(null, () => marking.take(step, label, target, restored)).finally(() => {
