@@ -3,8 +3,8 @@
     python bench/clicking.py [--frames 60] [--threads 2] [--height 1080 --width 1920] [--times 5]
 
 Clicks: milliseconds of a click and of a hover (one click more than before, elsewhere each time), as the page's server
-answers them, of frames that it has looked at. Propagation: seconds with nobody at the page, and with a page that rests on
-another frame every half second.
+answers them, of frames that it has looked at. Propagation: seconds with nobody at the page, and with a page that rests
+on another frame every half second.
 """
 
 import argparse

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
@@ -66,8 +67,16 @@ class Tour:
         if release:
             self.release()
 
+    def click(self, x: float, y: float, button: Literal["left", "right"] = "left") -> None:
+        self.page.mouse.click(*self.point(x, y), button=button)
+        self.released()
+
     def release(self) -> None:
         self.page.mouse.up()
+        self.released()
+
+    def released(self) -> None:
+        """What was done has come to the server."""
         expect(self.page.locator("#stage[data-saved=true]")).to_be_visible(timeout=60_000)
         self.page.wait_for_timeout(300)
 
@@ -105,24 +114,23 @@ def load(tour: Tour, address: str) -> None:
 
 
 def mark(tour: Tour) -> None:
-    tour.press("x")
-    tour.drag((272, 32), (624, 664), release=False)
-    tour.shot("box")
-    tour.release()
-    tour.name("Object 1", "Rabbit")
-    tour.shot("cut-out-by-box")
-    tour.press("s")
-    tour.page.keyboard.down("Shift")
-    tour.drag((296, 300), (304, 420), (340, 540))
-    tour.page.keyboard.up("Shift")
-    tour.shot("scribble-on-what-is-not-it")
-    tour.press("n", "p")
-    polygon(tour, (872, 318), (1010, 316), (1160, 330), (1190, 368), (1196, 440), (990, 470), (870, 452), (810, 390))
-    tour.shot("polygon")
+    tour.click(440, 400)
+    tour.shot("click")
+    tour.press("Tab")
+    tour.released()
+    tour.shot("another-reading")
+    tour.press("Shift+Tab")
+    tour.released()
+    tour.click(330, 470, button="right")
+    tour.shot("click-on-what-is-not-it")
+    tour.drag((262, 30), (636, 676))
     tour.press("Enter")
+    tour.name("Object 1", "Rabbit")
+    tour.click(1000, 400)
     tour.name("Object 2", "Rocks")
     tour.press("n", "p")
     polygon(tour, (255, 90), (310, 85), (318, 150), (262, 155))
+    tour.shot("polygon")
     tour.press("Enter")
     tour.name("Object 3", "Flowers")
     tour.press("1", "b", "]", "]", "]")
@@ -153,9 +161,9 @@ def propagate(tour: Tour) -> None:
 
 def correct(tour: Tour, server: Server) -> None:
     tour.seek(30)
-    tour.press("1", "s")
-    tour.drag((330, 330), (420, 420), (480, 560))
-    tour.shot("correct-by-scribble")
+    tour.press("1", "c")
+    tour.click(420, 420)
+    tour.shot("correct-by-a-click")
     tour.press("Escape", "r")
     expect(tour.page.locator("#propagate .numbers")).to_have_text(re.compile(r"^1\d of"), timeout=120_000)
     tour.shot("propagate-again")

@@ -27,8 +27,12 @@ BODIES: dict[str, Any] = {
     "propagate": {"frame": 0, "direction": "forward", "until": "end", "reached": None},
     "export": {"kind": "masks", "objects": [1], "opacity": 0.5},
     "box": {"object": 1, "box": [10, 10, 50, 40], "strokes": None, "refine": False},
-    "clicks": {"clicks": [{"x": 30, "y": 20, "positive": True}, {"x": 5, "y": 5, "positive": False}],
-               "box": [10, 10, 60, 40], "mask": None, "candidate": 0},
+    "clicks": {
+        "clicks": [{"x": 30, "y": 20, "positive": True}, {"x": 5, "y": 5, "positive": False}],
+        "box": [10, 10, 60, 40],
+        "mask": None,
+        "candidate": 0,
+    },
     "strokes": {"object": 1, "strokes": [{"points": [[20, 20], [30, 25]], "radius": 3, "foreground": True}]},
 }
 COCO = {

@@ -308,3 +308,16 @@ def test_what_a_click_would_take_is_shown_while_that_is_quick(editor, project, m
     slow.come(after=0)
     assert (editor.ids(project, 0)[20:40, 200:230] == 1).all()
     assert slow.asked[-3:] == [(20, 20), (40, 20), (60, 60)]
+
+
+def test_taps_add_and_by_the_switch_take_away(screen, project):
+    phone = screen(viewport={"width": 390, "height": 844}, has_touch=True, device_scale_factor=2)
+    phone.open(project, tool="c")
+    phone.page.touchscreen.tap(*phone.point(*centre(*RABBIT)))
+    found = phone.ids(project, 0) == 1
+    assert found[95, 112]
+    phone.button("Clicks take away").tap()
+    x, y = far(found, *RABBIT)
+    phone.page.touchscreen.tap(*phone.point(*centre(x, y)))
+    again = phone.ids(project, 0) == 1
+    assert again[95, 112] and not again[y, x]
