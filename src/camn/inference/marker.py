@@ -80,9 +80,10 @@ class Marker(Caller):
         answer = marker.click(400, 300, positive=False)
         segmenter.start(frame, marker.ids)
 
-    Each object has an id (1 if none is said) and clicks, a box and a mask to begin from of its own. What is asked is
-    answered from the whole frame first, and once there is a mask, from a close-up of the object. All calls that ask
-    raise MaskError, which says what is wrong, for what cannot be asked; nothing has changed then.
+    Each object has an id (1 if none is said) and clicks, a box and a mask to begin from of its own; where another one
+    was clicked before, it is not. What is asked is answered from the whole frame first, and once there is a mask or a
+    box, from close-ups of the object and of what a click changed. All calls that ask raise MaskError, which says what
+    is wrong, for what cannot be asked; nothing has changed then.
     """
 
     def __init__(self, network: ClickNetwork, segmenter: Segmenter):
@@ -208,21 +209,28 @@ class Marker(Caller):
         before = asked.answer.probability if asked.answer is not None else asked.base
         close = self._close_up(marked.close, before, asked)
         seen = close or self._whole
-        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
+        others = self._others(object, asked)
+        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before, others))
         single = before is None and len(asked.clicks) == 1 and asked.box is None
         readings = [
             Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
             for i in (best_first(scores[0]) if single else [0])
         ]
         if before is not None and asked.clicks:
-            readings = [self._sharpened(asked, before, readings[0])]
+            readings = [self._sharpened(asked, before, readings[0], others)]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
 
-    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate) -> Candidate:
+    def _others(self, object: int, asked: _Asked) -> list[Click]:
+        """Where other objects were clicked, this one is not, unless it was clicked on the same pixel."""
+        own = {(round(x), round(y)) for x, y, _ in asked.clicks}
+        clicks = (click for id, one in self._objects.items() if id != object for click in one.asked[-1].clicks)
+        return [(x, y, False) for x, y, positive in clicks if positive and (round(x), round(y)) not in own]
+
+    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate, others: Sequence[Click]) -> Candidate:
         """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
         assert self._whole is not None
         size, now = self._need_frame().shape[:2], found.probability
@@ -230,7 +238,7 @@ class Marker(Caller):
         if area is None:
             return found
         part = self._seen(area, FOCUS)
-        logits, _ = self._network(part.embedding, self._prompts(part, asked, now))
+        logits, _ = self._network(part.embedding, self._prompts(part, asked, now, others))
         return replace(found, probability=self._at_frame(logits[:, :1], part, now, fading(area, size)))
 
     def _seen(self, area: Area, side: int) -> _Seen:
@@ -254,12 +262,13 @@ class Marker(Caller):
             return None
         return self._seen(area, CLOSE)
 
-    def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None) -> Prompts:
+    def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]) -> Prompts:
         x0, y0, x1, y1 = seen.area
         height, width = seen.size
         down, across = height / (y1 - y0), width / (x1 - x0)
-        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y, _ in asked.clicks]
-        signs = [1.0 if positive else -1.0 for *_, positive in asked.clicks]
+        clicks = (*asked.clicks, *others)
+        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y, _ in clicks]
+        signs = [1.0 if positive else -1.0 for *_, positive in clicks]
         if not points:
             points, signs = [(0.0, 0.0)], [0.0]
         box = np.zeros((height, width), np.float32)
