@@ -207,22 +207,32 @@ class Marker(Caller):
         assert self._whole is not None
         marked = self._objects.get(object) or _Object()
         before = asked.answer.probability if asked.answer is not None else asked.base
-        close = self._close_up(marked.close, before, asked)
-        seen = close or self._whole
         others = self._others(object, asked)
-        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before, others))
-        single = before is None and len(asked.clicks) == 1 and asked.box is None
-        readings = [
-            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
-            for i in (best_first(scores[0]) if single else [0])
-        ]
-        if before is not None and asked.clicks:
+        close = self._close_up(marked.close, before, asked)
+        readings = self._readings(close or self._whole, asked, before, others)
+        if before is None and asked.box is None:  # now it is known how large the object is
+            first, *rest = readings
+            close = self._close_up(None, first.probability, asked)
+            again = self._readings(close or self._whole, asked, first.probability, others)[0]
+            readings = [replace(again, score=max(again.score, first.score)), *rest]
+        elif before is not None and asked.clicks:
             readings = [self._sharpened(asked, before, readings[0], others)]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
+
+    def _readings(
+        self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]
+    ) -> list[Candidate]:
+        """What may be meant, best first: several readings where all that is known is one click, else one."""
+        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before, others))
+        single = before is None and len(asked.clicks) == 1 and asked.box is None
+        return [
+            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
+            for i in (best_first(scores[0]) if single else [0])
+        ]
 
     def _others(self, object: int, asked: _Asked) -> list[Click]:
         """Where other objects were clicked, this one is not, unless it was clicked on the same pixel."""
