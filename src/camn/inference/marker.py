@@ -259,7 +259,8 @@ class Marker(Caller):
 
     def _close_up(self, now: _Seen | None, before: np.ndarray | None, asked: _Asked) -> _Seen | None:
         """The surroundings of the mask, of all clicks and of the box, encoded; the one there is, where it still fits.
-        None where it is not known how large the object is, or where the whole frame shows as much."""
+        Where the whole frame shows as much, they are a part of that; None where it is not known how large the object
+        is."""
         if before is None and asked.box is None:
             return None
         frame = self._need_frame()
@@ -269,8 +270,21 @@ class Marker(Caller):
         area = wider(area, frame.shape[:2])
         assert self._whole is not None
         if enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
-            return None
+            return self._part(area)
         return self._seen(area, CLOSE)
+
+    def _part(self, area: Area) -> _Seen:
+        """A part of the frame as it was encoded, at least this area."""
+        assert self._whole is not None
+        (height, width), frame = self._whole.size, self._need_frame()
+        down, across = height / frame.shape[0], width / frame.shape[1]
+        left, top = int(area[0] * across) // 16 * 16, int(area[1] * down) // 16 * 16
+        right = min(-(-int(area[2] * across) // 16) * 16, width - 1)
+        bottom = min(-(-int(area[3] * down) // 16) * 16, height - 1)
+        x0, y0 = round(left / across), round(top / down)
+        x1, y1 = round((right + 1) / across), round((bottom + 1) / down)
+        embedding = self._whole.embedding.part(height, top, left, bottom, right)
+        return _Seen(embedding, (x0, y0, x1, y1), (bottom - top + 1, right - left + 1))
 
     def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]) -> Prompts:
         x0, y0, x1, y1 = seen.area
