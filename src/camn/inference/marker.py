@@ -215,7 +215,7 @@ class Marker(Caller):
             close = self._close_up(None, first.probability, asked)
             again = self._readings(close or self._whole, asked, first.probability, others)[0]
             readings = [replace(again, score=max(again.score, first.score)), *rest]
-        elif before is not None and asked.clicks:
+        elif before is not None and asked.clicks and asked.clicks != marked.asked[-1].clicks:
             readings = [self._sharpened(asked, before, readings[0], others)]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
