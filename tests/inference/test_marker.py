@@ -8,7 +8,6 @@ from camn import weights
 from camn.config import InferenceConfig, click_preset
 from camn.errors import MaskError, VideoError
 from camn.inference import Segmenter
-from camn.inference.close_ups import around, holds, wider
 from camn.inference.marker import Marker
 from camn.masks.marks import MOST_CLICKS
 from camn.model.build import build_network
@@ -163,12 +162,48 @@ def test_marking_leaves_what_is_followed_as_it_was(segmenter, marker, frame):
     np.testing.assert_array_equal(segmenter.step(frame).ids, expected)
 
 
-def test_close_ups_hold_mask_and_clicks_with_a_margin():
-    mask = np.zeros((100, 200), bool)
-    mask[40:60, 50:90] = True
-    area = around(mask, ((120, 45, False),), (48, 30, 60, 50), mask.shape)
-    assert area and area == (48, 30, 121, 60)
-    wide = wider(area, mask.shape)
-    assert wide == (33, 21, 136, 69)
-    assert holds(wide, area) and not holds(area, wide) and not holds((0, 0, 200, 100), (50, 50, 60, 60))
-    assert wider((0, 0, 3, 3), (100, 200)) == (0, 0, 26, 26)
+def test_where_another_object_was_clicked_this_one_is_not(marker, frame):
+    marker.click(60, 45)
+    after = marker.click(20, 20, object=2).probability
+    marker.forget(1)
+    marker.forget(2)
+    marker.click(20, 20, object=2)
+    alone = marker.undo(2)
+    assert alone is None
+    told = marker.ask([(20, 20, True), (60, 45, False)], object=2)
+    assert not np.array_equal(after, marker.click(20, 21, object=3).probability)
+    assert told.score and len(told.candidates) == 1
+    marker.forget(2)
+    marker.forget(3)
+    marker.click(20, 20)  # the same pixel may be clicked for both
+    marker.click(20, 20, object=2)
+
+
+def test_a_part_of_the_frame_is_seen_as_the_frame_was(marker):
+    whole = marker._whole
+    part = marker._part((30, 20, 70, 60))
+    x0, y0, x1, y1 = part.area
+    assert x0 <= 30 and y0 <= 20 and x1 >= 70 and y1 >= 60 and all(side % 16 == 1 for side in part.size)
+    down, across = whole.size[0] / SIZE[0], whole.size[1] / SIZE[1]
+    for group, cut in ((whole.embedding.maps, part.embedding.maps), (whole.embedding.low, part.embedding.low)):
+        for large, small in zip(group, cut, strict=True):
+            stride = (whole.size[0] - 1) // (large.shape[2] - 1)
+            assert small.shape[2:] == tuple((side - 1) // stride + 1 for side in part.size)
+            row, column = round(y0 * down) // stride, round(x0 * across) // stride
+            assert torch.equal(small[0, :, 0, 0], large[0, :, row, column])
+    everything = marker._part((0, 0, SIZE[1], SIZE[0]))
+    assert everything.size == whole.size and everything.area == whole.area
+
+
+def test_what_a_click_changes_is_asked_about_once_more(marker, monkeypatch):
+    asked = []
+    monkeypatch.setattr("camn.inference.marker.changed", lambda *about: asked.append(about))
+    marker.click(60, 45)
+    marker.box(30, 20, 90, 70)
+    assert not asked  # nothing was there to be changed, or nothing was clicked
+    marker.forget()
+    marker.click(60, 45)
+    marker.click(20, 20, positive=False)
+    ((before, now, click, scale, size),) = asked
+    assert click == (20, 20, False) and size == SIZE and scale == pytest.approx(81 / 96)
+    assert before.dtype == now.dtype == bool

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.masks.clicking import depths, next_click
+from camn.masks.clicking import depths, meant, next_click
 
 
 def slow_depths(region: np.ndarray) -> np.ndarray:
@@ -53,3 +53,34 @@ def test_a_whole_object_is_clicked_in_its_middle():
     truth[5:14, 10:19] = True
     assert next_click(truth, np.zeros_like(truth)) == (9, 14, 1)
     assert next_click(np.zeros_like(truth), truth) == (9, 14, -1)
+
+
+def slow_parts(mask: np.ndarray) -> list[set[tuple[int, int]]]:
+    """The parts of a mask that hang together, over corners, too."""
+    left, parts = set(map(tuple, np.argwhere(mask).tolist())), []
+    while left:
+        part, edge = set(), [left.pop()]
+        while edge:
+            y, x = edge.pop()
+            part.add((y, x))
+            near = {(a, b) for a in (y - 1, y, y + 1) for b in (x - 1, x, x + 1)} & left
+            left -= near
+            edge += near
+        parts.append(part)
+    return parts
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000))
+def test_parts_that_nobody_asked_for_are_left_out(seed):
+    rng = np.random.default_rng(seed)
+    mask, before, box = (rng.random((9, 12)) < share for share in (0.3, 0.4, 0.1))
+    clicks = [(int(rng.integers(9)), int(rng.integers(12)), int(rng.choice([1, -1]))) for _ in range(2)]
+    parts = slow_parts(mask)
+    on = {(row, column) for row, column, sign in clicks if sign > 0}
+    held = before | box
+    kept = [part for part in parts if part & on or 2 * sum(held[p] for p in part) >= len(part)]
+    expected = np.zeros_like(mask)
+    for pixel in set().union(*(kept or parts)) if len(parts) > 1 else set().union(*parts):
+        expected[pixel] = True
+    np.testing.assert_array_equal(meant(mask, clicks, before, box), expected)

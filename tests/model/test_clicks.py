@@ -28,15 +28,30 @@ def network() -> ClickNetwork:
     return found
 
 
-def test_planes_are_discs_boxes_and_masks():
+@pytest.mark.parametrize("stride", [2, 8])
+def test_planes_are_discs_boxes_masks_and_nearness(stride):
     mask = torch.rand(1, 1, SIDE, SIDE)
-    planes = prompts([[[10, 20], [30, 40], [5, 5]]], [[1, -1, 0]], mask).planes(5)[0]
-    assert planes.shape == (PLANES, SIDE, SIDE)
-    for plane, (row, column) in zip(planes, ((10, 20), (30, 40)), strict=False):
-        expected = [[float((y - row) ** 2 + (x - column) ** 2 <= 25) for x in range(SIDE)] for y in range(SIDE)]
-        assert torch.equal(plane, torch.tensor(expected))
-    assert not planes[2].any() and torch.equal(planes[3], mask[0, 0])
-    assert not planes[4].any() and planes[5].all()
+    planes = prompts([[[10, 20], [30, 40], [5, 5]]], [[1, -1, 0]], mask).planes(stride, 5)[0]
+    side = SIDE // stride + 1
+    assert planes.shape == (PLANES, side, side)
+    for which, (row, column) in enumerate(((10, 20), (30, 40))):
+        for y, x in np.ndindex(side, side):
+            distance = ((stride * y - row) ** 2 + (stride * x - column) ** 2) ** 0.5
+            assert float(planes[which, y, x]) == float(distance <= 5 + stride / 2)
+            nearness = 1 - np.log(1 + distance / 5) / np.log(1 + 512 / 5)
+            assert float(planes[6 + which, y, x]) == pytest.approx(max(0, nearness), abs=1e-5)
+    assert not planes[2].any() and not planes[4].any() and planes[5].all()
+    half = stride // 2
+    for y, x in np.ndindex(side, side):
+        around = mask[
+            0, 0, max(0, stride * y - half) : stride * y + half + 1, max(0, stride * x - half) : stride * x + half + 1
+        ]
+        assert float(planes[3, y, x]) == pytest.approx(float(around.mean()), abs=1e-5)
+
+
+def test_far_from_all_clicks_and_without_any_nothing_is_near():
+    asked = prompts([[[-2000, 0]], [[0, 0]]], [[1], [0]])
+    assert not asked.planes(4, 5)[:, 6:].any()
 
 
 def test_what_lies_under_clicks_is_matched(network):

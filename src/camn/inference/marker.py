@@ -80,9 +80,10 @@ class Marker(Caller):
         answer = marker.click(400, 300, positive=False)
         segmenter.start(frame, marker.ids)
 
-    Each object has an id (1 if none is said) and clicks, a box and a mask to begin from of its own. What is asked is
-    answered from the whole frame first, and once there is a mask, from a close-up of the object. All calls that ask
-    raise MaskError, which says what is wrong, for what cannot be asked; nothing has changed then.
+    Each object has an id (1 if none is said) and clicks, a box and a mask to begin from of its own; where another one
+    was clicked before, it is not. What is asked is answered from the whole frame first, and once there is a mask or a
+    box, from close-ups of the object and of what a click changed. All calls that ask raise MaskError, which says what
+    is wrong, for what cannot be asked; nothing has changed then.
     """
 
     def __init__(self, network: ClickNetwork, segmenter: Segmenter):
@@ -220,23 +221,40 @@ class Marker(Caller):
         assert self._whole is not None
         marked = self._objects.get(object) or _Object()
         before = asked.answer.probability if asked.answer is not None else asked.base
+        others = self._others(object, asked)
         close = self._close_up(marked.close, before, asked)
-        seen = close or self._whole
-        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
-        single = before is None and len(asked.clicks) == 1 and asked.box is None
-        readings = [
-            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
-            for i in (best_first(scores[0]) if single else [0])
-        ]
-        if before is not None and asked.clicks:
-            readings = [self._sharpened(asked, before, readings[0])]
+        readings = self._readings(close or self._whole, asked, before, others)
+        if before is None and asked.box is None:  # now it is known how large the object is
+            first, *rest = readings
+            close = self._close_up(None, first.probability, asked)
+            again = self._readings(close or self._whole, asked, first.probability, others)[0]
+            readings = [replace(again, score=max(again.score, first.score)), *rest]
+        elif before is not None and asked.clicks and asked.clicks != marked.asked[-1].clicks:
+            readings = [self._sharpened(asked, before, readings[0], others)]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
         marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
 
-    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate) -> Candidate:
+    def _readings(
+        self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]
+    ) -> list[Candidate]:
+        """What may be meant, best first: several readings where all that is known is one click, else one."""
+        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before, others))
+        single = before is None and len(asked.clicks) == 1 and asked.box is None
+        return [
+            Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
+            for i in (best_first(scores[0]) if single else [0])
+        ]
+
+    def _others(self, object: int, asked: _Asked) -> list[Click]:
+        """Where other objects were clicked, this one is not, unless it was clicked on the same pixel."""
+        own = {(round(x), round(y)) for x, y, _ in asked.clicks}
+        clicks = (click for id, one in self._objects.items() if id != object for click in one.asked[-1].clicks)
+        return [(x, y, False) for x, y, positive in clicks if positive and (round(x), round(y)) not in own]
+
+    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate, others: Sequence[Click]) -> Candidate:
         """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
         assert self._whole is not None
         size, now = self._need_frame().shape[:2], found.probability
@@ -244,7 +262,7 @@ class Marker(Caller):
         if area is None:
             return found
         part = self._seen(area, FOCUS)
-        logits, _ = self._network(part.embedding, self._prompts(part, asked, now))
+        logits, _ = self._network(part.embedding, self._prompts(part, asked, now, others))
         return replace(found, probability=self._at_frame(logits[:, :1], part, now, fading(area, size)))
 
     def _seen(self, area: Area, side: int) -> _Seen:
@@ -255,7 +273,8 @@ class Marker(Caller):
 
     def _close_up(self, now: _Seen | None, before: np.ndarray | None, asked: _Asked) -> _Seen | None:
         """The surroundings of the mask, of all clicks and of the box, encoded; the one there is, where it still fits.
-        None where it is not known how large the object is, or where the whole frame shows as much."""
+        Where the whole frame shows as much, they are a part of that; None where it is not known how large the object
+        is."""
         if before is None and asked.box is None:
             return None
         frame = self._need_frame()
@@ -265,15 +284,29 @@ class Marker(Caller):
         area = wider(area, frame.shape[:2])
         assert self._whole is not None
         if enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
-            return None
+            return self._part(area)
         return self._seen(area, CLOSE)
 
-    def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None) -> Prompts:
+    def _part(self, area: Area) -> _Seen:
+        """A part of the frame as it was encoded, at least this area."""
+        assert self._whole is not None
+        (height, width), frame = self._whole.size, self._need_frame()
+        down, across = height / frame.shape[0], width / frame.shape[1]
+        left, top = int(area[0] * across) // 16 * 16, int(area[1] * down) // 16 * 16
+        right = min(-(-int(area[2] * across) // 16) * 16, width - 1)
+        bottom = min(-(-int(area[3] * down) // 16) * 16, height - 1)
+        x0, y0 = round(left / across), round(top / down)
+        x1, y1 = round((right + 1) / across), round((bottom + 1) / down)
+        embedding = self._whole.embedding.part(height, top, left, bottom, right)
+        return _Seen(embedding, (x0, y0, x1, y1), (bottom - top + 1, right - left + 1))
+
+    def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]) -> Prompts:
         x0, y0, x1, y1 = seen.area
         height, width = seen.size
         down, across = height / (y1 - y0), width / (x1 - x0)
-        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y, _ in asked.clicks]
-        signs = [1.0 if positive else -1.0 for *_, positive in asked.clicks]
+        clicks = (*asked.clicks, *others)
+        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y, _ in clicks]
+        signs = [1.0 if positive else -1.0 for *_, positive in clicks]
         if not points:
             points, signs = [(0.0, 0.0)], [0.0]
         box = np.zeros((height, width), np.float32)

@@ -7,6 +7,7 @@ are. The discs of the clicks, a box and the mask to begin from go in beside it (
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,25 +42,30 @@ class Prompts:
     def size(self) -> torch.Size:
         return self.mask.shape[-2:]
 
-    def planes(self, radius: float) -> Tensor:
-        """(B, PLANES, H, W) in 0..1."""
-        height, width = self.size
-        rows = torch.arange(height, device=self.mask.device).view(-1, 1) - self.points[..., :1, None]
-        columns = torch.arange(width, device=self.mask.device) - self.points[..., 1:, None]
-        apart = rows**2 + columns**2  # (B, K, H, W)
+    def planes(self, stride: int, radius: float) -> Tensor:
+        """(B, PLANES, h, w) in 0..1 at a stride of sides 16 k + 1. Discs hold every place that a click touches; box and
+        mask are means over it."""
+        window = stride + 1
+        given = torch.cat([self.box, self.mask], 1)
+        small = F.avg_pool2d(given, window, stride, stride // 2, count_include_pad=False)
+        there = (given.amax((2, 3), keepdim=True) > 0).expand_as(small)
+        distance = self._distance(small.shape[-2:], stride)  # to the nearest click for and against, (B, 2, h, w)
+        discs, nearness = distance <= radius + stride / 2, _nearness(distance, radius)
+        return torch.cat([plane.to(self.mask.dtype) for plane in (discs, small, there, nearness)], 1)
+
+    def _distance(self, size: Sequence[int], stride: int) -> Tensor:
+        height, width = size
+        rows = stride * torch.arange(height, device=self.mask.device).view(-1, 1) - self.points[..., :1, None]
+        columns = stride * torch.arange(width, device=self.mask.device) - self.points[..., 1:, None]
+        squared = rows**2 + columns**2  # (B, K, h, w)
         sides = [(self.signs == sign)[..., None, None] for sign in (1, -1)]
-        nearest = [torch.where(side, apart, torch.inf).amin(1, keepdim=True) for side in sides]
-        given = [(plane.amax((2, 3), keepdim=True) > 0).expand_as(plane) for plane in (self.box, self.mask)]
-        discs = [distance <= radius**2 for distance in nearest]
-        nearness = [_nearness(distance, radius) for distance in nearest]
-        planes = [plane.to(self.mask.dtype) for plane in (*discs, self.box, self.mask, *given, *nearness)]
-        return torch.cat(planes, 1)
+        return torch.stack([torch.where(side, squared, torch.inf).amin(1) for side in sides], 1).sqrt()
 
 
 def _nearness(distance: Tensor, radius: float) -> Tensor:
-    """Squared distances -> 1 at a click, falling with the logarithm of the distance to 0 at `REACH`: so that what looks
-    like the clicked place is told from it however far away it is."""
-    return (1 - torch.log1p(distance.sqrt() / radius) / math.log1p(REACH / radius)).clamp(min=0)
+    """1 at a click, falling with the logarithm of the distance to 0 at `REACH`: so that what looks like the clicked
+    place is told from it however far away it is."""
+    return (1 - torch.log1p(distance / radius) / math.log1p(REACH / radius)).clamp(min=0)
 
 
 class ClickNetwork(nn.Module):
@@ -94,8 +100,7 @@ class ClickNetwork(nn.Module):
         """-> logits (B, 1 + candidates, h, w) at stride 2 and, for each, the IoU (0..1) that it is thought to have,
         (B, 1 + candidates). The first answers whatever is asked; the others are candidates for a first click, each
         another reading of it."""
-        planes = prompts.planes(self.config.radius)
-        by_stride = {stride: _shrunk(planes, stride) for stride in (2, 4, 8, 16)}
+        by_stride = {stride: prompts.planes(stride, self.config.radius) for stride in (2, 4, 8, 16)}
         clicked = [self._clicked(seen.keys[i], prompts, i) for i in range(2)]
         x = torch.cat([seen.maps[1], by_stride[16], clicked[1], self._like_mask(seen.keys[1], by_stride[16])], 1)
         x = self.coarse(x)
@@ -117,23 +122,14 @@ class ClickNetwork(nn.Module):
         cells = torch.minimum(cells.clamp(min=0), size - 1)
         flat = keys.flatten(2)
         at = (cells[..., 0] * keys.shape[-1] + cells[..., 1])[:, None].expand(-1, keys.shape[1], -1)
-        distance = _squared(flat, flat.gather(2, at))  # (B, h w, K)
-        maps = []
-        for side, sign in enumerate((1, -1)):
-            own = torch.where(((prompts.signs == sign) & inside)[:, None], distance, FAR).amin(2)
-            maps.append(similarity_map(own.unflatten(1, keys.shape[-2:]), self.bias[scale, side].expand(len(own))))
-        return torch.stack(maps, 1)
+        sides = [(prompts.signs == sign) & inside for sign in (1, -1)]
+        return _unlike(keys, flat.gather(2, at), sides, self.bias[scale])
 
     def _like_mask(self, keys: Tensor, planes: Tensor) -> Tensor:
         """The same of what the mask to begin from shows and leaves; ones where there is none."""
         mask, there = planes[:, 3].flatten(1), planes[:, 5].flatten(1) > 0
-        flat = keys.flatten(2)
-        distance = _squared(flat, flat)
-        maps = []
-        for side, own in enumerate((mask >= 0.5, mask < 0.5)):
-            least = torch.where((own & there)[:, None], distance, FAR).amin(2)
-            maps.append(similarity_map(least.unflatten(1, keys.shape[-2:]), self.mask_bias[side].expand(len(least))))
-        return torch.stack(maps, 1)
+        sides = [there & own for own in (mask >= 0.5, mask < 0.5)]
+        return _unlike(keys, keys.flatten(2), sides, self.mask_bias)
 
     def _scores(self, x: Tensor, logits: Tensor) -> Tensor:
         """By what each answer covers, what it leaves, how sharp it is, and how large."""
@@ -161,19 +157,17 @@ class _Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
-def _shrunk(planes: Tensor, stride: int) -> Tensor:
-    """Planes at a stride of sides 16 k + 1: discs by what they touch, that they do not fade; the others by means."""
-    window = stride + 1
-    discs = F.max_pool2d(planes[:, :2], window, stride, stride // 2)
-    return torch.cat([discs, F.avg_pool2d(planes[:, 2:], window, stride, stride // 2, count_include_pad=False)], 1)
+def _unlike(keys: Tensor, samples: Tensor, sides: Sequence[Tensor], bias: Tensor) -> Tensor:
+    """How unlike each pixel is to the most similar sample of each side; never in half precision.
 
-
-def _squared(query: Tensor, keys: Tensor) -> Tensor:
-    """(B, C, Q), (B, C, K) -> squared distances (B, Q, K), never in half precision."""
-    with torch.autocast(query.device.type, enabled=False):
-        query, keys = single(query), single(keys)
-        norms = query.pow(2).sum(1)[:, :, None] + keys.pow(2).sum(1)[:, None]
-        return (norms - 2 * query.transpose(1, 2) @ keys).clamp(min=0)
+    keys (B, C, h, w), samples (B, C, K), of which each side takes some, (B, K) bool; bias (S,) -> (B, S, h, w)."""
+    with torch.autocast(keys.device.type, enabled=False):
+        flat, samples = single(keys).flatten(2), single(samples)
+        products = torch.baddbmm(samples.pow(2).sum(1)[:, None], flat.transpose(1, 2), samples, alpha=-2)
+        norms = flat.pow(2).sum(1)
+        least = [torch.where(own[:, None], products, FAR).amin(2) + norms for own in sides]  # squared distances
+    maps = [one.clamp(min=0).unflatten(1, keys.shape[-2:]) for one in least]
+    return torch.stack([similarity_map(m, b.expand(len(m))) for m, b in zip(maps, bias, strict=True)], 1)
 
 
 def best_first(scores: Tensor) -> list[int]:

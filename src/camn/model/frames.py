@@ -37,6 +37,16 @@ class Embedding:
         """Some of several frames, index (K,) long on their device."""
         return self._each(lambda m: m.index_select(0, index))
 
+    def part(self, height: int, top: int, left: int, bottom: int, right: int) -> Embedding:
+        """What lies between these pixels, multiples of 16 and the last two within, of frames that are `height` pixels
+        high, 16 k + 1."""
+
+        def cut(m: Tensor) -> Tensor:
+            stride = (height - 1) // (m.shape[-2] - 1)
+            return m[..., top // stride : bottom // stride + 1, left // stride : right // stride + 1]
+
+        return self._each(cut)
+
     def unbind(self, clips: int) -> list[Embedding]:
         """F x B frames, F after F -> F times B frames. clips: B."""
         groups = (

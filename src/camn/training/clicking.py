@@ -68,8 +68,8 @@ class Example:
 
     @property
     def first(self) -> bool:
-        """Whether nothing but one click is known, which may be meant in several ways."""
-        return len(self.clicks) == 1 and not self.box.any() and not self.mask.any()
+        """Whether of the object only one click is known, which may be meant in several ways."""
+        return sum(sign > 0 for *_, sign in self.clicks) == 1 and not self.box.any() and not self.mask.any()
 
     def ask(self, guess: np.ndarray) -> None:
         """One click more, where the guess is most wrong: at the centre, or in one case of two somewhere within."""

@@ -65,7 +65,8 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
     with enough_memory(source.size, len(marks.ids)):
         marker = load_marker(device=device)
         marker.look(frame.image)
-        scores = {id: _ask(marker, marks, id) for id in marks.ids}
+        for _ in range(min(2, len(marks.ids))):  # what was clicked first is to know where the others are
+            scores = {id: _ask(marker, marks, id) for id in marks.ids}
         ids = marker.ids
     areas = {id: int(np.count_nonzero(ids == id)) for id in scores}
     if nothing := [id for id, area in areas.items() if area == 0]:
@@ -77,7 +78,8 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
 
 
 def _ask(marker: Marker, marks: Marks, id: int) -> float:
-    """Asks for the box and one click after the other, each of which mends what was answered before -> the score."""
+    """Asks anew, for the box and one click after the other, each of which mends what was answered -> the score."""
+    marker.forget(id)
     answer = marker.box(*marks.boxes[id], object=id) if id in marks.boxes else None
     for x, y, positive in sorted(marks.clicks.get(id, ()), key=lambda click: not click[2]):
         answer = marker.click(x, y, positive, object=id)
