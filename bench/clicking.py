@@ -66,7 +66,7 @@ def clicks(server: Server, project: str, height: int, width: int, times: int) ->
     yield "encoding a frame", looks[1:]
     yield "the first click", firsts[1:]
     yield "a second click", seconds[1:]
-    yield "hovering before a click", hovers[3:]
+    yield "hovering after a click", hovers[3:]
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def alert(editor, text: str) -> None:
     expect(editor.page.get_by_role("alert").filter(has_text=text)).to_be_visible()
 
 
-def test_drop_click_follow(editor, clip, tmp_path):
+def test_drop_click_follow_and_correct_by_a_click(editor, clip, tmp_path, asked):
     """From the first page to the first frame that was followed: three actions, of which each is one line here."""
     (path := tmp_path / "bunny.mkv").write_bytes(clip)
     editor.home()
@@ -71,9 +71,22 @@ def test_drop_click_follow(editor, clip, tmp_path):
     expect(editor.button("Forward")).to_be_enabled()
     editor.press("f")
     editor.at(FRAMES - 1)
+    expect(editor.page.get_by_label("Propagated so far")).to_be_hidden()
     project = editor.page.url.split("/")[-2]
-    assert editor.objects(project) == [1]
-    assert all(editor.ids(project, frame)[95, 112] == 1 for frame in (0, 1))
+    assert editor.objects(project) == [1] and editor.ids(project, 0)[95, 112] == 1
+    editor.frame.fill("2")
+    editor.press("Enter")
+    editor.at(1)
+    followed = editor.ids(project, 1)
+    assert followed[95, 112] == 1
+    x, y = far(followed == 1, *RABBIT)
+    editor.page.mouse.click(*editor.point(*centre(x, y)), button="right")
+    corrected = editor.ids(project, 1)
+    assert corrected[y, x] == 0 and editor.given(project) == [0, 1] and editor.objects(project) == [1]
+    with Image.open(io.BytesIO(base64.b64decode(asked[-1]["mask"]))) as begun:
+        assert ((np.array(begun) > 0) == (followed == 1)).all()
+    editor.press("z")
+    assert (editor.ids(project, 1) == followed).all() and editor.given(project) == [0]
 
 
 def test_clicks_add_and_take_away_and_one_is_taken_back(editor, project, asked):
@@ -184,7 +197,11 @@ def test_the_next_object(editor, marked, asked):
     reading = editor.page.locator("#reading")
     editor.press("Enter")
     expect(reading).to_have_text("Next: a new object")
-    editor.press("Escape")
+    expect(editor.button("Object 1")).to_have_attribute("aria-pressed", "false")
+    editor.press("1")
+    expect(reading).to_be_hidden()
+    expect(editor.button("Object 1")).to_have_attribute("aria-pressed", "true")
+    editor.press("Enter", "Escape")
     expect(reading).to_be_hidden()
     editor.press("Enter")
     editor.click(centre(*RABBIT))
@@ -197,26 +214,6 @@ def test_the_next_object(editor, marked, asked):
     editor.click(centre(220, 120))
     ids = editor.ids(marked, 0)
     assert ((ids == 2) == (before == 2)).all() and editor.objects(marked) == [1, 2, 3]
-
-
-def test_a_followed_mask_is_corrected(editor, project, asked):
-    editor.open(project)
-    editor.mark()
-    editor.press("f")
-    editor.at(FRAMES - 1)
-    expect(editor.page.get_by_label("Propagated so far")).to_be_hidden()
-    editor.frame.fill("2")
-    editor.press("Enter", "c")
-    editor.at(1)
-    followed = editor.ids(project, 1)
-    x, y = far(followed == 1, 112, 130)
-    editor.page.mouse.click(*editor.point(*centre(x, y)), button="right")
-    corrected = editor.ids(project, 1)
-    assert corrected[y, x] == 0 and editor.given(project) == [0, 1] and editor.objects(project) == [1]
-    with Image.open(io.BytesIO(base64.b64decode(asked[-1]["mask"]))) as begun:
-        assert ((np.array(begun) > 0) == (followed == 1)).all()
-    editor.press("z")
-    assert (editor.ids(project, 1) == followed).all() and editor.given(project) == [0]
 
 
 def test_what_cannot_be_asked_changes_nothing(editor, project):

@@ -48,7 +48,7 @@ export class Objects {
   select(id, adding) {
     if (this.session.store.state.object !== adding.beside) return;
     if (this.adding && this.adding !== adding && this.adding.beside === adding.beside) this.adding.beside = id;
-    this.session.store.set({ object: id });
+    this.session.store.set({ object: id, fresh: false });
   }
 
   /** @returns {Promise<Obj>} */

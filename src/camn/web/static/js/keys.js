@@ -117,5 +117,5 @@ function pressesControl(event, target) {
 /** @param {App} app @param {string} key */
 function number(app, key) {
   const object = /^[1-9]$/.test(key) ? app.session?.project.objects[Number(key) - 1] : undefined;
-  return object && (() => app.store.set({ object: object.id }));
+  return object && (() => app.store.set({ object: object.id, fresh: false }));
 }

@@ -19,10 +19,10 @@ export function showObjects(store, session) {
     list,
   );
   let shown = "";
-  store.watch(["projects", "projectId", "object", "hidden"], () => {
+  store.watch(["projects", "projectId", "object", "fresh", "hidden"], () => {
     const objects = store.project?.objects ?? [];
-    const { object, hidden } = store.state;
-    const key = JSON.stringify([store.state.projectId, objects, object, [...hidden]]);
+    const { object, fresh, hidden } = store.state;
+    const key = JSON.stringify([store.state.projectId, objects, object, fresh, [...hidden]]);
     if (key === shown || list.querySelector(".editing")) return;
     shown = key;
     const focused = document.activeElement?.id;
@@ -36,7 +36,7 @@ export function showObjects(store, session) {
 /** @param {Obj} object @param {number} index @param {Store} store @param {() => Session | null} session */
 function row(object, index, store, session) {
   const { id, name } = object;
-  const selected = store.state.object === id;
+  const selected = store.state.object === id && !store.state.fresh;
   const hidden = store.state.hidden.has(id);
   const colour = el("input", {
     type: "color",
@@ -50,7 +50,7 @@ function row(object, index, store, session) {
   );
   const item = el("li", { class: selected ? "selected" : "" });
   const rename = () => edit(item, select, object, store, session);
-  const pressed = (/** @type {MouseEvent} */ event) => (event.detail === 2 ? rename() : store.set({ object: id }));
+  const pressed = (/** @type {MouseEvent} */ event) => (event.detail === 2 ? rename() : store.set({ object: id, fresh: false }));
   const select = el(
     "button",
     {

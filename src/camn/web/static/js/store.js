@@ -16,6 +16,7 @@
  * @property {number | null} object id of the selected one
  * @property {string} tool
  * @property {boolean} away clicks take away
+ * @property {boolean} fresh the next click begins a new object
  * @property {string | null} reading which of several answers to a click is shown
  * @property {number} radius of the brush, in pixels of the frame
  * @property {boolean} protect leave the other objects' pixels alone
@@ -40,6 +41,7 @@ const INITIAL = {
   object: null,
   tool: "click",
   away: false,
+  fresh: false,
   reading: null,
   radius: 12,
   protect: false,

@@ -36,14 +36,13 @@ export class Click extends Tool {
     this.held = null;
     /** @type {Point | null} */
     this.at = null;
-    this.fresh = false; // does the next click begin a new object?
     this.preview = new Preview(this.session, context.redraw);
     /** @type {{dot: Dot, time: number} | null} the last one that was added */
     this.last = null;
     this.scale = 1; // CSS pixels per pixel, as last drawn
     this.of = this.store.state.frame;
     this.gone = new AbortController();
-    this.store.watch(["object"], () => this.tell(), this.gone.signal);
+    this.store.watch(["object", "fresh"], () => this.tell(), this.gone.signal);
   }
 
   /** What is being marked. */
@@ -110,12 +109,13 @@ export class Click extends Tool {
 
   /** @param {Step} step @param {string} label */
   step(step, label) {
-    const { session, store, fresh } = this;
+    const { session, store } = this;
+    const { fresh, frame } = store.state;
     const target = this.target();
     const make = () => session.objects[fresh ? "add" : "need"]();
-    this.marking = this.current ?? new Marking(session, store.state.frame, make);
+    this.marking = this.current ?? new Marking(session, frame, make);
     const { marking } = this;
-    this.fresh = false;
+    store.set({ fresh: false });
     target.then((one) => (marking.object ??= one?.id ?? null)).catch(() => {}); // it is told by what waits for it
     const slow = setTimeout(() => store.set({ busy: "Finding the object…" }), SLOW);
     const restored = () => this.restored(marking);
@@ -133,26 +133,25 @@ export class Click extends Tool {
     const known = current?.object ?? null;
     if (known !== null) return session.project.objects.find(({ id }) => id === known) ?? null;
     const made = session.project.objects.length || session.objects.adding;
-    return this.fresh || !made ? null : session.objects.need();
+    return this.store.state.fresh || !made ? null : session.objects.need();
   }
 
   /** A step of it was undone or redone. @param {Marking} marking */
   restored(marking) {
     if (marking.frame !== this.store.state.frame) return;
     this.marking = marking;
-    this.fresh = false;
-    this.store.set({ object: marking.object });
+    this.store.set({ object: marking.object, fresh: false });
     this.tell();
   }
 
   /** The object is done. */
   end() {
     const { session, store } = this;
-    const { frame, object } = store.state;
+    const { frame, object, fresh } = store.state;
     const there = object !== null && session.marked(frame, [object]);
-    if (this.fresh || (empty(this.shown) && !there)) return false;
+    if (fresh || (empty(this.shown) && !there)) return false;
     this.marking = null;
-    this.fresh = true;
+    store.set({ fresh: true });
     this.tell();
     say(find("#spoken", HTMLElement), `${session.object?.name ?? "The object"} is done. The next click begins a new object.`);
     return true;
@@ -160,7 +159,8 @@ export class Click extends Tool {
 
   /** Says how it stands. */
   tell() {
-    const { shown, fresh } = this;
+    const { shown } = this;
+    const { fresh } = this.store.state;
     const many = readings(shown);
     const [at, waits] = [`${shown.candidate + 1} of ${many}`, (this.current?.steps.length ?? 0) > 0];
     this.store.set({ reading: fresh ? "Next: a new object" : many > 1 ? `${at} (Tab)` : null });
@@ -174,14 +174,14 @@ export class Click extends Tool {
   /** @param {Point | null} point */
   hover(point) {
     this.at = point;
-    const { current, fresh, session } = this;
+    const { current, session } = this;
+    const { away, fresh, object } = this.store.state;
     const { width, height } = session.project;
     const [x, y] = pixel(point ?? [-1, -1]);
     const outside = x < 0 || y < 0 || x >= width || y >= height;
     if (!point || outside || this.near(point) || current?.steps.length) this.preview.clear();
     else {
-      const dot = { x, y, positive: !this.store.state.away };
-      this.preview.point(dot, current, current?.object ?? (fresh ? null : this.store.state.object));
+      this.preview.point({ x, y, positive: !away }, current, current?.object ?? (fresh ? null : object));
     }
     this.context.redraw();
   }
@@ -195,7 +195,7 @@ export class Click extends Tool {
       this.marking.drop();
       this.marking = null;
     }
-    if (this.fresh && this.of !== this.store.state.frame) this.fresh = false;
+    if (this.of !== this.store.state.frame) this.store.set({ fresh: false });
     this.of = this.store.state.frame;
     this.tell();
   }
@@ -203,7 +203,7 @@ export class Click extends Tool {
   putAway() {
     this.cancel();
     this.gone.abort();
-    this.store.set({ reading: null });
+    this.store.set({ fresh: false, reading: null });
   }
 
   takeBack() {
@@ -224,12 +224,14 @@ export class Click extends Tool {
 
   /** Escape: what is being asked, else the dots, else the wish for a new object. */
   leave() {
-    const { held, current } = this;
-    const asked = current?.steps.length;
-    if (!held && !current && !this.fresh) return false;
+    const { held, current, store } = this;
+    if (!held && !current && !store.state.fresh) return false;
     this.held = null;
-    if (asked) current.drop();
-    else if (!held) [this.marking, this.fresh] = [null, false];
+    if (current?.steps.length) current.drop();
+    else if (!held) {
+      this.marking = null;
+      store.set({ fresh: false });
+    }
     this.tell();
     return true;
   }
@@ -247,7 +249,7 @@ export class Click extends Tool {
     this.scale = viewport.scale;
     this.preview.draw(context, viewport);
     const { held, shown } = this;
-    const colour = this.fresh ? "#fff" : this.session.object?.colour;
+    const colour = this.store.state.fresh ? "#fff" : this.session.object?.colour;
     const box = held && !held.dot && held.moved && held.positive ? this.box(held) : shown.box;
     if (box) drawBox(context, viewport, box, colour);
     const asked = new Set(this.current?.marks.dots);
