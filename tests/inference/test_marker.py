@@ -207,3 +207,17 @@ def test_what_a_click_changes_is_asked_about_once_more(marker, monkeypatch):
     ((before, now, click, scale, size),) = asked
     assert click == (20, 20, False) and size == SIZE and scale == pytest.approx(81 / 96)
     assert before.dtype == now.dtype == bool
+
+
+def test_what_is_settled_is_not_taken_back(marker, frame):
+    """And takes no room; what the frame takes does not grow by what is asked."""
+    taken = marker.nbytes
+    assert taken > frame.nbytes
+    marker.click(60, 45)
+    second = marker.click(62, 50, positive=False)
+    marker.settle()
+    with pytest.raises(MaskError, match="nothing of object 1"):
+        marker.undo()
+    marker.click(50, 40)
+    assert marker.undo() is second and marker.nbytes == taken
+    marker.settle(7)  # of one that is not marked nothing happens
