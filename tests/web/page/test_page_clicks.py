@@ -113,9 +113,9 @@ def test_clicks_add_and_take_away_and_one_is_taken_back(editor, project, asked):
     editor.press("z", "z", "z", "z")
     expect(editor.button("Object 1")).to_have_count(0)
     assert editor.given(project) == [] and editor.objects(project) == []
-    editor.click(centre(*STONES))
+    editor.page.mouse.dblclick(*editor.point(*centre(*STONES)))
     editor.saved()
-    assert dots(asked[-1]) == [(*STONES, True)]  # those that were taken back are gone
+    assert dots(asked[-1]) == [(*STONES, True)]  # those that were taken back are gone; a double click is one
 
 
 def test_a_box_by_dragging(editor, project, asked):
@@ -177,11 +177,11 @@ def test_dots_are_moved_and_deleted(editor, project, asked):
     editor.saved()
     editor.drag(centre(*STONES), centre(115, 120))  # for and against one pixel
     alert(editor, "115,120: the same pixel is clicked for the opposite")
-    editor.click(centre(*STONES))  # it is still there, and is deleted
+    editor.page.mouse.move(*editor.point(*centre(*STONES)))
+    editor.press("Delete")  # it is still there
     editor.saved()
     assert dots(asked[-1]) == [(*RABBIT, True), (115, 120, True)]
-    editor.page.mouse.move(*editor.point(*centre(115, 120)))
-    editor.press("Delete")
+    editor.click(centre(115, 120))
     assert (editor.ids(project, 0) == first).all() and dots(asked[-1]) == [(*RABBIT, True)]
     editor.page.mouse.move(*editor.point(*centre(*RABBIT)))
     editor.press("Backspace")
@@ -211,7 +211,7 @@ def test_the_next_object(editor, marked, asked):
     editor.click(centre(220, 120))  # in the middle of the second
     ids = editor.ids(marked, 0)
     assert ids[120, 220] == 3 and ((ids == 1) == (before == 1)).all() and (ids[before == 2] != 0).all()
-    editor.click(centre(220, 120))
+    editor.press("Delete")
     ids = editor.ids(marked, 0)
     assert ((ids == 2) == (before == 2)).all() and editor.objects(marked) == [1, 2, 3]
 

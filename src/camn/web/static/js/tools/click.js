@@ -84,7 +84,7 @@ export class Click extends Tool {
     const { dot, moved, positive } = held;
     const [x, y] = pixel(dot && moved ? held.to : held.from);
     if (dot && moved) this.step((marks) => replaced(marks, dot, { ...dot, x, y }), "Move a click");
-    else if (dot) this.remove(dot);
+    else if (dot) this.pressed(dot);
     else if (moved && positive) this.step((marks) => boxed(marks, this.box(held)), "Box");
     else this.add({ x, y, positive });
     this.context.redraw();
@@ -96,9 +96,13 @@ export class Click extends Tool {
     this.step((marks) => added(marks, dot), dot.positive ? "Click" : "Click, taking away");
   }
 
+  /** The second half of a double click deletes nothing. @param {Dot} dot */
+  pressed(dot) {
+    if (this.last?.dot !== dot || performance.now() - this.last.time > TWICE) this.remove(dot);
+  }
+
   /** @param {Dot} dot */
   remove(dot) {
-    if (this.last?.dot === dot && performance.now() - this.last.time < TWICE) return;
     this.step((marks) => replaced(marks, dot, null), "Delete a click");
   }
 
