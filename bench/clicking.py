@@ -44,9 +44,9 @@ def project_of(server: Server, count: int, height: int, width: int) -> str:
     return server.project(*((f"{n}.png", cv2.imencode(".png", one)[1].tobytes()) for n, one in enumerate(frames)))
 
 
-def clicked(server: Server, frame: str, *clicks: tuple[int, int]) -> float:
+def clicked(server: Server, frame: str, *clicks: tuple[int, int], rough: bool = False) -> float:
     """Milliseconds of the answer."""
-    asked = {"clicks": [{"x": x, "y": y} for x, y in clicks]}
+    asked = {"clicks": [{"x": x, "y": y} for x, y in clicks], "rough": rough}
     began = time.perf_counter()
     server.ask("POST", f"{frame}/clicks", asked)
     return 1000 * (time.perf_counter() - began)
@@ -54,18 +54,20 @@ def clicked(server: Server, frame: str, *clicks: tuple[int, int]) -> float:
 
 def clicks(server: Server, project: str, height: int, width: int, times: int) -> Iterator[Row]:
     x, y, far = round(width * 0.3), height // 2, height // 12
-    firsts, seconds, hovers, looks = [], [], [], []
+    firsts, seconds, points, hovers, looks = [], [], [], [], []
     for index in range(times):
         frame = f"/api/projects/{project}/frames/{index}"
         began = time.perf_counter()
         server.ask("POST", f"{frame}/look")
         looks.append(1000 * (time.perf_counter() - began))
+        points += [clicked(server, frame, (x, y + n), rough=True) for n in range(3)]
         firsts.append(clicked(server, frame, (x, y)))
         seconds.append(clicked(server, frame, (x, y), (x + far, y)))
-        hovers += [clicked(server, frame, (x + far, y + n)) for n in range(3)]
+        hovers += [clicked(server, frame, (x, y), (x + far, y + n), rough=True) for n in range(3)]
     yield "encoding a frame", looks[1:]
     yield "the first click", firsts[1:]
     yield "a second click", seconds[1:]
+    yield "hovering", points[3:]
     yield "hovering after a click", hovers[3:]
 
 

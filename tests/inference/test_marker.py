@@ -221,3 +221,18 @@ def test_what_is_settled_is_not_taken_back(marker, frame):
     marker.click(50, 40)
     assert marker.undo() is second and marker.nbytes == taken
     marker.settle(7)  # of one that is not marked nothing happens
+
+
+def test_what_is_only_pointed_at_changes_no_later_answer(marker):
+    first = marker.click(60, 45)
+    second = marker.click(20, 20, positive=False)
+    marker.undo()
+    rough = marker.click(20, 20, positive=False, rough=True)
+    assert len(rough.candidates) == 1 and rough.probability.shape == SIZE
+    marker.undo()
+    np.testing.assert_array_equal(marker.click(20, 20, positive=False).probability, second.probability)
+    marker.forget()
+    pointed = marker.click(60, 45, rough=True)
+    assert len(pointed.candidates) == 1
+    marker.forget()
+    np.testing.assert_array_equal(marker.click(60, 45).probability, first.probability)

@@ -62,6 +62,18 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_meanwhile(serv
     assert server.ask("GET", f"/api/projects/{project}")["given"] == []
 
 
+def test_what_is_only_pointed_at_changes_no_later_answer(server, project):
+    first, second = asked(server, project, clicks=[ON]), asked(server, project, clicks=[ON, OFF])
+    for at in range(3):
+        pointed = asked(server, project, clicks=[{"x": 30 + at, "y": 20}], rough=True)
+        assert len(pointed) == 1 and masks(pointed)[0][20, 30 + at]
+    assert asked(server, project, clicks=[ON]) == first
+    assert len(asked(server, project, clicks=[ON, OFF], rough=True)) == 1
+    assert asked(server, project, clicks=[ON, OFF]) == second
+    assert asked(server, project, clicks=[ON], rough=True)[0]["score"] <= first[0]["score"]
+    assert asked(server, project, clicks=[ON]) == first
+
+
 REFUSED = (
     ({"clicks": [{"x": 96, "y": 5}]}, "96,5 is outside the frame, which is 96x64"),
     ({"clicks": [ON, ON | {"positive": False}]}, "the same pixel is clicked for the opposite"),

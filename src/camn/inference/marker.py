@@ -106,10 +106,11 @@ class Marker(Caller):
         self._frame, self._whole, self._objects = frame, whole, {}
 
     @entry
-    def click(self, x: float, y: float, positive: bool = True, object: int = 1) -> Answer:
-        """The object is at this pixel, or it is not. x to the right, y down, from 0."""
+    def click(self, x: float, y: float, positive: bool = True, object: int = 1, rough: bool = False) -> Answer:
+        """The object is at this pixel, or it is not. x to the right, y down, from 0. rough: at once, without another
+        look at what was found, and with one reading, for what is only pointed at."""
         last = self._last(object)
-        return self._ask(object, self._checked(replace(last, clicks=(*last.clicks, (x, y, positive)))))
+        return self._ask(object, self._checked(replace(last, clicks=(*last.clicks, (x, y, positive)))), rough)
 
     @entry
     def box(self, x0: float, y0: float, x1: float, y1: float, object: int = 1) -> Answer:
@@ -117,12 +118,12 @@ class Marker(Caller):
         return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1))))
 
     @entry
-    def ask(self, clicks: Sequence[Click] = (), box: Box | None = None, object: int = 1) -> Answer:
+    def ask(self, clicks: Sequence[Click] = (), box: Box | None = None, object: int = 1, rough: bool = False) -> Answer:
         """All at once, in place of the clicks and the box that were before: (x, y, positive) each, and corners. A mask
-        to begin from stays."""
+        to begin from stays. rough: see `click`."""
         last = self._last(object)
         asked = _Asked(tuple(clicks), box, last.base, None)
-        return self._ask(object, self._checked(asked))
+        return self._ask(object, self._checked(asked), rough)
 
     @entry
     def mask(self, mask: np.ndarray, object: int = 1) -> Answer:
@@ -216,36 +217,38 @@ class Marker(Caller):
         box = checked(asked.clicks, asked.box, self._need_frame().shape, begun=asked.base is not None)
         return replace(asked, box=box)
 
-    def _ask(self, object: int, asked: _Asked) -> Answer:
+    def _ask(self, object: int, asked: _Asked, rough: bool = False) -> Answer:
         """Answers before it changes anything."""
         assert self._whole is not None
         marked = self._objects.get(object) or _Object()
         before = asked.answer.probability if asked.answer is not None else asked.base
         others = self._others(object, asked)
-        close = self._close_up(marked.close, before, asked)
-        readings = self._readings(close or self._whole, asked, before, others)
-        if before is None and asked.box is None:  # now it is known how large the object is
+        close = self._close_up(marked.close, before, asked, rough)
+        readings = self._readings(close or self._whole, asked, before, others, rough)
+        if not rough and before is None and asked.box is None:  # now it is known how large the object is
             first, *rest = readings
             close = self._close_up(None, first.probability, asked)
             again = self._readings(close or self._whole, asked, first.probability, others)[0]
             readings = [replace(again, score=max(again.score, first.score)), *rest]
-        elif before is not None and asked.clicks and asked.clicks != marked.asked[-1].clicks:
+        elif not rough and before is not None and asked.clicks and asked.clicks != marked.asked[-1].clicks:
             readings = [self._sharpened(asked, before, readings[0], others)]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
-        marked.close = close
+        if not rough:
+            marked.close = close
         marked.asked.append(replace(asked, answer=answer))
         self._objects[object] = marked
         return answer
 
     def _readings(
-        self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]
+        self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click], one: bool = False
     ) -> list[Candidate]:
-        """What may be meant, best first: several readings where all that is known is one click, else one."""
+        """What may be meant, best first: several readings where all that is known is one click, else one. one: the best
+        alone."""
         logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before, others))
         single = before is None and len(asked.clicks) == 1 and asked.box is None
         return [
             Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
-            for i in (best_first(scores[0]) if single else [0])
+            for i in (best_first(scores[0])[: 1 if one else None] if single else [0])
         ]
 
     def _others(self, object: int, asked: _Asked) -> list[Click]:
@@ -271,10 +274,12 @@ class Marker(Caller):
         size = enlarged(area, side)
         return _Seen(self._segmenter.embed(self._need_frame()[y0:y1, x0:x1], size), area, size)
 
-    def _close_up(self, now: _Seen | None, before: np.ndarray | None, asked: _Asked) -> _Seen | None:
+    def _close_up(
+        self, now: _Seen | None, before: np.ndarray | None, asked: _Asked, rough: bool = False
+    ) -> _Seen | None:
         """The surroundings of the mask, of all clicks and of the box, encoded; the one there is, where it still fits.
-        Where the whole frame shows as much, they are a part of that; None where it is not known how large the object
-        is."""
+        Where the whole frame shows as much, or that will do (rough), they are a part of that; None where it is not
+        known how large the object is."""
         if before is None and asked.box is None:
             return None
         frame = self._need_frame()
@@ -283,7 +288,7 @@ class Marker(Caller):
             return now
         area = wider(area, frame.shape[:2])
         assert self._whole is not None
-        if enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
+        if rough or enlarged(area, CLOSE)[0] <= self._whole.size[0] / frame.shape[0] * (area[3] - area[1]):
             return self._part(area)
         return self._seen(area, CLOSE)
 

@@ -29,17 +29,25 @@ def meant(mask: np.ndarray, clicks: Iterable[Click], before: np.ndarray, box: np
     or more was in the mask before or lies in the box. What only looks alike elsewhere is not meant.
 
     mask, before, box (H, W) bool, the last two empty where there is none -> (H, W) bool."""
-    count, parts = cv2.connectedComponents(mask.astype(np.uint8), ltype=cv2.CV_32S)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return mask
+    here = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # much less than all of it
+    count, parts = cv2.connectedComponents(mask[here].astype(np.uint8), ltype=cv2.CV_32S)
     if count <= 2:
         return mask
     sizes = np.bincount(parts.ravel(), minlength=count)
-    held = np.bincount(parts[before | box], minlength=count)
+    held = np.bincount(parts[before[here] | box[here]], minlength=count)
     keep = 2 * held >= sizes
     for row, column, sign in clicks:
-        if sign > 0:
-            keep[parts[row, column]] = True
+        if sign > 0 and mask[row, column]:
+            keep[parts[row - rows[0], column - columns[0]]] = True
     keep[0] = False
-    return keep[parts] if keep.any() else mask
+    if not keep.any():
+        return mask
+    kept = np.zeros_like(mask)
+    kept[here] = keep[parts]
+    return kept
 
 
 def depths(region: np.ndarray) -> np.ndarray:

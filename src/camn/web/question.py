@@ -14,18 +14,23 @@ Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the ob
 @dataclass(frozen=True)
 class Question:
     """All that is said of one object. mask: what it begins from, a byte for each pixel, row by row. candidate: which
-    reading of a single click was taken."""
+    reading of a single click was taken. rough: the last click is only pointed at."""
 
     clicks: tuple[Click, ...] = ()
     box: tuple[float, float, float, float] | None = None
     mask: bytes | None = None
     candidate: int = 0
+    rough: bool = False
 
     def goes_on(self, before: Question) -> bool:
-        """Is it the same as before, or with one click more?"""
+        """Is it the same as before, or with one click more? What was only pointed at is no beginning."""
+        if self == before:
+            return True
         count = len(before.clicks)
         same = (self.box, self.mask, self.clicks[:count]) == (before.box, before.mask, before.clicks)
-        return same and len(self.clicks) - count in (0, 1) and (self.candidate == before.candidate or before.readings)
+        more = len(self.clicks) - count
+        known = same and not before.rough and (more == 1 or (more == 0 and not self.rough))
+        return known and (self.candidate == before.candidate or before.readings)
 
     @property
     def readings(self) -> bool:
@@ -54,7 +59,7 @@ class Looked:
         if len(question.clicks) > len(last.clicks):
             self.marker.settle()
             del self.asked[:-1]
-            answer = self.marker.click(*question.clicks[-1])
+            answer = self.marker.click(*question.clicks[-1], rough=question.rough)
             self.asked.append((question, answer))
         return answer
 
@@ -76,7 +81,7 @@ class Looked:
                 height, width = self.marker.ids.shape
                 self.marker.mask(np.frombuffer(question.mask, bool).reshape(height, width))
             if not question.candidate:
-                answer = self.marker.ask(question.clicks, question.box)
+                answer = self.marker.ask(question.clicks, question.box, rough=question.rough)
             else:
                 self.marker.ask(question.clicks[:1], question.box)
                 answer = self.marker.choose(question.candidate)

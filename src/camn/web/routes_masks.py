@@ -156,7 +156,7 @@ def clicks(here: Here, mine: Mine, index: Index, body: schemas.Clicks) -> schema
     mask = None if body.mask is None else mask_of_text(body.mask, mine)
     said = tuple((click.x, click.y, click.positive) for click in body.clicks)
     try:
-        answer = here.clicking.ask(mine, index, Question(said, body.box, mask, body.candidate))
+        answer = here.clicking.ask(mine, index, Question(said, body.box, mask, body.candidate, body.rough))
     except MaskError as error:
         raise refused(error) from None
     candidates = [schemas.Candidate(score=one.score, **text_of_part(one.mask)) for one in answer.candidates]

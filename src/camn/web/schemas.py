@@ -82,6 +82,7 @@ class Clicks(Asked):
     box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
     mask: str | None = None
     candidate: Annotated[int, Field(ge=0, lt=10)] = 0
+    rough: bool = False
 
     @model_validator(mode="after")
     def _something(self) -> Clicks:

@@ -25,9 +25,12 @@ export async function baseOf(under, id) {
   return { under, mask: await toText(await encode({ ...under, ids })) };
 }
 
-/** @param {Session} session @param {number} frame @param {Marks} marks @param {Base} base @param {AbortSignal} signal */
-export async function ask(session, frame, { dots, box, candidate }, { mask }, signal) {
-  return (await api.clicks(session.id, frame, { clicks: dots, box, candidate, mask }, signal)).candidates;
+/**
+ * @param {Session} session @param {number} frame @param {Marks} marks @param {Base} base @param {AbortSignal} signal
+ * @param {boolean} rough sooner, for what is only pointed at
+ */
+export async function ask(session, frame, { dots, box, candidate }, { mask }, signal, rough = false) {
+  return (await api.clicks(session.id, frame, { clicks: dots, box, candidate, mask, rough }, signal)).candidates;
 }
 
 /** Where an answer says that the object is. @param {Candidate & {mask: string}} one @returns {Promise<IdMap>} */

@@ -66,7 +66,7 @@ export class Preview {
     try {
       const base = await this.begins(frame, wanted);
       const began = performance.now();
-      const [best] = await ask(this.session, frame, marks, base, this.session.ended.signal);
+      const [best] = await ask(this.session, frame, marks, base, this.session.ended.signal, true);
       this.slow = performance.now() - began > QUICK ? this.slow + 1 : 0;
       const canvas = best.mask ? await this.picture(await partOf({ ...best, mask: best.mask }), wanted.object) : null;
       if (this.wanted && this.frame === frame) this.shown = canvas && { canvas, x: best.x, y: best.y, of: `${frame}` };

@@ -91,6 +91,7 @@
  * @property {[number, number, number, number] | null} box
  * @property {string | null} mask what it begins from, a PNG in Base64
  * @property {number} candidate
+ * @property {boolean} rough
  * @typedef {{score: number, x: number, y: number, mask: string | null}} Candidate mask: PNG in Base64, of a part
  *
  * @typedef {"given" | "predicted" | "both"} ClearKind
