@@ -33,9 +33,10 @@ def meant(mask: np.ndarray, clicks: Iterable[Click], before: np.ndarray, box: np
     if not len(rows):
         return mask
     here = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # much less than all of it
-    count, parts = cv2.connectedComponents(mask[here].astype(np.uint8), ltype=cv2.CV_32S)
+    count, found = cv2.connectedComponents(mask[here].astype(np.uint8))
     if count <= 2:
         return mask
+    parts = np.asarray(found, np.intp)
     sizes = np.bincount(parts.ravel(), minlength=count)
     held = np.bincount(parts[before[here] | box[here]], minlength=count)
     keep = 2 * held >= sizes
