@@ -66,9 +66,9 @@ def check_paths(arguments: Sequence[str], paths: Collection[str]) -> None:
             raise ConfigError(f"{argument}: a file here that reads like an option; give it as ./{argument}")
 
 
-def check_minus(arguments: Sequence[str], points: Collection[str]) -> None:
-    """Raises ConfigError for a place that begins with a minus, which the parser would take for an option. points: the
-    options that name places."""
+def check_places(arguments: Sequence[str], points: Collection[str]) -> None:
+    """Raises ConfigError for a place that begins with a minus, which the parser would take for an option, and for a
+    path where places are read. points: the options that name places."""
     flag = ""
     for argument in arguments:
         if argument == "--":
@@ -79,6 +79,8 @@ def check_minus(arguments: Sequence[str], points: Collection[str]) -> None:
         if flag in points and re.match(r"-\d", argument):
             wish = "" if flag == "--negative" else f"; where an object is not is written --negative {argument[1:]}"
             raise ConfigError(f"{flag} {argument}: ids are 1..255, x and y are within the frame, from 0{wish}")
+        if flag in points and "," not in argument and os.path.exists(argument):
+            raise ConfigError(f"{flag} {argument}: a path, where places are read; put {argument} before {flag}")
 
 
 def said_preset(arguments: Sequence[str]) -> Preset:

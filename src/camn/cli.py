@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
 from camn.api.own_process import keep_freed_memory
-from camn.arguments import check_minus, check_paths, flags, gathered, said_preset
+from camn.arguments import check_paths, check_places, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
 from camn.commands.segmenting import Batch, Demo, Mark, Segment, Serve
@@ -75,7 +75,7 @@ def _run(arguments: Sequence[str]) -> None:
         for flag in sorted(several):
             given = gathered(given, flag)
         check_paths(given, paths)
-        check_minus(given, several & {"--click", "--negative", "--box"})
+        check_places(given, several & {"--click", "--negative", "--box"})
     choose_preset(said_preset(given))
     command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
     command.run()
