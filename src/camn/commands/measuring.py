@@ -58,7 +58,7 @@ class Evaluate:
     model: tuple[str, ...] = field(default_factory=lambda: segment_options().model)  # shipped, or .safetensors files
     device: str = "auto"  # auto, cpu, cuda, mps
     clicks: bool = False  # how many clicks each object takes, in place of following it: see docs/clicks.md
-    every: int = 10  # with --clicks: of a video each so-manieth frame
+    every: int = 10  # with --clicks: of a video, every N-th frame
     workers: int = 1  # processes that share the sequences and the CPU threads
     preset: Preset = "default"  # of the options and models that are not given, see camn segment
     options: Annotated[InferenceOptions, arg(name="")] = field(default_factory=measured_options)

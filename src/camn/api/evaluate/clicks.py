@@ -38,7 +38,7 @@ def evaluate_clicks(
 ) -> ClickScores:
     """Ask for each object of a folder of videos, or of stills (KIND/images, KIND/masks), by simulated clicks.
 
-    every: of a video each so-manieth frame that has a mask. year, split, resolution: of DAVIS, see `evaluate`; of 2016
+    every: of a video, every N-th frame that has a mask. year, split, resolution: of DAVIS, see `evaluate`; of 2016
     all objects are one. clicks: a shipped network for clicks, or a file. out: a folder for clicks.json.
     Raises DataError, CheckpointError, ConfigError, OutputError.
     """
