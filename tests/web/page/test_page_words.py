@@ -29,6 +29,25 @@ def test_labels_hints_and_where_messages_are(editor, project):
     assert message["y"] + message["height"] < stage["y"] + stage["height"]
 
 
+def test_escape_closes_messages_where_nothing_is_begun(editor, project):
+    editor.open(project, tool="p")
+    editor.press("d")
+    note(editor, "There is no doubtful or lost stretch").to_be_visible()
+    editor.click((100, 60))
+    editor.press("Escape")  # the polygon's
+    note(editor, "There is no doubtful or lost stretch").to_be_visible()
+    editor.press("Escape")
+    expect(editor.page.locator(".message")).to_have_count(0)
+
+
+def test_the_hint_on_clicks_is_whole_beside_what_comes_next(editor, marked):
+    editor.open(marked, tool="c")
+    editor.press("1", "Enter")
+    expect(editor.page.locator("#reading")).to_have_text("Next: a new object")
+    hint = editor.page.locator("#options .hint")
+    assert hint.evaluate("(text) => text.scrollWidth <= text.clientWidth")
+
+
 def test_notes_of_a_video_come_as_soon_as_they_are_known(editor, project, server):
     """Here as an event brings them, after the project was opened; they stay."""
     found = server.ask("GET", f"/api/projects/{project}")

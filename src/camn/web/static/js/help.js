@@ -56,7 +56,7 @@ const KEYS = [
       ["Shift Z", "Redo"],
       ["F", "Propagate forward"],
       ["R", "Propagate backward"],
-      ["Esc", "Stop what is begun"],
+      ["Esc", "Stop what is begun; close messages"],
       ["?", "This page"],
     ],
   ],

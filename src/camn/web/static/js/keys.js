@@ -1,7 +1,7 @@
 /** What the keys do in the editor. */
 
 import { showHelp } from "./help.js";
-import { attempt } from "./messages.js";
+import { attempt, closeAll } from "./messages.js";
 import { clampRadius, TOOLS } from "./toolbar.js";
 import { jump, jumpGiven } from "./transport.js";
 import { VIEWS } from "./views.js";
@@ -48,6 +48,7 @@ function bindings(app) {
     "shift+z": () => app.redo(),
     f: () => app.propagation.press("forward"),
     r: () => app.propagation.press("backward"),
+    escape: closeAll, // where there is nothing that the tool had to stop
   };
 }
 

@@ -24,6 +24,8 @@ export const note = (text) => show("note", text);
 /** Something that matters later: it stays. @param {string} text */
 export const warn = (text) => show("warning", text);
 
+export const closeAll = () => find("#messages", HTMLElement).replaceChildren();
+
 /** What was cancelled is no error. @param {unknown} error */
 export function fail(error) {
   if (error instanceof DOMException && error.name === "AbortError") return;

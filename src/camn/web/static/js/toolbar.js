@@ -27,7 +27,7 @@ export const TOOLS = [
     name: "Click",
     key: "C",
     sized: false,
-    hint: "Click on the object; right click or Alt takes away, a drag is a box. Enter: the next object.",
+    hint: "Click on it; right click or Alt takes away, a drag is a box. Enter: next object.",
     make: (context) => new Click(context),
   },
   {
