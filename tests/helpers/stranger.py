@@ -26,14 +26,12 @@ BODIES: dict[str, Any] = {
     "object": {"name": "dog", "colour": "#ff0000"},
     "propagate": {"frame": 0, "direction": "forward", "until": "end", "reached": None},
     "export": {"kind": "masks", "objects": [1], "opacity": 0.5},
-    "box": {"object": 1, "box": [10, 10, 50, 40], "strokes": None, "refine": False},
     "clicks": {
         "clicks": [{"x": 30, "y": 20, "positive": True}, {"x": 5, "y": 5, "positive": False}],
         "box": [10, 10, 60, 40],
         "mask": None,
         "candidate": 0,
     },
-    "strokes": {"object": 1, "strokes": [{"points": [[20, 20], [30, 25]], "radius": 3, "foreground": True}]},
 }
 COCO = {
     "images": [{"id": 1, "width": 96, "height": 64, "file_name": "000001.png"}],
@@ -60,8 +58,6 @@ ROUTES = (
     ("DELETE", "/api/projects/{p}/masks/{i}?kind={kind}", None),
     ("DELETE", "/api/projects/{p}/masks?first={i}&last={i}&kind={kind}", None),
     ("POST", "/api/projects/{p}/masks/{i}/load?name={name}&resize={i}", "mask"),
-    ("POST", "/api/projects/{p}/frames/{i}/grabcut", "box"),
-    ("POST", "/api/projects/{p}/frames/{i}/grabcut", "strokes"),
     ("POST", "/api/projects/{p}/frames/{i}/clicks", "clicks"), ("POST", "/api/projects/{p}/frames/{i}/look", None),
     ("GET", "/api/projects/{p}/confidence", None), ("POST", "/api/projects/{p}/propagate", "propagate"),
     ("POST", "/api/projects/{p}/exports", "export"), ("GET", "/api/jobs/{j}", None), ("DELETE", "/api/jobs/{j}", None),

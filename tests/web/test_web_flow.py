@@ -171,33 +171,6 @@ def test_a_mask_that_is_put_keeps_pixels_of_deleted_objects(server, marked, make
         server.ask("DELETE", f"{path}/objects/{item['id']}")
 
 
-def test_grabcut_of_box_and_strokes(server, marked, make):
-    path = f"/api/projects/{marked}/frames/2/grabcut"
-    truth = make.square(2) > 0
-    for asked in (
-        {"box": [18, 6, 56, 34]},
-        {"box": [56, 34, 18, 6]},
-        {"strokes": [
-            {"points": [[30, 18], [44, 22]], "radius": 3},
-            {"points": [[5, 5], [90, 5], [90, 50], [5, 50]], "radius": 2, "foreground": False},
-        ]},
-        {"strokes": [{"points": [[90, 60]], "radius": 4, "foreground": False}], "refine": True},
-    ):  # fmt: skip
-        answer = server.call("POST", path, {"object": 1, **asked})
-        assert answer.status == 200, answer.body
-        found = answer.ids == 255
-        assert (found & truth).sum() / (found | truth).sum() > 0.85, asked
-    for wrong in (
-        {},
-        {"box": [0, 0, 1, 1]},
-        {"box": [200, 200, 300, 300]},
-        {"strokes": []},
-        {"object": 7, "box": [0, 0, 9, 9]},
-    ):
-        assert server.call("POST", path, {"object": 1, **wrong}).status == 422, wrong
-    assert server.ask("GET", f"/api/projects/{marked}")["given"] == [2]  # nothing was stored
-
-
 def test_mask_files_of_other_programs(server, project, make, tmp_path):
     path = f"/api/projects/{project}/masks"
     found = server.ask("POST", f"{path}/4/load?name=m.png", encode_palette_png(make.square(4, id=3)))

@@ -18,12 +18,10 @@ from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.web.answers import plain
 from camn.web.bodies import read_mask_file, renumbered
-from camn.web.drawing import from_box, from_strokes
 from camn.web.events import Events
 from camn.web.file_names import readable
 from camn.web.guard import Door
 from camn.web.limits import Limits, size
-from camn.web.schemas import Stroke
 from camn.web.zips import unpack
 
 
@@ -118,20 +116,6 @@ def test_readable_names(name):
 
 def test_sizes_in_words():
     assert [size(count) for count in (12, 1 << 10, 3 << 20, 8 << 30)] == ["12 bytes", "1 KiB", "3 MiB", "8 GiB"]
-
-
-def test_grabcut_keeps_to_what_was_drawn(rng):
-    image = rng.integers(0, 255, (50, 70, 3), np.uint8)  # nothing to go by
-    inside = from_box(image, (10.4, 5, 40, 30))
-    box = np.zeros((50, 70), bool)
-    box[5:30, 10:40] = True
-    assert not (inside & ~box).any()
-    fore = Stroke(points=[(20, 20), (30, 20)], radius=2)
-    back = Stroke(points=[(24, 26)], radius=3, foreground=False)
-    found = from_strokes(image, [fore, back])
-    assert found[20, 20:31].all() and not found[24:29, 22:27].any()
-    with pytest.raises(Problem, match="on the object"):
-        from_strokes(image, [back])
 
 
 def test_events_keep_their_order_from_many_threads():

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from camn.errors import MaskError
 from camn.projects.change import Before
-from camn.projects.frame_files import read_frame
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import LAST_ID
@@ -27,7 +25,6 @@ from camn.web.bodies import (
     renumbered,
     text_of_part,
 )
-from camn.web.drawing import from_box, from_strokes
 from camn.web.parameters import RAW, FileName, Here, Index, Mine
 from camn.web.question import Question
 from camn.web.shown import shown, shown_before
@@ -121,20 +118,6 @@ def _load(here: Studio, mine: Project, index: int, name: str, data: bytes, resiz
         here.give(mine, frame, ids)
     notes = list(found.notes)
     return schemas.Loaded(frames=sorted(found.masks), before=before, objects=shown(mine).objects, notes=notes)
-
-
-@router.post("/projects/{project}/frames/{index}/grabcut", response_class=Response, responses=PNG)
-def grabcut(mine: Mine, index: Index, body: schemas.GrabCut) -> Response:
-    mine.need_frame(index)
-    if body.object not in mine.ids:
-        raise Problem("invalid", f"There is no object {body.object}.")
-    image = read_frame(mine.frame_file(index))
-    if body.box is not None:
-        found = from_box(image, body.box)
-    else:
-        shown = mine.shown_mask(index) if body.refine else None
-        found = from_strokes(image, body.strokes or [], None if shown is None else shown == body.object)
-    return Response(png_of_mask(np.where(found, 255, 0).astype(np.uint8)), media_type="image/png")
 
 
 @router.post("/projects/{project}/frames/{index}/look")

@@ -14,7 +14,6 @@ Index = Annotated[int, Field(ge=0, lt=1 << 31)]
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Colour = Annotated[str, Field(pattern=f"^{COLOUR.pattern}$")]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Point = tuple[Coordinate, Coordinate]
 if TYPE_CHECKING:
     ExportKind = str
 else:
@@ -43,27 +42,6 @@ class ObjectWish(Asked):
 class ObjectChange(Asked):
     name: Name
     colour: Colour
-
-
-class Stroke(Asked):
-    """points in pixels of the full frame; radius of the brush in the same."""
-
-    points: Annotated[list[Point], Field(min_length=1, max_length=10_000)]
-    radius: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
-    foreground: bool = True
-
-
-class GrabCut(Asked):
-    object: Id
-    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
-    strokes: Annotated[list[Stroke], Field(max_length=200)] | None = None
-    refine: bool = False
-
-    @model_validator(mode="after")
-    def _either(self) -> GrabCut:
-        if (self.box is None) == (not self.strokes):
-            raise ValueError("give either a box or strokes")
-        return self
 
 
 class Click(Asked):

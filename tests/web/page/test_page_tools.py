@@ -1,7 +1,4 @@
-"""Polygons, boxes and scribbles: what ends them, what they find, and what is done meanwhile."""
-
-import json
-import re
+"""Polygons: what ends them, and what is done meanwhile."""
 
 import numpy as np
 from playwright.sync_api import expect
@@ -29,62 +26,18 @@ def test_polygons_with_corners_close_together(editor, project):
     editor.page.mouse.dblclick(*editor.point(240, 60))
     assert (editor.ids(project, 0)[22:58, 242:298] == 1).all()
     expect(editor.button("Undo")).to_have_attribute("title", "Undo: Polygon")
-
-
-def cut_out(editor, found: np.ndarray | None, png) -> list[dict]:
-    """What GrabCut answers from now on, and what it is asked; None: the real one."""
-    asked: list[dict] = []
-
-    def answer(route):
-        asked.append(json.loads(route.request.post_data))
-        if found is None:
-            return route.fallback()
-        route.fulfill(status=200, content_type="image/png", body=png(found))
-
-    editor.page.unroute_all()
-    editor.page.route(re.compile("grabcut$"), answer)
-    return asked
-
-
-def test_a_box_takes_nothing_away_outside_of_it_and_says_what_it_did_not_find(editor, project, make):
-    editor.open(project)
-    editor.press("x")
-    found = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cut_out(editor, found, make.png)
-    editor.drag((20, 20), (80, 80))
-    expect(editor.page.get_by_role("alert")).to_contain_text("No object was found there")
-    assert editor.given(project) == []
-    found[30:60, 30:60] = 255
-    cut_out(editor, found, make.png)
-    editor.drag((20, 20), (80, 80))
-    assert (editor.ids(project, 0)[30:60, 30:60] == 1).all()
-    found[:] = 0
-    found[100:150, 200:260] = 255
-    cut_out(editor, found, make.png)
-    editor.drag((190, 90), (280, 160))
-    ids = editor.ids(project, 0)
-    assert (ids[30:60, 30:60] == 1).all() and (ids[100:150, 200:260] == 1).all()
-    found[:] = 0
-    found[100:102, 200:202] = 255
-    cut_out(editor, found, make.png)
-    editor.drag((190, 90), (280, 160))
-    expect(editor.page.get_by_role("status").filter(has_text="Only a sliver")).to_be_visible()
-    ids = editor.ids(project, 0)
-    assert (ids[30:60, 30:60] == 1).all() and ids[90:160].sum() == 4
-    editor.press("z")
     editor.press("Delete")
+    assert not editor.ids(project, 0).any()
     expect(editor.button("Forward")).to_be_disabled()  # nothing is marked there
 
 
-def test_what_is_done_while_an_object_is_cut_out(editor, project, make):
-    """An arrow key loses nothing, a stroke comes after it, a second scribble is asked for, too."""
+def test_what_is_done_while_a_polygon_waits_for_its_object(editor, project):
+    """An arrow key loses nothing, a stroke comes after it."""
     editor.open(project)
-    found = np.zeros((HEIGHT, WIDTH), np.uint8)
-    found[100:150, 200:260] = 255
-    asked = cut_out(editor, found, make.png)
     held = editor.hold("POST", r"/objects$")
-    editor.press("x")
-    editor.drag((190, 90), (280, 160))
+    editor.press("p")
+    editor.click((200, 100), (260, 100), (260, 150), (200, 150))
+    editor.press("Enter")
     held.wait()
     editor.press("b")
     editor.stroke(60)
@@ -92,17 +45,9 @@ def test_what_is_done_while_an_object_is_cut_out(editor, project, make):
     editor.at(1)
     held.release()
     ids = editor.ids(project, 0)
-    assert (ids[100:150, 200:260] == 1).all() and ids[60, 120] == 1 and editor.given(project) == [0]
-    editor.press("s")
-    editor.drag((210, 110), (250, 110))
-    editor.drag((210, 140), (250, 140))
-    editor.saved()
-    assert [len(one.get("strokes") or []) for one in asked] == [0, 1, 2]
-    clean = editor.stage.screenshot()
+    assert (ids[102:148, 202:258] == 1).all() and ids[60, 120] == 1 and editor.given(project) == [0]
     editor.press("z")
-    editor.spoken("Undone: Scribble")
-    editor.page.mouse.move(1, 1)
-    assert editor.stage.screenshot() != clean
-    editor.drag((210, 120), (250, 120))
-    editor.saved()
-    assert len(asked[-1]["strokes"]) == 1  # those before it are no longer in force
+    editor.spoken("Undone: Brush")
+    editor.press("z")
+    editor.spoken("Undone: Polygon")
+    assert editor.given(project) == []

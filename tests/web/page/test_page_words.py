@@ -18,7 +18,7 @@ def note(editor, text: str):
 def test_labels_hints_and_where_messages_are(editor, project):
     editor.open(project)
     tools = editor.page.locator("#tools")
-    for name in ("Click", "Brush", "Eraser", "Polygon", "Box", "Scribble", "Load"):
+    for name in ("Click", "Brush", "Eraser", "Polygon", "Load"):
         expect(tools.get_by_text(name, exact=True)).to_be_visible()
     expect(editor.page.locator("#objects")).to_contain_text("Click on something")
     editor.press("d")

@@ -1,7 +1,7 @@
 /** The routes of docs/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
 
 /**
- * @import {Before, Candidate, Changed, Clicks, Confidence, ClearKind, Detail, Export, GrabCut, Job} from "./types.js"
+ * @import {Before, Changed, Clicks, Confidence, ClearKind, Detail, Export, Found, Job} from "./types.js"
  * @import {Loaded, Obj, Project, Propagate, Server} from "./types.js"
  */
 
@@ -132,14 +132,11 @@ export const api = {
     ask("POST", of(id, `/masks/${frame}/load?name=${encodeURIComponent(file.name)}${resize ? "&resize=true" : ""}`), {
       body: file,
     }),
-  /** @param {string} id @param {number} frame @param {GrabCut} wish */
-  grabCut: async (id, frame, wish) =>
-    (await send("POST", of(id, `/frames/${frame}/grabcut`), { json: wish })).arrayBuffer(),
   /** @param {string} id @param {number} frame @param {AbortSignal} signal @returns {Promise<{ready: boolean}>} */
   look: (id, frame, signal) => ask("POST", of(id, `/frames/${frame}/look`), { signal }),
   /**
    * @param {string} id @param {number} frame @param {Clicks} wish @param {AbortSignal} signal
-   * @returns {Promise<{candidates: Candidate[]}>}
+   * @returns {Promise<Found>}
    */
   clicks: (id, frame, wish, signal) => ask("POST", of(id, `/frames/${frame}/clicks`), { json: wish, signal }),
   /** @param {string} id @returns {Promise<Confidence>} */

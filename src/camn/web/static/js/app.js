@@ -192,7 +192,6 @@ export class App {
     return attempt(async () => {
       const { session } = this;
       if (!session || this.stage.drawing) return;
-      this.stage.tool?.rewound();
       await session.act(async () => {
         await session.settled; // what was done last may still be waiting for something
         const action = await session.history[way]();

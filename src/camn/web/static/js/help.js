@@ -26,8 +26,6 @@ const KEYS = [
       ["B", "Brush"],
       ["E", "Eraser"],
       ["P", "Polygon"],
-      ["X", "Box"],
-      ["S", "Scribble"],
       ["L", "Load a mask file"],
       ["[ ]", "Smaller, larger brush"],
       ["Shift", "Held: the tool's opposite"],

@@ -110,22 +110,6 @@ function crossings(points, y) {
 }
 
 /**
- * An object becomes what `found` marks with another value than 0, besides what it is already outside of `within`.
- * @param {IdMap} map @param {IdMap} found @param {number} object @param {Uint8Array} table @param {Rect | null} within
- */
-export function paintFound(map, found, object, table, within) {
-  const { x, y, width, height } = within ?? { x: 0, y: 0, width: 0, height: 0 };
-  for (let row = 0, i = 0; row < map.height; row++) {
-    const asked = row >= y && row < y + height;
-    for (let column = 0; column < map.width; column++, i++) {
-      if (found.ids[i]) map.ids[i] = table[map.ids[i]];
-      else if (asked && column >= x && column < x + width && map.ids[i] === object) map.ids[i] = 0;
-    }
-  }
-  return whole(map);
-}
-
-/**
  * An object becomes just what `found` marks with another value than 0. What it took before from others goes back to them.
  * @param {IdMap} map @param {IdMap} found @param {number} object @param {Uint8Array} table
  * @param {IdMap} under what was there before the object was marked
@@ -169,9 +153,6 @@ export function shrink(map, width, height) {
   }
   return small;
 }
-
-/** @param {IdMap} map @param {number} id */
-export const has = (map, id) => map.ids.includes(id);
 
 /** @type {WeakMap<IdMap, Uint8Array>} */
 const counted = new WeakMap();

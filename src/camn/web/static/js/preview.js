@@ -4,7 +4,7 @@ import { ask, baseOf, partOf } from "./marking.js";
 import { added, NONE } from "./marks.js";
 import { rgba } from "./overlay.js";
 
-/** @import {Dot, Marks} from "./marks.js" */
+/** @import {Dot} from "./marks.js" */
 /** @import {Base, Marking} from "./marking.js" */
 /** @import {IdMap} from "./png.js" */
 /** @import {Session} from "./session.js" */

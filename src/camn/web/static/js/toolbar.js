@@ -1,11 +1,9 @@
 /** The strip of tools, and above the picture what the chosen one can be set to. */
 
 import { button, el, find, say } from "./dom.js";
-import { Box } from "./tools/box.js";
 import { Brush } from "./tools/brush.js";
 import { Click } from "./tools/click.js";
 import { Polygon } from "./tools/polygon.js";
-import { Scribble } from "./tools/scribble.js";
 
 /** @import {IconName} from "./icons.js" */
 /** @import {Store} from "./store.js" */
@@ -58,24 +56,6 @@ export const TOOLS = [
     sized: false,
     hint: "Click corners; Enter, a double click or the first corner closes. Shift cuts out.",
     make: (context) => new Polygon(context),
-  },
-  {
-    id: "box",
-    icon: "box",
-    name: "Box",
-    key: "X",
-    sized: false,
-    hint: "Drag a box around the object: it is cut out. Shift adds.",
-    make: (context) => new Box(context),
-  },
-  {
-    id: "scribble",
-    icon: "scribble",
-    name: "Scribble",
-    key: "S",
-    sized: true,
-    hint: "Scribble on the object; with Shift on what is not it. Esc starts over.",
-    make: (context) => new Scribble(context),
   },
 ];
 

@@ -79,13 +79,6 @@
  * @typedef {{confidence: (number | null)[], lost: [number, number][], doubtful: [number, number][]}} Strip
  * @typedef {{objects: {[id: string]: Strip}}} Confidence
  *
- * @typedef {{points: [number, number][], radius: number, foreground: boolean}} Stroke
- * @typedef {object} GrabCut
- * @property {number} object
- * @property {[number, number, number, number]} [box]
- * @property {Stroke[]} [strokes]
- * @property {boolean} [refine]
- *
  * @typedef {object} Clicks
  * @property {{x: number, y: number, positive: boolean}[]} clicks
  * @property {[number, number, number, number] | null} box
@@ -93,6 +86,7 @@
  * @property {number} candidate
  * @property {boolean} rough
  * @typedef {{score: number, x: number, y: number, mask: string | null}} Candidate mask: PNG in Base64, of a part
+ * @typedef {{candidates: Candidate[]}} Found best first
  *
  * @typedef {"given" | "predicted" | "both"} ClearKind
  *

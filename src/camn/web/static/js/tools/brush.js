@@ -30,7 +30,7 @@ export class Brush extends Tool {
     const begun = { points: [point], painted: 0, edit: null, table: new Uint8Array(256), radius, erases, over: false };
     this.stroke = begun;
     const { frame } = this.store.state; // the user may go on before the object is made
-    this.attempt(null, () => this.begin(begun, frame));
+    this.attempt(() => this.begin(begun, frame));
   }
 
   /** Points that come before the mask is here wait for it. @param {Stroke} begun @param {number} frame */
@@ -69,7 +69,7 @@ export class Brush extends Tool {
     this.stroke = null;
     if (!begun) return;
     begun.over = true;
-    if (begun.edit) this.attempt(null, () => this.finish(begun));
+    if (begun.edit) this.attempt(() => this.finish(begun));
   }
 
   /** @param {Stroke} stroke */

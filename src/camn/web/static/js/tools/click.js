@@ -127,7 +127,7 @@ export class Click extends Tool {
     target.then((one) => (marking.object ??= one?.id ?? null)).catch(() => {}); // it is told by what waits for it
     const slow = setTimeout(() => store.set({ busy: "Finding the object…" }), SLOW);
     const restored = () => this.restored(marking);
-    this.attempt(null, () => marking.take(step, label, target, restored)).finally(() => {
+    this.attempt(() => marking.take(step, label, target, restored)).finally(() => {
       clearTimeout(slow);
       store.set({ busy: null });
       if (marking.fresh && marking === this.current && marking.nothing) this.begin();

@@ -52,7 +52,7 @@ export class Polygon extends Tool {
   close(erases) {
     const { points } = this;
     this.points = [];
-    if (points.length > 2) this.attempt(null, () => this.fill(points, erases));
+    if (points.length > 2) this.attempt(() => this.fill(points, erases));
   }
 
   /** @param {Point[]} points @param {boolean} erases */

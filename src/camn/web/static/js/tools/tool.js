@@ -48,9 +48,6 @@ export class Tool {
     this.cancel();
   }
 
-  /** Something is undone or redone: marks that led to it are not drawn any longer. */
-  rewound() {}
-
   /** @param {KeyboardEvent} _event @returns {boolean} was it meant for the tool? */
   key(_event) {
     return false;
@@ -62,16 +59,14 @@ export class Tool {
    */
   draw(_context, _viewport) {}
 
-  /** Runs an edit, tells what went wrong. @param {string | null} busy @param {() => Promise<unknown>} work */
-  async attempt(busy, work) {
-    if (busy) this.store.set({ busy });
+  /** Runs an edit, tells what went wrong. @param {() => Promise<unknown>} work */
+  async attempt(work) {
     try {
       if (!this.store.state.connected) throw new ApiError("silent", "Marking has to wait until the server is back.", 0);
       await this.session.act(work);
     } catch (error) {
       fail(error);
     } finally {
-      if (busy) this.store.set({ busy: null });
       this.context.redraw();
     }
   }
