@@ -70,9 +70,9 @@ export class Marking {
     return this.object === null && !this.steps.length;
   }
 
-  /** Does what is asked for not count on anything that was answered? */
-  get begins() {
-    return !this.base || empty(this.marks);
+  /** What the answers so far began from; null without any. */
+  get begun() {
+    return empty(this.marks) ? null : this.base;
   }
 
   /** What is asked for is not wanted any longer. */
@@ -96,14 +96,15 @@ export class Marking {
       const was = this.marks;
       try {
         const id = this.object ?? (await target)?.id ?? null;
-        if (this.begins) this.base = await baseOf(edit.before, id);
+        const base = this.begun ?? (await baseOf(edit.before, id));
+        this.base = base;
         signal.throwIfAborted();
-        const marks = await this.answered(step(was), this.base, signal);
-        const found = await this.pixels(marks, this.base, id);
+        const marks = await this.answered(step(was), base, signal);
+        const found = await this.pixels(marks, base, id);
         signal.throwIfAborted();
         this.object = id ?? (await this.made());
-        const table = this.table(marks, this.base, this.object);
-        edits.painted(edit, paintAnswer(edit.map, found, this.object, table, this.base.under));
+        const table = this.table(marks, base, this.object);
+        edits.painted(edit, paintAnswer(edit.map, found, this.object, table, base.under));
         this.settle(step, marks);
       } catch (error) {
         edits.drop(edit);

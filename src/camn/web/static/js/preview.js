@@ -79,7 +79,7 @@ export class Preview {
 
   /** @param {number} frame @param {{marking: Marking | null, object: number | null}} wanted */
   async begins(frame, { marking, object }) {
-    if (marking?.base && !marking.begins) return marking.base;
+    if (marking?.begun) return marking.begun;
     const map = await this.session.load(frame);
     if (this.base?.map !== map || this.base.object !== object) this.base = { map, object, base: baseOf(map, object) };
     return this.base.base;
