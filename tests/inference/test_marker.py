@@ -179,6 +179,21 @@ def test_where_another_object_was_clicked_this_one_is_not(marker, frame):
     marker.click(20, 20, object=2)
 
 
+def test_a_click_is_on_the_pixel_in_which_it_lies(marker):
+    """Up to the last one of a row, in all that is made of it."""
+    for x in (60, 127):
+        ways = []
+        for part in (0, 0.4, 0.9):
+            first = marker.click(x + part, 45 + part)
+            ways.append((first.probability, marker.click(20 + part, 20 + part, positive=False).probability))
+            marker.click(x + part, 45, object=2)  # the same pixel: where the first was clicked this one may be
+            assert not marker._others(2, marker._last(2))
+            marker.forget(1)
+            marker.forget(2)
+        for other in ways[1:]:
+            np.testing.assert_array_equal(other, ways[0])
+
+
 def test_a_part_of_the_frame_is_seen_as_the_frame_was(marker):
     whole = marker._whole
     part = marker._part((30, 20, 70, 60))

@@ -17,7 +17,7 @@ from camn.inference.close_ups import Area, around, changed, enlarged, fading, ho
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
 from camn.masks.clicking import meant
-from camn.masks.marks import Box, Click, check_id, checked
+from camn.masks.marks import Box, Click, check_id, checked, pixel
 from camn.model.clicks import ClickNetwork, Prompts, best_first
 from camn.model.frames import Embedding
 
@@ -253,9 +253,9 @@ class Marker(Caller):
 
     def _others(self, object: int, asked: _Asked) -> list[Click]:
         """Where other objects were clicked, this one is not, unless it was clicked on the same pixel."""
-        own = {(round(x), round(y)) for x, y, _ in asked.clicks}
+        own = {pixel(x, y) for x, y, _ in asked.clicks}
         clicks = (click for id, one in self._objects.items() if id != object for click in one.asked[-1].clicks)
-        return [(x, y, False) for x, y, positive in clicks if positive and (round(x), round(y)) not in own]
+        return [(x, y, False) for x, y, positive in clicks if positive and pixel(x, y) not in own]
 
     def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate, others: Sequence[Click]) -> Candidate:
         """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
@@ -310,7 +310,8 @@ class Marker(Caller):
         height, width = seen.size
         down, across = height / (y1 - y0), width / (x1 - x0)
         clicks = (*asked.clicks, *others)
-        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y, _ in clicks]
+        pixels = [pixel(x, y) for x, y, _ in clicks]
+        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y in pixels]
         signs = [1.0 if positive else -1.0 for *_, positive in clicks]
         if not points:
             points, signs = [(0.0, 0.0)], [0.0]
@@ -350,6 +351,6 @@ def _meant(probability: np.ndarray, asked: _Asked, before: np.ndarray | None) ->
     if asked.box is not None:
         x0, y0, x1, y1 = (round(v) for v in asked.box)
         box[y0 : y1 + 1, x0 : x1 + 1] = True
-    clicks = [(int(y), int(x), 1 if positive else -1) for x, y, positive in asked.clicks]
+    clicks = [(*pixel(x, y)[::-1], 1 if positive else -1) for x, y, positive in asked.clicks]
     mask = probability > 0.5
     return np.where(meant(mask, clicks, held, box) | ~mask, probability, np.float32(0.5))
