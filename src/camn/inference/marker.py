@@ -109,7 +109,8 @@ class Marker(Caller):
 
     @entry
     def undo(self, object: int = 1) -> Answer | None:
-        """Take back the last click, box or mask -> the answer before it, None if there was none."""
+        """Take back the last click, box or mask -> the answer before it, None if there was none. Of many
+        large answers the last are kept; one before those is asked anew, and is the same."""
         asked = self._objects.get(object, [])
         if len(asked) < 2:
             raise MaskError(f"there is nothing of object {object} to take back")
