@@ -20,7 +20,7 @@ from camn.model.layers import resize, single
 from camn.training.losses import bootstrapped_cross_entropy, soft_jaccard_loss
 
 FIRST = 0.05  # share of the candidates' mean in their loss beside that of the best, so that none of them dies
-SLACK = (-0.12, 0.15)  # by which a side of a box is too near or too far at most, of the object's
+SLACK = (-0.12, 0.12)  # by which a side of a box is too near or too far at most, of the object's
 
 
 @dataclass(frozen=True)

@@ -124,11 +124,11 @@ def test_marking_draws_none_of_the_callers_numbers_and_writes_nothing_else(video
 
 @pytest.mark.parametrize("frames", [16, pytest.param(None, marks=pytest.mark.slow)])
 def test_one_click_holds_the_rabbit_as_the_drawn_mask_does(tmp_path, frames):
+    """And one on the stones beside it, which are as grey."""
     clip, mask = api.demo_files()
-    rabbit = Marks({1: api.demo_marks().clicks[1]})
     options = api.SegmentOptions(short_side=360 if frames is None else 192, overlay=False, json=False, backend="eager")
     api.segment_video(clip, mask, tmp_path / "drawn", options, span=api.Span(0, frames))
-    api.segment_video(clip, None, tmp_path / "clicked", options, marks=rabbit, span=api.Span(0, frames))
+    api.segment_video(clip, None, tmp_path / "clicked", options, marks=api.demo_marks(), span=api.Span(0, frames))
     shares = []
     for path in sorted((tmp_path / "drawn/masks").iterdir()):
         one, other = (np.array(Image.open(tmp_path / kind / "masks" / path.name)) == 1 for kind in ("drawn", "clicked"))
