@@ -361,6 +361,16 @@ def test_what_a_click_would_take_is_shown_while_that_is_quick(editor, project, m
     assert slow.asked[-3:] == [(20, 20), (40, 20), (60, 60)]
 
 
+def test_a_pointer_that_rests_sees_it_when_the_frame_is_known(editor, project):
+    held = editor.hold("POST", "/look$")
+    editor.open(project, tool="c")
+    held.wait()
+    editor.page.mouse.move(*editor.point(*centre(*RABBIT)))
+    with editor.page.expect_request(re.compile("/clicks$")) as asked:
+        held.release()
+    assert asked.value.post_data_json["rough"] and dots(asked.value.post_data_json) == [(*RABBIT, True)]
+
+
 def test_taps_add_and_by_the_switch_take_away(screen, project):
     phone = screen(viewport={"width": 390, "height": 844}, has_touch=True, device_scale_factor=2)
     phone.open(project, tool="c")
