@@ -84,9 +84,11 @@ def beside(server: Server, project: str, count: int) -> Iterator[None]:
 
     page = threading.Thread(target=rest)
     page.start()
-    yield
-    over.set()
-    page.join()
+    try:
+        yield
+    finally:
+        over.set()
+        page.join()
 
 
 def propagated(server: Server, project: str) -> float:

@@ -179,6 +179,21 @@ def test_where_another_object_was_clicked_this_one_is_not(marker, frame):
     marker.click(20, 20, object=2)
 
 
+def test_a_click_is_on_the_pixel_in_which_it_lies(marker):
+    """Up to the last one of a row, in all that is made of it."""
+    for x in (60, 127):
+        ways = []
+        for part in (0, 0.4, 0.9):
+            first = marker.click(x + part, 45 + part)
+            ways.append((first.probability, marker.click(20 + part, 20 + part, positive=False).probability))
+            marker.click(x + part, 45, object=2)  # the same pixel: where the first was clicked this one may be
+            assert not marker._others(2, marker._last(2))
+            marker.forget(1)
+            marker.forget(2)
+        for other in ways[1:]:
+            np.testing.assert_array_equal(other, ways[0])
+
+
 def test_a_part_of_the_frame_is_seen_as_the_frame_was(marker):
     whole = marker._whole
     part = marker._part((30, 20, 70, 60))
@@ -221,6 +236,47 @@ def test_what_is_settled_is_not_taken_back(marker, frame):
     marker.click(50, 40)
     assert marker.undo() is second and marker.nbytes == taken
     marker.settle(7)  # of one that is not marked nothing happens
+
+
+def test_of_many_answers_the_last_are_kept_and_those_before_are_asked_anew(marker, monkeypatch):
+    """And are the same, whatever was marked meanwhile."""
+    held = np.zeros(SIZE, bool)
+    held[30:60, 40:80] = True
+    steps = (
+        lambda: marker.click(60, 45) and marker.choose(2),
+        lambda: marker.click(20, 20, positive=False),
+        lambda: (marker.click(100, 80, object=2), marker.click(45, 35))[1],
+        lambda: marker.box(30, 20, 90, 70),
+        lambda: marker.click(62, 50, rough=True),
+        lambda: marker.mask(held),
+        lambda: marker.click(44, 31, positive=False),
+        lambda: marker.ask([(60, 45, True), (10, 10, False)]),
+        lambda: marker.click(70, 50),
+    )
+    monkeypatch.setattr("camn.inference.marker.ROOM", 0)
+    given = [step() for step in steps]
+    expected = [(one.probability.copy(), one.score, len(one.candidates)) for one in given]
+    assert [one.answer is given[i] for i, one in enumerate(marker._objects[1][1:])] == [False] * 7 + [True] * 2
+    assert not any(one.answer or one.close for one in marker._objects[1][:8])
+    marker.forget(2)
+    for probability, score, candidates in reversed(expected[:-1]):
+        answer = marker.undo()
+        np.testing.assert_array_equal(answer.probability, probability)
+        assert answer.score == score and len(answer.candidates) == candidates
+        assert sum(one.answer is not None for one in marker._objects[1]) <= 2
+    assert marker.undo() is None and not marker.ids.any()
+
+
+def test_what_was_taken_back_changes_no_later_answer(marker):
+    """Not even by what was looked at more closely for it."""
+    held = np.zeros(SIZE, bool)
+    held[30:60, 40:80] = True
+    marker.mask(held)
+    expected = marker.click(62, 50)
+    marker.undo()
+    marker.box(30, 22, 90, 68)
+    marker.undo()
+    np.testing.assert_array_equal(marker.click(62, 50).probability, expected.probability)
 
 
 def test_what_is_only_pointed_at_changes_no_later_answer(marker):

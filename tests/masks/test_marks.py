@@ -60,6 +60,9 @@ WRONG = {
     "box of no area": ({"box": ["2:3,3,3,9"]}, "object 2: box 3,3,3,9 has no area"),
     "only negative": ({"click": ["5,5"], "negative": ["2:3,3"]}, "object 2: click 3,3 says only where the obj"),
     "on and off": ({"click": ["2:3,3"], "negative": ["2:3.2,3"]}, "object 2: click 3.2,3: the same pixel .* opposite"),
+    "on and off, by a fraction": (
+        {"click": ["2:3.4,3"], "negative": ["2:3.6,3"]}, "object 2: click 3.6,3: the same pixel .* opposite",
+    ),
     "too many": ({"click": [f"{x},3" for x in range(101)]}, "object 1: more than 100 clicks"),
     "no frame": ({"click": ["3,3"], "at": -1}, "at is -1: it must be the number of a frame, 0 is the first"),
     "half a frame": ({"click": ["3,3"], "at": 0.5}, "at is 0.5"),
@@ -97,6 +100,10 @@ def test_numbers_that_cannot_be_meant(clicks, boxes, said):
 def test_outside_of_the_frame(marks):
     with pytest.raises(MaskError, match=r"object 2: .* outside the frame, which is 96x64: x is 0\.\.95, y 0\.\.63"):
         marks.check((64, 96))
+
+
+def test_of_neighbours_one_is_on_the_object_and_one_is_not():
+    assert Marks.read(["3.6,3"], ["4.4,3"]).ids == (1,)
 
 
 def test_corners_in_any_order_and_a_mask_to_begin_from():

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from camn.api import SegmentOptions
 from camn.projects.frame_files import write_frame
@@ -106,6 +107,19 @@ def test_frames_and_masks_that_are_not_there(server, project, make):
     for rest in ("clicks", "look"):
         answer = server.call("POST", f"/api/projects/{project}/frames/3/{rest}", {"clicks": [ON]})
         assert answer.status == 404 and "the frames are 0..2" in answer.message
+
+
+def test_a_mask_to_begin_from_may_be_as_large_as_any_mask(server, project, make):
+    """Of a large frame, with fine edges, it takes megabytes."""
+    square, large = make.square() == 1, io.BytesIO()
+    with Image.open(io.BytesIO(make.png(np.where(square, 255, 0).astype(np.uint8)))) as picture:
+        about = PngInfo()
+        about.add_text("Comment", "-" * (2 << 20))
+        picture.save(large, "PNG", pnginfo=about)
+    begun = base64.b64encode(large.getvalue()).decode()
+    assert asked(server, project, clicks=[OFF], mask=begun) == asked(
+        server, project, clicks=[OFF], mask=text(square, make)
+    )
 
 
 def test_a_look_and_a_project_that_is_deleted(server, make):

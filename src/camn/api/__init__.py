@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from camn.api.train.options import AblateOptions, FuseOptions
     from camn.api.train.run import TrainSummary, train
     from camn.inference import AnySegmenter, Ensemble, Result, Segmenter
-    from camn.inference.marker import Answer, Marker
+    from camn.inference.asked import Answer
+    from camn.inference.marker import Marker
     from camn.masks.marks import Marks
     from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
@@ -113,7 +114,8 @@ _HOME = {
     "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
-    "camn.inference.marker": ("Answer", "Marker"),
+    "camn.inference.asked": ("Answer",),
+    "camn.inference.marker": ("Marker",),
     "camn.masks.marks": ("Marks",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from camn.masks.marks import Box, Click
+from camn.masks.marks import Box, Click, pixel
 
 Area = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the frame, the last two not within
 
@@ -49,7 +49,7 @@ def changed(before: np.ndarray, now: np.ndarray, click: Click, scale: float, siz
     """The area around the part of a mask that the last click changed, or around the click; None where that is large.
 
     before, now (H, W) bool. scale: pixels at work of a pixel of the frame."""
-    column, row = int(click[0]), int(click[1])
+    column, row = pixel(click[0], click[1])
     _, parts, boxes, _ = cv2.connectedComponentsWithStats((before != now).astype(np.uint8))
     part = int(parts[row, column])
     left, top, width, height = (int(v) for v in boxes[part, :4]) if part else (column, row, 1, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,64 +12,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camn.errors import MaskError, VideoError
+from camn.inference.asked import Answer, Asked, Candidate, Seen, dropped
 from camn.inference.calls import Caller, entry
 from camn.inference.close_ups import Area, around, changed, enlarged, fading, holds, wider
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
 from camn.masks.clicking import meant
-from camn.masks.marks import Box, Click, check_id, checked
+from camn.masks.marks import Box, Click, check_id, checked, pixel
 from camn.model.clicks import ClickNetwork, Prompts, best_first
-from camn.model.frames import Embedding
 
 CLOSE = 385  # the longer side at work of a close-up of an object, at most
 FOCUS = 257  # that of one of what a click changed
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One reading of what was asked. probability (H, W) float32 in 0..1, of the frame's size. score: the IoU with what
-    was meant that it is thought to have, 0..1."""
-
-    probability: np.ndarray
-    score: float
-
-    @property
-    def mask(self) -> np.ndarray:
-        """(H, W) bool."""
-        return self.probability > 0.5
-
-
-@dataclass(frozen=True)
-class Answer(Candidate):
-    """candidates: other readings, itself among them, best first; after a single click up to three, else one."""
-
-    candidates: tuple[Candidate, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is known of one object. clicks: (x, y, positive). box: x0, y0, x1, y1. base: the mask to begin from, (H, W)
-    float32. answer: to all of it."""
-
-    clicks: tuple[Click, ...] = ()
-    box: Box | None = None
-    base: np.ndarray | None = None
-    answer: Answer | None = None
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the network knows of a part of the frame. area: x0, y0, x1, y1 in pixels of the frame. size: at work."""
-
-    embedding: Embedding
-    area: Area
-    size: tuple[int, int]
-
-
-@dataclass
-class _Object:
-    asked: list[_Asked] = field(default_factory=lambda: [_Asked()])  # the last is what holds; undo takes it away
-    close: _Seen | None = None
+ROOM = 512 << 20  # bytes of answers that are kept for undo, of all objects; what lies further back is asked anew
 
 
 class Marker(Caller):
@@ -92,8 +46,8 @@ class Marker(Caller):
         self._network = network.eval().to(segmenter.device)
         self._segmenter = segmenter
         self._frame: np.ndarray | None = None
-        self._whole: _Seen | None = None
-        self._objects: dict[int, _Object] = {}
+        self._whole: Seen | None = None
+        self._objects: dict[int, list[Asked]] = {}  # the last is what holds; undo takes it away
 
     # --- the user's calls --------------------------------------------------------------------------------------------
 
@@ -102,7 +56,7 @@ class Marker(Caller):
         """Take a frame, and forget what was marked on the one before. Raises VideoError if it is no (H, W, 3) uint8."""
         frame = as_frame(frame).copy()  # close-ups are taken from it later
         size = self._segmenter.work_size(frame.shape[:2])
-        whole = _Seen(self._segmenter.embed(frame, size), (0, 0, frame.shape[1], frame.shape[0]), size)
+        whole = Seen(self._segmenter.embed(frame, size), (0, 0, frame.shape[1], frame.shape[0]), size)
         self._frame, self._whole, self._objects = frame, whole, {}
 
     @entry
@@ -110,20 +64,20 @@ class Marker(Caller):
         """The object is at this pixel, or it is not. x to the right, y down, from 0. rough: at once, without another
         look at what was found, and with one reading, for what is only pointed at."""
         last = self._last(object)
-        return self._ask(object, self._checked(replace(last, clicks=(*last.clicks, (x, y, positive)))), rough)
+        asked = replace(last, clicks=(*last.clicks, (x, y, positive)), anew=False)
+        return self._ask(object, self._checked(asked), rough)
 
     @entry
     def box(self, x0: float, y0: float, x1: float, y1: float, object: int = 1) -> Answer:
         """The object is within this box, corners in any order; it takes the place of an earlier one."""
-        return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1))))
+        return self._ask(object, self._checked(replace(self._last(object), box=(x0, y0, x1, y1), anew=False)))
 
     @entry
     def ask(self, clicks: Sequence[Click] = (), box: Box | None = None, object: int = 1, rough: bool = False) -> Answer:
         """All at once, in place of the clicks and the box that were before: (x, y, positive) each, and corners. A mask
         to begin from stays. rough: see `click`."""
         last = self._last(object)
-        asked = _Asked(tuple(clicks), box, last.base, None)
-        return self._ask(object, self._checked(asked), rough)
+        return self._ask(object, self._checked(Asked(tuple(clicks), box, last.base, anew=True)), rough)
 
     @entry
     def mask(self, mask: np.ndarray, object: int = 1) -> Answer:
@@ -141,9 +95,7 @@ class Marker(Caller):
             base = (mask if mask.dtype == bool else mask == object).astype(np.float32)
         if not (base > 0.5).any():
             raise MaskError(f"the mask holds nothing of object {object}")
-        answer = Answer(base, 1.0, (Candidate(base, 1.0),))
-        self._objects.setdefault(object, _Object()).asked.append(replace(last, clicks=(), base=base, answer=answer))
-        return answer
+        return self._take(object, replace(last, clicks=(), base=base, chosen=0, given=True))
 
     @entry
     def choose(self, candidate: int, object: int = 1) -> Answer:
@@ -151,19 +103,19 @@ class Marker(Caller):
         last = self._last(object)
         if last.answer is None or not 0 <= candidate < len(last.answer.candidates):
             raise MaskError(f"there is no candidate {candidate} for object {object}")
-        chosen = last.answer.candidates[candidate]
-        answer = Answer(chosen.probability, chosen.score, last.answer.candidates)
-        self._objects[object].asked[-1] = replace(last, answer=answer)
+        answer = last.answer.choose(candidate)
+        self._objects[object][-1] = replace(last, chosen=candidate, answer=answer)
         return answer
 
     @entry
     def undo(self, object: int = 1) -> Answer | None:
-        """Take back the last click, box or mask -> the answer before it, None if there was none."""
-        marked = self._objects.get(object)
-        if marked is None or len(marked.asked) < 2:
+        """Take back the last click, box or mask -> the answer before it, None if there was none. Of many
+        large answers the last are kept; one before those is asked anew, and is the same."""
+        asked = self._objects.get(object, [])
+        if len(asked) < 2:
             raise MaskError(f"there is nothing of object {object} to take back")
-        marked.asked.pop()
-        answer = marked.asked[-1].answer
+        self._objects[object] = asked = self._known(asked[:-1])
+        answer = asked[-1].answer
         if answer is None:
             del self._objects[object]
         return answer
@@ -177,7 +129,7 @@ class Marker(Caller):
     def settle(self, object: int = 1) -> None:
         """What led to the last answer is forgotten: it can no longer be taken back, and takes no room."""
         if object in self._objects:
-            del self._objects[object].asked[:-1]
+            del self._objects[object][:-1]
 
     @property
     def nbytes(self) -> int:
@@ -192,8 +144,8 @@ class Marker(Caller):
         """(H, W) uint8: all objects marked so far; where they overlap the likelier one."""
         frame = self._need_frame()
         ids, most = np.zeros(frame.shape[:2], np.uint8), np.full(frame.shape[:2], 0.5, np.float32)
-        for object, marked in sorted(self._objects.items()):
-            answer = marked.asked[-1].answer
+        for object, asked in sorted(self._objects.items()):
+            answer = asked[-1].answer
             if answer is not None:
                 more = answer.probability > most
                 ids[more], most[more] = object, answer.probability[more]
@@ -206,58 +158,79 @@ class Marker(Caller):
             raise VideoError("no frame to mark: give one to look(frame) first")
         return self._frame
 
-    def _last(self, object: int) -> _Asked:
+    def _last(self, object: int) -> Asked:
         self._need_frame()
         check_id(object)
-        marked = self._objects.get(object)
-        return marked.asked[-1] if marked else _Asked()
+        return self._objects.get(object, [Asked()])[-1]
 
-    def _checked(self, asked: _Asked) -> _Asked:
+    def _checked(self, asked: Asked) -> Asked:
         """With the box's corners in order. Raises MaskError for what cannot be asked."""
         box = checked(asked.clicks, asked.box, self._need_frame().shape, begun=asked.base is not None)
         return replace(asked, box=box)
 
-    def _ask(self, object: int, asked: _Asked, rough: bool = False) -> Answer:
-        """Answers before it changes anything."""
-        assert self._whole is not None
-        marked = self._objects.get(object) or _Object()
-        before = asked.answer.probability if asked.answer is not None else asked.base
+    def _ask(self, object: int, asked: Asked, rough: bool = False) -> Answer:
         others = self._others(object, asked)
-        close = self._close_up(marked.close, before, asked, rough)
-        readings = self._readings(close or self._whole, asked, before, others, rough)
+        return self._take(object, replace(asked, others=others, rough=rough, chosen=0, given=False))
+
+    def _take(self, object: int, asked: Asked) -> Answer:
+        """Answers before it changes anything."""
+        before = self._objects.get(object, [Asked()])
+        now = self._answered(asked, before[-1])
+        assert now.answer is not None
+        self._objects[object] = [*before, now]
+        self._objects = {id: dropped(all, self._kept()) for id, all in self._objects.items()}
+        return now.answer
+
+    def _kept(self) -> int:
+        """How many answers to keep of each object."""
+        height, width = self._need_frame().shape[:2]
+        return max(2, ROOM // (4 * height * width * max(1, len(self._objects))))
+
+    def _known(self, asked: Sequence[Asked]) -> list[Asked]:
+        """With the last answer, and all those before it that are kept: asked anew where they were dropped."""
+        first = max((i for i, one in enumerate(asked) if one.answer is not None), default=0)
+        known = list(asked[: first + 1])
+        for one in asked[first + 1 :]:
+            known = dropped([*known, self._answered(one, known[-1])], self._kept())
+        return known
+
+    def _answered(self, asked: Asked, last: Asked) -> Asked:
+        """The answer depends on these two alone. last: the one before it, with its answer."""
+        if asked.given:
+            assert asked.base is not None
+            answer = Answer(asked.base, 1.0, (Candidate(asked.base, 1.0),))
+            return replace(asked, answer=answer, close=last.close)
+        assert self._whole is not None
+        before, rough = asked.before(last), asked.rough
+        close = self._close_up(last.close, before, asked, rough)
+        readings = self._readings(close or self._whole, asked, before, rough)
         if not rough and before is None and asked.box is None:  # now it is known how large the object is
             first, *rest = readings
             close = self._close_up(None, first.probability, asked)
-            again = self._readings(close or self._whole, asked, first.probability, others)[0]
+            again = self._readings(close or self._whole, asked, first.probability)[0]
             readings = [replace(again, score=max(again.score, first.score)), *rest]
-        elif not rough and before is not None and asked.clicks and asked.clicks != marked.asked[-1].clicks:
-            readings = [self._sharpened(asked, before, readings[0], others)]
-        answer = Answer(readings[0].probability, readings[0].score, tuple(readings))
-        if not rough:
-            marked.close = close
-        marked.asked.append(replace(asked, answer=answer))
-        self._objects[object] = marked
-        return answer
+        elif not rough and before is not None and asked.clicks and asked.clicks != last.clicks:
+            readings = [self._sharpened(asked, before, readings[0])]
+        answer = Answer(readings[0].probability, readings[0].score, tuple(readings)).choose(asked.chosen)
+        return replace(asked, answer=answer, close=last.close if rough else close)
 
-    def _readings(
-        self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click], one: bool = False
-    ) -> list[Candidate]:
+    def _readings(self, seen: Seen, asked: Asked, before: np.ndarray | None, one: bool = False) -> list[Candidate]:
         """What may be meant, best first: several readings where all that is known is one click, else one. one: the best
         alone."""
-        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before, others))
+        logits, scores = self._network(seen.embedding, self._prompts(seen, asked, before))
         single = before is None and len(asked.clicks) == 1 and asked.box is None
         return [
             Candidate(_meant(self._at_frame(logits[:, i : i + 1], seen, before), asked, before), float(scores[0, i]))
             for i in (best_first(scores[0])[: 1 if one else None] if single else [0])
         ]
 
-    def _others(self, object: int, asked: _Asked) -> list[Click]:
+    def _others(self, object: int, asked: Asked) -> tuple[Click, ...]:
         """Where other objects were clicked, this one is not, unless it was clicked on the same pixel."""
-        own = {(round(x), round(y)) for x, y, _ in asked.clicks}
-        clicks = (click for id, one in self._objects.items() if id != object for click in one.asked[-1].clicks)
-        return [(x, y, False) for x, y, positive in clicks if positive and (round(x), round(y)) not in own]
+        own = {pixel(x, y) for x, y, _ in asked.clicks}
+        clicks = (click for id, one in self._objects.items() if id != object for click in one[-1].clicks)
+        return tuple((x, y, False) for x, y, positive in clicks if positive and pixel(x, y) not in own)
 
-    def _sharpened(self, asked: _Asked, before: np.ndarray, found: Candidate, others: Sequence[Click]) -> Candidate:
+    def _sharpened(self, asked: Asked, before: np.ndarray, found: Candidate) -> Candidate:
         """Asked once more, enlarged, about what the last click changed (FocalClick, Chen et al. 2022)."""
         assert self._whole is not None
         size, now = self._need_frame().shape[:2], found.probability
@@ -265,18 +238,16 @@ class Marker(Caller):
         if area is None:
             return found
         part = self._seen(area, FOCUS)
-        logits, _ = self._network(part.embedding, self._prompts(part, asked, now, others))
+        logits, _ = self._network(part.embedding, self._prompts(part, asked, now))
         return replace(found, probability=self._at_frame(logits[:, :1], part, now, fading(area, size)))
 
-    def _seen(self, area: Area, side: int) -> _Seen:
+    def _seen(self, area: Area, side: int) -> Seen:
         """A part of the frame, encoded at `side` pixels along its longer side or at `ENLARGED`, whichever is less."""
         x0, y0, x1, y1 = area
         size = enlarged(area, side)
-        return _Seen(self._segmenter.embed(self._need_frame()[y0:y1, x0:x1], size), area, size)
+        return Seen(self._segmenter.embed(self._need_frame()[y0:y1, x0:x1], size), area, size)
 
-    def _close_up(
-        self, now: _Seen | None, before: np.ndarray | None, asked: _Asked, rough: bool = False
-    ) -> _Seen | None:
+    def _close_up(self, now: Seen | None, before: np.ndarray | None, asked: Asked, rough: bool = False) -> Seen | None:
         """The surroundings of the mask, of all clicks and of the box, encoded; the one there is, where it still fits.
         Where the whole frame shows as much, or that will do (rough), they are a part of that; None where it is not
         known how large the object is."""
@@ -292,7 +263,7 @@ class Marker(Caller):
             return self._part(area)
         return self._seen(area, CLOSE)
 
-    def _part(self, area: Area) -> _Seen:
+    def _part(self, area: Area) -> Seen:
         """A part of the frame as it was encoded, at least this area."""
         assert self._whole is not None
         (height, width), frame = self._whole.size, self._need_frame()
@@ -303,14 +274,15 @@ class Marker(Caller):
         x0, y0 = round(left / across), round(top / down)
         x1, y1 = round((right + 1) / across), round((bottom + 1) / down)
         embedding = self._whole.embedding.part(height, top, left, bottom, right)
-        return _Seen(embedding, (x0, y0, x1, y1), (bottom - top + 1, right - left + 1))
+        return Seen(embedding, (x0, y0, x1, y1), (bottom - top + 1, right - left + 1))
 
-    def _prompts(self, seen: _Seen, asked: _Asked, before: np.ndarray | None, others: Sequence[Click]) -> Prompts:
+    def _prompts(self, seen: Seen, asked: Asked, before: np.ndarray | None) -> Prompts:
         x0, y0, x1, y1 = seen.area
         height, width = seen.size
         down, across = height / (y1 - y0), width / (x1 - x0)
-        clicks = (*asked.clicks, *others)
-        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y, _ in clicks]
+        clicks = (*asked.clicks, *asked.others)
+        pixels = [pixel(x, y) for x, y, _ in clicks]
+        points = [((y - y0 + 0.5) * down - 0.5, (x - x0 + 0.5) * across - 0.5) for x, y in pixels]
         signs = [1.0 if positive else -1.0 for *_, positive in clicks]
         if not points:
             points, signs = [(0.0, 0.0)], [0.0]
@@ -328,7 +300,7 @@ class Marker(Caller):
         return Prompts(*(torch.from_numpy(a).to(self._segmenter.device) for a in arrays))
 
     def _at_frame(
-        self, logits: Tensor, seen: _Seen, before: np.ndarray | None, share: np.ndarray | float = 1.0
+        self, logits: Tensor, seen: Seen, before: np.ndarray | None, share: np.ndarray | float = 1.0
     ) -> np.ndarray:
         """Logits (1, 1, h, w) of what was seen -> (H, W) probabilities; outside of it what was answered before. share:
         of it within, float32 in 0..1."""
@@ -342,7 +314,7 @@ class Marker(Caller):
         return found
 
 
-def _meant(probability: np.ndarray, asked: _Asked, before: np.ndarray | None) -> np.ndarray:
+def _meant(probability: np.ndarray, asked: Asked, before: np.ndarray | None) -> np.ndarray:
     """Of the object itself as it is, of what only looks like it elsewhere at most 0.5."""
     nothing = np.zeros(probability.shape, bool)
     held = nothing if before is None else before > 0.5
@@ -350,6 +322,7 @@ def _meant(probability: np.ndarray, asked: _Asked, before: np.ndarray | None) ->
     if asked.box is not None:
         x0, y0, x1, y1 = (round(v) for v in asked.box)
         box[y0 : y1 + 1, x0 : x1 + 1] = True
-    clicks = [(int(y), int(x), 1 if positive else -1) for x, y, positive in asked.clicks]
+    pixels = [(*pixel(x, y), 1 if positive else -1) for x, y, positive in asked.clicks]
+    clicks = [(row, column, sign) for column, row, sign in pixels]
     mask = probability > 0.5
     return np.where(meant(mask, clicks, held, box) | ~mask, probability, np.float32(0.5))

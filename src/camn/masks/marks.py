@@ -102,6 +102,11 @@ def check_id(object: Any) -> None:
         raise MaskError(f"object {object!r}: ids are 1..{MAX_ID}")
 
 
+def pixel(x: float, y: float) -> tuple[int, int]:
+    """That in which a click lies: all clicks on a pixel mean the same."""
+    return int(x), int(y)
+
+
 def checked(
     clicks: Sequence[Click], box: Sequence[float] | None, size: Sequence[int] | None, begun: bool = False
 ) -> Box | None:
@@ -112,7 +117,7 @@ def checked(
     signs: dict[tuple[int, int], bool] = {}
     for x, y, positive in clicks:
         _check_inside(x, y, size)
-        if signs.setdefault((round(x), round(y)), positive) != positive:
+        if signs.setdefault(pixel(x, y), positive) != positive:
             raise MaskError(f"click {x:g},{y:g}: the same pixel is clicked for the opposite; take one of them back")
     if box is not None:
         return _ordered(*box, size=size)

@@ -23,11 +23,12 @@ from camn.web import routes, routes_events, routes_jobs, routes_masks
 from camn.web.answers import CODES, STATUS, body, plain
 from camn.web.bodies import content_length
 from camn.web.guard import App, Door, Guard, Receive, Scope, Send
-from camn.web.limits import size
+from camn.web.limits import Limits, size
 from camn.web.studio import Studio
 
 STATIC = Path(__file__).parent / "static"
 _FILES = re.compile(r"/api/projects/[^/]+/(upload|masks/[^/]+|masks/[^/]+/load)")  # whose routes count for themselves
+_CLICKS = re.compile(r"/api/projects/[^/]+/frames/[^/]+/clicks")  # which bring a mask in their JSON
 _SAID = {404: "There is nothing at this address.", 405: "This address does not take such a request."}
 
 
@@ -59,16 +60,17 @@ def create_app(studio: Studio, door: Door) -> App:
         return FileResponse(STATIC / "index.html")
 
     app.mount("/static", StaticFiles(directory=STATIC))
-    return Guard(_bounded(app, studio.limits.json_bytes), door)  # type: ignore[arg-type]
+    return Guard(_bounded(app, studio.limits), door)  # type: ignore[arg-type]
 
 
-def _bounded(app: App, most: int) -> App:
+def _bounded(app: App, limits: Limits) -> App:
     """Refuses long bodies, which the framework would read whole; routes of files count for themselves."""
 
     async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
         answer = None
         if scope["type"] == "http" and not _FILES.fullmatch(scope["path"]):
             request = Request(scope)
+            most = limits.json_bytes + (2 * limits.mask_bytes if _CLICKS.fullmatch(scope["path"]) else 0)
             if "transfer-encoding" in request.headers:
                 answer = _error(Problem("bad_request", "Say how long the body is (Content-Length)."), 411)
             elif (content_length(request) or 0) > most:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Limits:
     """file_bytes: of all uploads to one project, and of what a zip unpacks to. frame_pixels: of one frame. frames: of
     one video. member_bytes: of one image in a zip. mask_bytes: of a mask file. mask_pixels: of all masks in one, which
-    are in memory together. json_bytes: of a JSON body. zip_members: entries of a zip. zip_list: bytes of the list of
-    them, which is read at once. free_bytes: room that is left on the disk. objects: at once, in one project. jobs:
-    not ended."""
+    are in memory together. json_bytes: of a JSON body, a mask in it apart. zip_members: entries of a zip. zip_list:
+    bytes of the list of them, which is read at once. free_bytes: room that is left on the disk. objects: at once, in
+    one project. jobs: not ended."""
 
     file_bytes: int = 8 << 30
     frame_pixels: int = 8192 * 4320

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from camn import api
-
-Click = tuple[float, float, bool]  # x, y in pixels of the frame; whether the object is there
+from camn.masks.marks import Box, Click
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Question:
     reading of a single click was taken. rough: the last click is only pointed at."""
 
     clicks: tuple[Click, ...] = ()
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
     mask: bytes | None = None
     candidate: int = 0
     rough: bool = False

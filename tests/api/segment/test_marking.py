@@ -82,6 +82,8 @@ def test_masks_stay_and_what_is_marked_comes_to_them():
     with pytest.raises(MaskError, match="object 2: its clicks mark what other objects have"):
         _with_marked(given, marked(np.where(drawn(3), 2, 0).astype(np.uint8), 3))
     assert any("'ignore'" in note for note in _with_marked(given, marked(np.where(ids, 255, 0), 1)).notes)
+    alone = _with_marked(None, marked(np.where(ids, 255, drawn(3)), 1))
+    assert list(alone.masks) == [1] and any("'ignore'" in note for note in alone.notes)
 
 
 def test_beside_masks_that_are_whole_an_object_ends_with_the_next():

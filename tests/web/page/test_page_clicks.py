@@ -216,6 +216,60 @@ def test_the_next_object(editor, marked, asked):
     assert ((ids == 2) == (before == 2)).all() and editor.objects(marked) == [1, 2, 3]
 
 
+def test_clicks_on_a_new_object_never_land_in_another(editor, marked, asked):
+    """Neither those made while others wait for their answers, nor the next one after one that found nothing."""
+    editor.open(marked, tool="c")
+    editor.press("1")
+    held = editor.hold("POST", "/clicks$")
+    editor.click(centre(*RABBIT))
+    held.wait()
+    editor.press("Enter")
+    editor.click(centre(20, 20))
+    editor.click(centre(40, 20))
+    held.release()
+    ids = editor.ids(marked, 0)
+    assert ids[20, 20] == ids[20, 40] == 3 and editor.objects(marked) == [1, 2, 3]
+    assert [dots(one) for one in asked[1:]] == [[(20, 20, True)], [(20, 20, True), (40, 20, True)]]
+    assert asked[0]["mask"] and asked[1]["mask"] is asked[2]["mask"] is None
+    editor.press("Enter")
+    nothing = {"candidates": [{"score": 0.1, "x": 0, "y": 0, "mask": None}]}
+    editor.page.route(re.compile("/clicks$"), lambda route: route.fulfill(json=nothing), times=1)
+    editor.click(centre(300, 20))
+    alert(editor, "No object was found there")
+    expect(editor.page.locator("#reading")).to_have_text("Next: a new object")
+    editor.click(centre(300, 20))
+    assert editor.ids(marked, 0)[20, 300] == 4 and asked[-1]["mask"] is None
+
+
+def test_a_dot_that_waits_for_its_answer_can_be_deleted(editor, project, asked):
+    editor.open(project, tool="c")
+    editor.click(centre(*RABBIT))
+    editor.click(centre(110, 130))
+    editor.saved()
+    held = editor.hold("POST", "/clicks$")
+    editor.drag(centre(110, 130), centre(115, 120))
+    held.wait()
+    editor.click(centre(115, 120))
+    held.release()
+    editor.saved()
+    assert dots(asked[-1]) == [(*RABBIT, True)]
+
+
+def test_with_another_tool_in_hand_no_reading_is_shown(editor, project, asked):
+    editor.open(project, tool="c")
+    held = editor.hold("POST", "/clicks$")
+    editor.click(centre(*RABBIT))
+    held.wait()
+    editor.press("b")
+    held.release()
+    editor.saved()
+    assert editor.ids(project, 0)[95, 112] == 1 and len(asked) == 1
+    expect(editor.page.locator("#reading")).to_be_hidden()
+    editor.press("z", "Shift+Z")
+    editor.spoken("Redone: Click")
+    expect(editor.page.locator("#reading")).to_be_hidden()
+
+
 def test_what_cannot_be_asked_changes_nothing(editor, project):
     editor.open(project, tool="c")
     editor.click(centre(50, -5))
@@ -305,6 +359,16 @@ def test_what_a_click_would_take_is_shown_while_that_is_quick(editor, project, m
     slow.come(after=0)
     assert (editor.ids(project, 0)[20:40, 200:230] == 1).all()
     assert slow.asked[-3:] == [(20, 20), (40, 20), (60, 60)]
+
+
+def test_a_pointer_that_rests_sees_it_when_the_frame_is_known(editor, project):
+    held = editor.hold("POST", "/look$")
+    editor.open(project, tool="c")
+    held.wait()
+    editor.page.mouse.move(*editor.point(*centre(*RABBIT)))
+    with editor.page.expect_request(re.compile("/clicks$")) as asked:
+        held.release()
+    assert asked.value.post_data_json["rough"] and dots(asked.value.post_data_json) == [(*RABBIT, True)]
 
 
 def test_taps_add_and_by_the_switch_take_away(screen, project):

@@ -17,6 +17,7 @@ export class Looking {
     this.wanted = null;
     /** @type {number | null} the frame that the server knows */
     this.ready = null;
+    this.known = () => {}; // called then
     this.timer = 0;
     this.stop = new AbortController();
     const { signal } = session.ended;
@@ -47,7 +48,9 @@ export class Looking {
     const { signal } = this.stop;
     try {
       const { ready } = await api.look(this.session.id, frame, signal);
-      if (ready && !signal.aborted) this.ready = frame;
+      if (!ready || signal.aborted) return;
+      this.ready = frame;
+      this.known();
     } catch (error) {
       if (!signal.aborted) console.warn(error); // a click will tell what is wrong
     }

@@ -37,16 +37,14 @@ export async function ask(session, frame, { dots, box, candidate }, { mask }, si
 export const partOf = ({ mask }) => decode(fromText(mask));
 
 export class Marking {
-  /**
-   * @param {Session} session @param {number} frame
-   * @param {() => Promise<Obj>} make makes the object, or finds it, once there is something of it
-   */
-  constructor(session, frame, make) {
+  /** @param {Session} session @param {number} frame @param {boolean} fresh of a new object, whatever others there are */
+  constructor(session, frame, fresh) {
     this.session = session;
     this.frame = frame;
-    this.make = make;
+    this.fresh = fresh;
     /** @type {number | null} null: it has still to be made */
     this.object = null;
+    this.making = false; // meanwhile it is selected
     this.selected = session.store.state.object; // when it was begun
     this.marks = NONE;
     /** @type {Step[]} asked for and not answered yet, in their order */
@@ -64,7 +62,17 @@ export class Marking {
   /** Is it what the user is at? @param {number} frame @param {number | null} object the selected one */
   holds(frame, object) {
     if (this.frame !== frame) return false;
-    return this.object === null ? this.steps.length > 0 || object === this.selected : object === this.object;
+    return this.object === null ? this.making || object === this.selected : object === this.object;
+  }
+
+  /** Is there no object, and is none asked for? */
+  get nothing() {
+    return this.object === null && !this.steps.length;
+  }
+
+  /** What the answers so far began from; null without any. */
+  get begun() {
+    return empty(this.marks) ? null : this.base;
   }
 
   /** What is asked for is not wanted any longer. */
@@ -88,14 +96,15 @@ export class Marking {
       const was = this.marks;
       try {
         const id = this.object ?? (await target)?.id ?? null;
-        if (!this.base || empty(was)) this.base = await baseOf(edit.before, id);
+        const base = this.begun ?? (await baseOf(edit.before, id));
+        this.base = base;
         signal.throwIfAborted();
-        const marks = await this.answered(step(was), this.base, signal);
-        const found = await this.pixels(marks, this.base, id);
+        const marks = await this.answered(step(was), base, signal);
+        const found = await this.pixels(marks, base, id);
         signal.throwIfAborted();
-        this.object = id ?? (await this.make()).id;
-        const table = this.table(marks, this.base, this.object);
-        edits.painted(edit, paintAnswer(edit.map, found, this.object, table, this.base.under));
+        this.object = id ?? (await this.made());
+        const table = this.table(marks, base, this.object);
+        edits.painted(edit, paintAnswer(edit.map, found, this.object, table, base.under));
         this.settle(step, marks);
       } catch (error) {
         edits.drop(edit);
@@ -109,6 +118,16 @@ export class Marking {
       });
     } finally {
       this.settle(step, this.marks);
+    }
+  }
+
+  /** Makes the object, or finds it, now that there is something of it. */
+  async made() {
+    this.making = true;
+    try {
+      return (await this.session.objects[this.fresh ? "add" : "need"]()).id;
+    } finally {
+      this.making = false;
     }
   }
 

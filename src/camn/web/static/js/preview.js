@@ -28,6 +28,7 @@ export class Preview {
     this.asking = false; // one question at a time
     this.slow = 0;
     this.frame = -1; // on which it was slow
+    session.looking.known = () => this.run(); // the pointer may have come before
   }
 
   /** May it be asked for? */
@@ -42,7 +43,7 @@ export class Preview {
   /** The pointer is there. @param {Dot} dot @param {Marking | null} marking @param {number | null} object */
   point(dot, marking, object) {
     this.wanted = { dot, marking, object };
-    if (!this.asking) this.run();
+    this.run();
   }
 
   clear() {
@@ -51,6 +52,7 @@ export class Preview {
   }
 
   async run() {
+    if (this.asking) return;
     this.asking = true;
     try {
       while (this.wanted && this.allowed) await this.ask(this.wanted);
@@ -79,7 +81,7 @@ export class Preview {
 
   /** @param {number} frame @param {{marking: Marking | null, object: number | null}} wanted */
   async begins(frame, { marking, object }) {
-    if (marking?.base) return marking.base;
+    if (marking?.begun) return marking.begun;
     const map = await this.session.load(frame);
     if (this.base?.map !== map || this.base.object !== object) this.base = { map, object, base: baseOf(map, object) };
     return this.base.base;

@@ -83,7 +83,7 @@ export class Click extends Tool {
     if (!held) return;
     const { dot, moved, positive } = held;
     const [x, y] = pixel(dot && moved ? held.to : held.from);
-    if (dot && moved) this.step((marks) => replaced(marks, dot, { ...dot, x, y }), "Move a click");
+    if (dot && moved) this.moved(dot, { ...dot, x, y });
     else if (dot) this.pressed(dot);
     else if (moved && positive) this.step((marks) => boxed(marks, this.box(held)), "Box");
     else this.add({ x, y, positive });
@@ -101,6 +101,11 @@ export class Click extends Tool {
     if (this.last?.dot !== dot || performance.now() - this.last.time > TWICE) this.remove(dot);
   }
 
+  /** @param {Dot} dot @param {Dot} now */
+  moved(dot, now) {
+    this.step((marks) => replaced(marks, dot, now), "Move a click");
+  }
+
   /** @param {Dot} dot */
   remove(dot) {
     this.step((marks) => replaced(marks, dot, null), "Delete a click");
@@ -116,9 +121,8 @@ export class Click extends Tool {
     const { session, store } = this;
     const { fresh, frame } = store.state;
     const target = this.target();
-    const make = () => session.objects[fresh ? "add" : "need"]();
-    this.marking = this.current ?? new Marking(session, frame, make);
-    const { marking } = this;
+    const marking = this.current ?? new Marking(session, frame, fresh);
+    this.marking = marking;
     store.set({ fresh: false });
     target.then((one) => (marking.object ??= one?.id ?? null)).catch(() => {}); // it is told by what waits for it
     const slow = setTimeout(() => store.set({ busy: "Finding the object…" }), SLOW);
@@ -126,7 +130,8 @@ export class Click extends Tool {
     this.attempt(() => marking.take(step, label, target, restored)).finally(() => {
       clearTimeout(slow);
       store.set({ busy: null });
-      this.tell();
+      if (marking.fresh && marking === this.current && marking.nothing) this.begin();
+      else this.tell();
     });
     this.tell();
   }
@@ -137,12 +142,12 @@ export class Click extends Tool {
     const known = current?.object ?? null;
     if (known !== null) return session.project.objects.find(({ id }) => id === known) ?? null;
     const made = session.project.objects.length || session.objects.adding;
-    return this.store.state.fresh || !made ? null : session.objects.need();
+    return (current ?? this.store.state).fresh || !made ? null : session.objects.need();
   }
 
   /** A step of it was undone or redone. @param {Marking} marking */
   restored(marking) {
-    if (marking.frame !== this.store.state.frame) return;
+    if (marking.frame !== this.store.state.frame || this.gone.signal.aborted) return;
     this.marking = marking;
     this.store.set({ object: marking.object, fresh: false });
     this.tell();
@@ -154,11 +159,16 @@ export class Click extends Tool {
     const { frame, object, fresh } = store.state;
     const there = object !== null && session.marked(frame, [object]);
     if (fresh || (empty(this.shown) && !there)) return false;
-    this.marking = null;
-    store.set({ fresh: true });
-    this.tell();
+    this.begin();
     say(find("#spoken", HTMLElement), `${session.object?.name ?? "The object"} is done. The next click begins a new object.`);
     return true;
+  }
+
+  /** The next click begins a new object. */
+  begin() {
+    this.marking = null;
+    this.store.set({ fresh: true });
+    this.tell();
   }
 
   /** Says how it stands. */
@@ -206,6 +216,7 @@ export class Click extends Tool {
 
   putAway() {
     this.cancel();
+    this.marking = null;
     this.gone.abort();
     this.store.set({ fresh: false, reading: null });
   }
