@@ -59,7 +59,7 @@ def test_a_click_is_followed_as_the_mask_that_it_makes(command, place):
     assert record["marks"]["click"] == ["1:35,20"] and 0 <= record["marks"]["scores"]["1"] <= 1
     assert record["annotated_frames"] == [0] and record["ids"] == [1] and record["masks"] == []
     assert f"Object 1, marked: score {record['marks']['scores']['1']:.2f}, {(marked == 1).sum()} pixels" in out
-    assert "out/marked/" in out
+    assert "out/marked/" in out and "followed from" not in out
     code, _, error = command("segment", "frames", "--masks", "out/marked", *QUICK[:1], "again", *QUICK[2:])
     assert code == 0, error
     for name in ("shot0", "shot1", "shot2"):
@@ -72,8 +72,9 @@ def test_a_click_is_followed_as_the_mask_that_it_makes(command, place):
 
 def test_options_given_again_objects_boxes_and_a_later_frame(command, place):
     given = "--click 35,20 --click 7:75,50 --negative 1:75,50 --negative 7:35,20 1:5,60 --box 7:94,63,55,35 --at 1"
-    code, _, error = command("segment", "frames", *given.split(), *QUICK)
+    code, out, error = command("segment", "frames", *given.split(), *QUICK)
     assert code == 0, error
+    assert "Objects are followed from frame 1 on; masks of the frames before it are empty." in out
     ids = read_mask(place / "out/marked/shot1.png")
     assert set(np.unique(ids)) == {0, 1, 7} and [p.name for p in (place / "out/marked").iterdir()] == ["shot1.png"]
     assert not np.array(Image.open(place / "out/masks/shot0.png")).any()

@@ -55,7 +55,8 @@ def _with_marked(given: MaskSet | None, marked: Marked) -> MaskSet:
     as it is. Raises MaskError for an object that it shows already."""
     at, ids = marked.marks.at, marked.ids
     if given is None:
-        return MaskSet({at: ids}, ObjectIds.of(ids), notes=(*marked.notes(), *ignore_note(ObjectIds.of(ids))))
+        later = [f"Objects are followed from frame {at} on; masks of the frames before it are empty."] if at else []
+        return MaskSet({at: ids}, ObjectIds.of(ids), notes=(*marked.notes(), *later, *ignore_note(ObjectIds.of(ids))))
     drawn = given.masks.get(at, np.zeros_like(ids))
     if twice := [id for id in marked.scores if id in ObjectIds.of(drawn)]:
         raise MaskError(
