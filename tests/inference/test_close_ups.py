@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camn.inference.close_ups import FADE, LEAST, MOST, around, changed, enlarged, fading, holds, wider
+from camn.inference.close_ups import FADE, LEAST, MOST, around, changed, enlarged, fading, holds, wider, within
 
 
 def test_it_holds_mask_and_clicks_with_a_margin():
@@ -62,3 +62,11 @@ def test_it_passes_into_what_lies_around_but_not_at_the_frame():
     assert share.shape == (50, 50) and share.dtype == np.float32
     assert share[25, 0] == 1 and share[25, 25] == 1
     assert share[0, 25] == share[49, 25] == np.float32(0.5 / FADE) and share[25, 49] == np.float32(0.5 / FADE)
+
+
+def test_a_box_holds_both_its_corners_and_a_share_more():
+    marked = np.zeros((20, 30), int)
+    marked[within((4, 5, 14, 9))] += 1
+    assert marked.sum() == 11 * 5 and marked[5, 4] == marked[9, 14] == 1
+    marked[within((4, 5, 14, 9), 0.5)] += 1
+    assert marked[3, 0] == marked[11, 19] == 1 and (marked > 0).sum() == 9 * 20

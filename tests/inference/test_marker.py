@@ -292,3 +292,10 @@ def test_what_is_only_pointed_at_changes_no_later_answer(marker):
     assert len(pointed.candidates) == 1
     marker.forget()
     np.testing.assert_array_equal(marker.click(60, 45).probability, first.probability)
+
+
+def test_of_a_box_alone_nothing_lies_far_outside_of_it(marker):
+    answer = marker.box(40, 30, 80, 60)
+    outside = np.ones(SIZE, bool)
+    outside[27:64, 36:85] = False
+    assert answer.probability[outside].max() <= 0.5

@@ -28,6 +28,14 @@ def around(mask: np.ndarray | None, clicks: Iterable[Click], box: Box | None, si
     return int(min(xs)), int(min(ys)), min(size[1], int(max(xs)) + 1), min(size[0], int(max(ys)) + 1)
 
 
+def within(box: Box, slack: float = 0.0) -> tuple[slice, slice]:
+    """Rows and columns of a box, on each side by a share of it larger."""
+    x0, y0, x1, y1 = box
+    more = slack * (x1 - x0), slack * (y1 - y0)
+    rows = slice(max(0, round(y0 - more[1])), round(y1 + more[1]) + 1)
+    return rows, slice(max(0, round(x0 - more[0])), round(x1 + more[0]) + 1)
+
+
 def wider(area: Area, size: Sequence[int]) -> Area:
     """With a margin, and at least 48 pixels each way, within the frame."""
     edges = []

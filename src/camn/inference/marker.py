@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from camn.errors import MaskError, VideoError
 from camn.inference.asked import Answer, Asked, Candidate, Seen, dropped
 from camn.inference.calls import Caller, entry
-from camn.inference.close_ups import Area, around, changed, enlarged, fading, holds, wider
+from camn.inference.close_ups import Area, around, changed, enlarged, fading, holds, wider, within
 from camn.inference.frames import Picture, as_frame
 from camn.inference.segmenter import Segmenter
 from camn.masks.clicking import meant
@@ -22,6 +22,7 @@ from camn.masks.marks import Box, Click, check_id, checked, pixel
 from camn.model.clicks import ClickNetwork, Prompts, best_first
 
 CLOSE = 385  # the longer side at work of a close-up of an object, at most
+SLACK = 0.1  # by which an object reaches out of its box at most, where that is all that is known, of the box's side
 FOCUS = 257  # that of one of what a click changed
 ROOM = 512 << 20  # bytes of answers that are kept for undo, of all objects; what lies further back is asked anew
 
@@ -204,9 +205,9 @@ class Marker(Caller):
         before, rough = asked.before(last), asked.rough
         close = self._close_up(last.close, before, asked, rough)
         readings = self._readings(close or self._whole, asked, before, rough)
-        if not rough and before is None and asked.box is None:  # now it is known how large the object is
+        if not rough and before is None:  # now it is known better how large the object is
             first, *rest = readings
-            close = self._close_up(None, first.probability, asked)
+            close = self._close_up(close, first.probability, asked)
             again = self._readings(close or self._whole, asked, first.probability)[0]
             readings = [replace(again, score=max(again.score, first.score)), *rest]
         elif not rough and before is not None and asked.clicks and asked.clicks != last.clicks:
@@ -318,11 +319,14 @@ def _meant(probability: np.ndarray, asked: Asked, before: np.ndarray | None) -> 
     """Of the object itself as it is, of what only looks like it elsewhere at most 0.5."""
     nothing = np.zeros(probability.shape, bool)
     held = nothing if before is None else before > 0.5
-    box = nothing.copy()
+    box, mask = nothing.copy(), probability > 0.5
+    asked_for = mask
     if asked.box is not None:
-        x0, y0, x1, y1 = (round(v) for v in asked.box)
-        box[y0 : y1 + 1, x0 : x1 + 1] = True
+        box[within(asked.box)] = True
+        if not asked.clicks:
+            near = nothing.copy()
+            near[within(asked.box, SLACK)] = True
+            asked_for = mask & near
     pixels = [(*pixel(x, y), 1 if positive else -1) for x, y, positive in asked.clicks]
     clicks = [(row, column, sign) for column, row, sign in pixels]
-    mask = probability > 0.5
-    return np.where(meant(mask, clicks, held, box) | ~mask, probability, np.float32(0.5))
+    return np.where(meant(asked_for, clicks, held, box) | ~mask, probability, np.float32(0.5))
