@@ -22,7 +22,8 @@ from camn.masks.marks import Box, Click, check_id, checked, pixel
 from camn.model.clicks import ClickNetwork, Prompts, best_first
 
 CLOSE = 385  # the longer side at work of a close-up of an object, at most
-SLACK = 0.1  # by which an object reaches out of its box at most, where that is all that is known, of the box's side
+AGAIN_OF_BOX = 2  # times that the first answer to a box is asked about again; of clicks a second time brings nothing
+SLACK = 0.07  # by which an object reaches out of its box at most, where that is all that is known, of the box's side
 FOCUS = 257  # that of one of what a click changed
 ROOM = 512 << 20  # bytes of answers that are kept for undo, of all objects; what lies further back is asked anew
 
@@ -206,10 +207,11 @@ class Marker(Caller):
         close = self._close_up(last.close, before, asked, rough)
         readings = self._readings(close or self._whole, asked, before, rough)
         if not rough and before is None:  # now it is known better how large the object is
-            first, *rest = readings
-            close = self._close_up(close, first.probability, asked)
-            again = self._readings(close or self._whole, asked, first.probability)[0]
-            readings = [replace(again, score=max(again.score, first.score)), *rest]
+            for _ in range(1 if asked.box is None else AGAIN_OF_BOX):
+                first, *rest = readings
+                close = self._close_up(close, first.probability, asked)
+                again = self._readings(close or self._whole, asked, first.probability)[0]
+                readings = [replace(again, score=max(again.score, first.score)), *rest]
         elif not rough and before is not None and asked.clicks and asked.clicks != last.clicks:
             readings = [self._sharpened(asked, before, readings[0])]
         answer = Answer(readings[0].probability, readings[0].score, tuple(readings)).choose(asked.chosen)

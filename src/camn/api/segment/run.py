@@ -175,7 +175,7 @@ def segment_video(
 
 def demo_marks() -> Marks:
     """A click on the rabbit of the clip that comes with the package, and one on the stones."""
-    return Marks({1: [(279, 360)], 2: [(149, 441)]})
+    return Marks({1: [(299, 385)], 2: [(190, 290)]})
 
 
 def demo(
