@@ -83,4 +83,5 @@ def test_parts_that_nobody_asked_for_are_left_out(seed):
     expected = np.zeros_like(mask)
     for pixel in set().union(*(kept or parts)) if len(parts) > 1 else set().union(*parts):
         expected[pixel] = True
-    np.testing.assert_array_equal(meant(mask, clicks, before, box), expected)
+    np.testing.assert_array_equal(meant(mask, clicks, held), expected)
+    np.testing.assert_array_equal(meant(mask, clicks), meant(mask, clicks, np.zeros_like(mask)))

@@ -318,17 +318,18 @@ class Marker(Caller):
 
 
 def _meant(probability: np.ndarray, asked: Asked, before: np.ndarray | None) -> np.ndarray:
-    """Of the object itself as it is, of what only looks like it elsewhere at most 0.5."""
-    nothing = np.zeros(probability.shape, bool)
-    held = nothing if before is None else before > 0.5
-    box, mask = nothing.copy(), probability > 0.5
+    """Of the object itself as it is, of what only looks like it elsewhere at most 0.5; in place."""
+    mask, held = probability > 0.5, None if before is None else before > 0.5
     asked_for = mask
     if asked.box is not None:
-        box[within(asked.box)] = True
+        held = np.zeros_like(mask) if held is None else held
+        held[within(asked.box)] = True
         if not asked.clicks:
-            near = nothing.copy()
-            near[within(asked.box, SLACK)] = True
-            asked_for = mask & near
+            asked_for = np.zeros_like(mask)
+            near = within(asked.box, SLACK)
+            asked_for[near] = mask[near]
     pixels = [(*pixel(x, y), 1 if positive else -1) for x, y, positive in asked.clicks]
-    clicks = [(row, column, sign) for column, row, sign in pixels]
-    return np.where(meant(asked_for, clicks, held, box) | ~mask, probability, np.float32(0.5))
+    kept = meant(asked_for, [(row, column, sign) for column, row, sign in pixels], held)
+    if kept is not mask:
+        probability[mask & ~kept] = 0.5
+    return probability

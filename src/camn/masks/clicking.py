@@ -24,11 +24,11 @@ def next_click(truth: np.ndarray, guess: np.ndarray, counted: np.ndarray | None 
     return None if found is None else found[1]
 
 
-def meant(mask: np.ndarray, clicks: Iterable[Click], before: np.ndarray, box: np.ndarray) -> np.ndarray:
+def meant(mask: np.ndarray, clicks: Iterable[Click], held: np.ndarray | None = None) -> np.ndarray:
     """The parts of a mask that somebody asked for: those with a click for the object on them, and those of which half
-    or more was in the mask before or lies in the box. What only looks alike elsewhere is not meant.
+    or more is in `held`, the mask before or a box. What only looks alike elsewhere is not meant.
 
-    mask, before, box (H, W) bool, the last two empty where there is none -> (H, W) bool."""
+    mask, held (H, W) bool -> (H, W) bool; `mask` itself, where nothing is left out."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return mask
@@ -38,13 +38,14 @@ def meant(mask: np.ndarray, clicks: Iterable[Click], before: np.ndarray, box: np
         return mask
     parts = np.asarray(found, np.intp)
     sizes = np.bincount(parts.ravel(), minlength=count)
-    held = np.bincount(parts[before[here] | box[here]], minlength=count)
-    keep = 2 * held >= sizes
+    keep = np.zeros(count, bool)
+    if held is not None:
+        keep = 2 * np.bincount(parts[held[here]], minlength=count) >= sizes
     for row, column, sign in clicks:
         if sign > 0 and mask[row, column]:
             keep[parts[row - rows[0], column - columns[0]]] = True
     keep[0] = False
-    if not keep.any():
+    if not keep.any() or keep[1:].all():
         return mask
     kept = np.zeros_like(mask)
     kept[here] = keep[parts]

@@ -184,7 +184,7 @@ def _go_on(examples: Sequence[Example], logits: Tensor, scores: Tensor) -> None:
     shown = logits.gather(1, chosen.view(-1, 1, 1, 1).expand(-1, 1, *logits.shape[2:])).sigmoid()
     shown = resize(shown, examples[0].truth.shape)[:, 0].cpu().numpy()
     for example, mask in zip(examples, shown, strict=True):
-        kept = meant(mask > 0.5, example.clicks, example.mask > 0.5, example.box > 0)
+        kept = meant(mask > 0.5, example.clicks, (example.mask > 0.5) | (example.box > 0))
         example.mask = np.where(kept, mask, np.minimum(mask, 0.5)).astype(np.float32)
         example.ask(kept)
 
