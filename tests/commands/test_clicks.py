@@ -138,7 +138,7 @@ SEGMENT, MARK = ["segment", "frames", *QUICK], ["mark", "frames", "--out", "m.pn
 BAD = {
     "outside": (SEGMENT, "--click 2:96,5", "object 2: 96,5 is outside the frame, which is 96x64: x is 0..95, y 0..63"),
     "above": (SEGMENT, "--click 5,-1", "object 1: 5,-1 is outside the frame, which is 96x64"),
-    "a box outside": (MARK, "--box 5,5,20,64", "outside the frame, which is 96x64"),
+    "a box outside": (MARK, "--box 5,5,20,65", "outside the frame, which is 96x64"),
     "contradiction": (SEGMENT, "--click 5,5 --negative 5,5", "object 1: click 5,5: the same pixel is clicked"),
     "a box of no area": (MARK, "--box 1:5,5,5,9", "object 1: box 5,5,5,9 has no area"),
     "only negative": (SEGMENT, "--click 5,5 --negative 2:9,9", "object 2: click 9,9 says only where the object is not"),

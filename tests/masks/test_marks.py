@@ -96,7 +96,7 @@ def test_numbers_that_cannot_be_meant(clicks, boxes, said):
         Marks(clicks, boxes)
 
 
-@pytest.mark.parametrize("marks", [Marks({2: [(96, 5)]}), Marks({2: [(5, -1)]}), Marks(boxes={2: (5, 5, 20, 64)})])
+@pytest.mark.parametrize("marks", [Marks({2: [(96, 5)]}), Marks({2: [(5, -1)]}), Marks(boxes={2: (5, 5, 20, 65)})])
 def test_outside_of_the_frame(marks):
     with pytest.raises(MaskError, match=r"object 2: .* outside the frame, which is 96x64: x is 0\.\.95, y 0\.\.63"):
         marks.check((64, 96))
@@ -109,3 +109,9 @@ def test_of_neighbours_one_is_on_the_object_and_one_is_not():
 def test_corners_in_any_order_and_a_mask_to_begin_from():
     assert checked((), (30, 2, 1, 40), (64, 96)) == (1, 2, 30, 40)
     assert checked([(5, 5, False)], None, (64, 96), begun=True) is None
+
+
+def test_a_box_up_to_the_edge_may_end_at_the_frames_width_and_height():
+    assert checked((), (96, 64, 0, 0), (64, 96)) == checked((), (0, 0, 95, 63), (64, 96)) == (0, 0, 95, 63)
+    with pytest.raises(MaskError, match="96.5,63 is outside"):
+        checked((), (0, 0, 96.5, 64), (64, 96))

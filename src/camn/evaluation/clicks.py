@@ -60,7 +60,7 @@ class ClickScores:
 
     def table(self) -> str:
         """Plain text."""
-        found, lines = self.to_dict(), [f"{len(self.objects)} objects"]
+        found, lines = self.to_dict(), [f"{len(self.objects)} object{'s' if len(self.objects) > 1 else ''}"]
         for level in (round(100 * level) for level in LEVELS):
             lines.append(
                 f"NoC@{level}  {found[f'noc@{level}']:6.2f}   ({found[f'failed@{level}']} not in {MOST} clicks)"

@@ -131,6 +131,8 @@ def checked(
 
 def _ordered(x0: float, y0: float, x1: float, y1: float, size: Sequence[int] | None) -> Box:
     (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
+    if size is not None:  # editors say of a box up to the frame's edge that it ends at its width or height
+        right, bottom = (most - 1 if edge == most else edge for edge, most in ((right, size[1]), (bottom, size[0])))
     for x, y in ((left, top), (right, bottom)):
         _check_inside(x, y, size)
     if right - left < 1 or bottom - top < 1:
