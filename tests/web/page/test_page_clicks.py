@@ -127,6 +127,7 @@ def test_a_box_by_dragging(editor, project, asked):
     editor.click(centre(*STONES))
     editor.saved()
     assert asked[-1]["box"] == [68, 8, 156, 166] and dots(asked[-1]) == [(*STONES, True)]
+    editor.spoken("Object 1: a box and 1 click.")
     with editor.held("Alt"):
         editor.drag((100, 60), (180, 90))  # moves the frame
     editor.button("Fit the frame into the window").click()

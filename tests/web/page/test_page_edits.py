@@ -75,20 +75,24 @@ def test_what_was_painted_last_is_there_before_it_is_deleted_or_propagated(edito
     editor.press("n")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
     held = editor.hold("PATCH", r"/masks/", late=True)
-    given = []
+    said = []  # what the page is answered and asks for, in its order
 
-    def propagate(route):
-        given.append(editor.server.call("GET", f"/api/projects/{project}/masks/0").ids[90, 120])
-        route.abort()
+    def note(kind, request):
+        if found := re.search(r"/masks/0|/propagate$|/objects/2$", request.url):
+            said.append((kind, request.method, found[0]))
 
-    editor.page.route(re.compile("/propagate$"), propagate)
+    editor.page.on("response", lambda answer: note("answered", answer.request))
+    editor.page.on("request", lambda request: note("asked", request))
+    editor.page.route(re.compile("/propagate$"), lambda route: route.abort())
     editor.stroke(90)
     held.wait()
     editor.press("f")
     editor.button("Delete Object 2").click()
     held.release()
     expect(editor.button("Object 2")).to_be_hidden()
-    assert given == [2] and editor.rows(project, 60, 90) == [1, 0]
+    needed = [("answered", "PATCH", "/masks/0"), ("asked", "POST", "/propagate"), ("asked", "DELETE", "/objects/2")]
+    painted, *after = map(said.index, needed)
+    assert painted < min(after) and editor.rows(project, 60, 90) == [1, 0]
     editor.press("z")
     expect(editor.button("Object 2")).to_have_attribute("aria-pressed", "true")
     assert editor.rows(project, 60, 90) == [1, 2]

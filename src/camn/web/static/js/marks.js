@@ -1,5 +1,7 @@
 /** What was clicked on one object of one frame. Marks are never changed: each function answers with others. */
 
+import { count } from "./format.js";
+
 /** @import {Point} from "./ids.js" */
 /** @import {Candidate} from "./types.js" */
 /** @typedef {{x: number, y: number, positive: boolean}} Dot a pixel of the frame, and whether the object is there */
@@ -29,6 +31,10 @@ export function replaced(marks, dot, now) {
   const dots = marks.dots.flatMap((one) => (one !== dot ? [one] : now ? [now] : []));
   return { ...marks, dots, candidate: 0, found: null };
 }
+
+/** @param {Marks} marks as one says it: a box and 2 clicks */
+export const words = ({ dots, box }) =>
+  [...(box ? ["a box"] : []), ...(dots.length ? [count(dots.length, "click")] : [])].join(" and ");
 
 /** How many readings of it there are to choose from. @param {Marks} marks */
 export const readings = ({ dots, found }) => (dots.length === 1 ? (found?.length ?? 0) : 0);

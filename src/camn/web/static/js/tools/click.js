@@ -4,9 +4,8 @@
  */
 
 import { find, say } from "../dom.js";
-import { count } from "../format.js";
 import { Marking } from "../marking.js";
-import { added, boxed, cornersOf, empty, NONE, pixel, readings, replaced, turned } from "../marks.js";
+import { added, boxed, cornersOf, empty, NONE, pixel, readings, replaced, turned, words } from "../marks.js";
 import { note } from "../messages.js";
 import { Preview } from "../preview.js";
 import { drawBox, drawDot } from "../dots.js";
@@ -180,7 +179,7 @@ export class Click extends Tool {
     this.store.set({ reading: fresh ? "Next: a new object" : many > 1 ? `${at} (Tab)` : null });
     if (!waits && !empty(shown)) {
       const more = many > 1 ? `, reading ${at}, Tab shows the next` : "";
-      say(find("#spoken", HTMLElement), `${this.session.object?.name ?? "Object"}: ${count(shown.dots.length, "click")}${more}.`);
+      say(find("#spoken", HTMLElement), `${this.session.object?.name ?? "Object"}: ${words(shown)}${more}.`);
     }
     this.context.redraw();
   }
