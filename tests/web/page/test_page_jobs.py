@@ -148,6 +148,9 @@ def test_the_server_is_killed(serve, tab, clip, tmp_path):
     editor.page.route("**/exports", lambda route: route.fulfill(json=job))  # one that is surely not done
     editor.page.locator("#export-vp9").click()
     expect(editor.page.locator("#exports")).to_contain_text("5 %")
+    editor.page.get_by_label("Follow").uncheck()  # a frame whose picture has not come yet cannot be painted on
+    frame = int(editor.page.get_by_label("Frame", exact=True).and_(editor.page.locator("input")).input_value())
+    expect(editor.page.locator(f"#stage[data-shown='{frame - 1}']")).to_be_visible()
     server.kill()
     banner = editor.page.get_by_text("The server does not answer.")
     expect(banner).to_be_visible()
