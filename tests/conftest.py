@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from camn import cli
+
 # Tests run on several workers: one thread each, here and in the processes that tests start, keeps them apart.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Nothing is measured or exported unless a test is about that, and nothing is kept in the user's own cache.
@@ -69,3 +71,15 @@ def synced(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(os, "fsync", watched)
     return names
+
+
+@pytest.fixture
+def command(place, monkeypatch, capsys):
+    """Runs a command in the folder `place` of its tests -> (exit code, stdout, stderr)."""
+    monkeypatch.chdir(place)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(arguments)
+        return code, *capsys.readouterr()
+
+    return run

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from camn import cli, weights
+from camn import weights
 from camn.api import Progress
 from camn.config import preset
 from camn.masks import write_palette_png
@@ -186,18 +186,6 @@ def test_help_and_usage(place):
 
 
 # --- in this process: the same code, without the wait for a new one --------------------------------------------------
-
-
-@pytest.fixture
-def command(place, monkeypatch, capsys):
-    """Runs a command in the folder `place` -> (exit code, stdout, stderr)."""
-    monkeypatch.chdir(place)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(arguments)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def smeared(path: Path) -> None:

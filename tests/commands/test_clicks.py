@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camn import cli
 from camn.masks import PALETTE, read_mask, write_palette_png
 from camn.media.overlay import draw_overlay
 
@@ -36,18 +35,6 @@ def place(tmp_path) -> Path:
         Image.fromarray(picture(index)).save(tmp_path / "frames" / f"shot{index}.png")
     write_palette_png(tmp_path / "first.png", drawn())
     return tmp_path
-
-
-@pytest.fixture
-def command(place, monkeypatch, capsys):
-    """Runs a command in the folder `place` -> (exit code, stdout, stderr)."""
-    monkeypatch.chdir(place)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(arguments)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_a_click_is_followed_as_the_mask_that_it_makes(command, place):

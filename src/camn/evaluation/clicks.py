@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from camn.masks.clicking import next_click
+from camn.masks.extent import extent
 
 MOST = 20
 LEVELS = (0.85, 0.90)
@@ -101,10 +102,11 @@ def iou(guess: np.ndarray, truth: np.ndarray, counted: np.ndarray) -> float:
 
 def jittered_box(truth: np.ndarray, chance: np.random.Generator) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 around an object, in the picture."""
-    rows, columns = np.flatnonzero(truth.any(1)), np.flatnonzero(truth.any(0))
-    edges = []
+    found, edges = extent(truth), []
+    assert found is not None, "an object has pixels"
+    rows, columns = found
     for places, most in ((columns, truth.shape[1]), (rows, truth.shape[0])):
-        low, high = int(places[0]), int(places[-1]) + 1
+        low, high = places.start, places.stop
         off = (high - low) * JITTER * chance.uniform(-1, 1, 2)
         low, high = max(0.0, low + off[0]), min(most - 1.0, high + off[1])
         edges.append((low, max(high, min(low + 1, most - 1.0))))

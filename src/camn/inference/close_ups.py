@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
+from camn.masks.extent import extent
 from camn.masks.marks import Box, Click, pixel
 
 Area = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the frame, the last two not within
@@ -20,9 +21,9 @@ FADE = 8  # pixels over which a close-up passes into what lies around it
 def around(mask: np.ndarray | None, clicks: Iterable[Click], box: Box | None, size: Sequence[int]) -> Area:
     """The area of a mask (H, W) bool, all clicks and a box, of which one is there."""
     xs, ys = ([click[axis] for click in clicks] for axis in (0, 1))
-    if mask is not None and mask.any():
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        xs, ys = [*xs, int(columns[0]), int(columns[-1])], [*ys, int(rows[0]), int(rows[-1])]
+    if mask is not None and (found := extent(mask)):
+        rows, columns = found
+        xs, ys = [*xs, columns.start, columns.stop - 1], [*ys, rows.start, rows.stop - 1]
     if box is not None:
         xs, ys = [*xs, box[0], box[2]], [*ys, box[1], box[3]]
     return int(min(xs)), int(min(ys)), min(size[1], int(max(xs)) + 1), min(size[0], int(max(ys)) + 1)

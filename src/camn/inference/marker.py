@@ -22,9 +22,9 @@ from camn.masks.marks import Box, Click, check_id, checked, pixel
 from camn.model.clicks import ClickNetwork, Prompts, best_first
 
 CLOSE = 385  # the longer side at work of a close-up of an object, at most
+FOCUS = 257  # that of one of what a click changed
 AGAIN_OF_BOX = 2  # times that the first answer to a box is asked about again; of clicks a second time brings nothing
 SLACK = 0.07  # by which an object reaches out of its box at most, where that is all that is known, of the box's side
-FOCUS = 257  # that of one of what a click changed
 ROOM = 512 << 20  # bytes of answers that are kept for undo, of all objects; what lies further back is asked anew
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from camn.masks.extent import extent
+
 Click = tuple[int, int, int]  # row, column, 1 for the object or -1 against it
 
 
@@ -29,10 +31,9 @@ def meant(mask: np.ndarray, clicks: Iterable[Click], held: np.ndarray | None = N
     or more is in `held`, the mask before or a box. What only looks alike elsewhere is not meant.
 
     mask, held (H, W) bool -> (H, W) bool; `mask` itself, where nothing is left out."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    here = extent(mask)  # much less than all of it
+    if here is None:
         return mask
-    here = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # much less than all of it
     count, found = cv2.connectedComponents(mask[here].astype(np.uint8))
     if count <= 2:
         return mask
@@ -43,7 +44,7 @@ def meant(mask: np.ndarray, clicks: Iterable[Click], held: np.ndarray | None = N
         keep = 2 * np.bincount(parts[held[here]], minlength=count) >= sizes
     for row, column, sign in clicks:
         if sign > 0 and mask[row, column]:
-            keep[parts[row - rows[0], column - columns[0]]] = True
+            keep[parts[row - here[0].start, column - here[1].start]] = True
     keep[0] = False
     if not keep.any() or keep[1:].all():
         return mask

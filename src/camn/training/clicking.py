@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from camn.errors import ConfigError
 from camn.masks import IGNORE
 from camn.masks.clicking import Click, depths, meant, next_click
+from camn.masks.extent import extent
 from camn.model.clicks import ClickNetwork, Prompts
 from camn.model.frames import Embedding
 from camn.model.layers import resize, single
@@ -104,10 +105,11 @@ class Example:
         return at // region.shape[1], at % region.shape[1]
 
     def _draw_box(self) -> None:
-        rows, columns = np.nonzero(self.truth)
-        edges = []
+        found, edges = extent(self.truth), []
+        assert found is not None, "an object has pixels"
+        rows, columns = found
         for places, most in ((rows, self.truth.shape[0]), (columns, self.truth.shape[1])):
-            low, high = places.min(), places.max() + 1
+            low, high = places.start, places.stop
             slack = (high - low) * self.rng.uniform(*SLACK, 2)
             edges.append(
                 slice(max(0, round(low - slack[0])), min(most, max(round(high + slack[1]), round(low - slack[0]) + 1)))

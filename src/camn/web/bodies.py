@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from camn.errors import MaskError, MaskSizeError, MaskTurnedError
 from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
+from camn.masks.extent import extent
 from camn.masks.paletted import ids_alone
 from camn.masks.readers import READERS
 from camn.projects.change import LEAVE, Change
@@ -151,12 +152,12 @@ class Part(TypedDict):
 
 def text_of_part(mask: np.ndarray) -> Part:
     """(H, W) bool -> its part that is not empty, as a PNG in Base64, and where that lies."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    found = extent(mask)
+    if found is None:
         return Part(x=0, y=0, mask=None)
-    (top, bottom), (left, right) = ((int(at[0]), int(at[-1]) + 1) for at in (rows, columns))
-    part = np.where(mask[top:bottom, left:right], 255, 0).astype(np.uint8)
-    return Part(x=left, y=top, mask=base64.b64encode(png_of_mask(part)).decode())
+    rows, columns = found
+    part = np.where(mask[found], 255, 0).astype(np.uint8)
+    return Part(x=columns.start, y=rows.start, mask=base64.b64encode(png_of_mask(part)).decode())
 
 
 def read_mask_file(project: Project, index: int, name: str, data: bytes, resize: bool, most: int) -> MaskSet:

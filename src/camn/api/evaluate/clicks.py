@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.api.models.load import cpu_threads, load_marker
+from camn.api.models.load import CLICKS, cpu_threads, load_marker
 from camn.api.options import Progress, Report
 from camn.datasets.layouts import open_videos
 from camn.datasets.pairs import read_pair
@@ -30,7 +30,7 @@ def evaluate_clicks(
     year: str | int | None = None,
     split: str = "",
     resolution: str = "480p",
-    clicks: str | Path = "camn-mobile-clicks",
+    clicks: str | Path = CLICKS,
     out: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
