@@ -14,16 +14,18 @@ from torch import Tensor
 
 import camn
 from camn.config import InferenceConfig, PostProcess
+from camn.errors import ConfigError
 from camn.evaluation.jf import region_similarity
 from camn.inference import Result, Segmenter
+from camn.inference.crops import OnCrop, Place, work_on
 from camn.inference.postprocess import PostProcessor
 from camn.inference.segmenter import Prediction
-from camn.inference.small_objects import OnCrop, _pasted
+from camn.inference.small_objects import _pasted
 from camn.inference.window import Window
 from camn.masks import ObjectIds
 
 SIZE = (720, 1280)
-SMALL = PostProcess(small_objects=True)
+SMALL = PostProcess(small_objects=True, small_work=241)  # quicker than the default
 STRIPES = np.array([[[210, 60, 40], [250, 190, 60]], [[40, 90, 220], [90, 200, 230]]], np.uint8)  # red, blue
 
 
@@ -158,11 +160,113 @@ def test_corrections_removals_and_copies():
 
 def test_a_large_object_is_left_to_the_main_network():
     post = PostProcessor(SMALL, lambda side: pytest.fail("no crop is needed"))
-    frame, ids = scene((300, 400), diameter=80)
+    frame, ids = scene((300, 400), diameter=140)
     objects = ObjectIds((1,))
     post.given(0, frame, objects, ids)
-    probabilities = objects.one_hot(ids)
-    assert post(1, frame, objects, probabilities) is probabilities
+    for _ in range(2):
+        probabilities = objects.one_hot(ids)
+        assert post(1, frame, objects, probabilities) is probabilities
+
+
+# --- which objects are small -----------------------------------------------------------------------------------------
+
+ONE, GRID = ObjectIds((1,)), (144, 256)
+
+
+def told(ids: np.ndarray, sure: float = 1.0) -> Tensor:
+    """What a whole frame's prediction may be: the object of ids (H, W), its pixels with probability `sure`."""
+    hot = ONE.one_hot(cv2.resize(ids, GRID[::-1], interpolation=cv2.INTER_NEAREST))
+    return torch.stack([1 - sure * hot[1], sure * hot[1]])
+
+
+def begun(diameter: int) -> PostProcessor:
+    post = PostProcessor(SMALL, crops)
+    frame, ids = scene((300, 400), diameter=diameter)
+    post.given(0, frame, ONE, ids)
+    return post
+
+
+def found_by_crops(post: PostProcessor, frame: np.ndarray, ids: np.ndarray) -> float:
+    """J of the object on a frame of which the whole frame's prediction knows nothing."""
+    answer = copy(post)(1, frame, ONE, told(0 * ids))
+    return region_similarity(Result.of(1, ONE, answer, SIZE).ids == 1, ids == 1)
+
+
+@pytest.mark.parametrize("height", [240, 480, 720, 1080, 2160])
+@pytest.mark.parametrize(
+    "diameter, area, side",  # at work size 481 the crop is 3 * 481 * diameter pixels wide at work
+    [
+        (0.04, 0.001, 353),
+        (0.15, 0.0099, 353),
+        (0.2, 0.005, 434),
+        (0.25, 0.0099, 481),
+        (0.31, 0.0099, None),  # of a long object crops would show 481 pixels for 447
+        (0.15, 0.0101, None),
+        (0.05, 0.0101, None),
+    ],
+)
+def test_objects_are_small_by_their_share_of_the_frame_and_where_crops_enlarge_them(height, diameter, area, side):
+    assert work_on(Place((0.5, 0.5), diameter, area), PostProcess(), height, (481, 849)) == side
+
+
+def test_what_is_worked_on_finely_already_needs_no_crops():
+    place, config = Place((0.5, 0.5), 0.25, 0.005), PostProcess()
+    assert [work_on(place, config, 1080, (side, side * 16 // 9)) for side in (241, 481, 721)] == [353, 481, None]
+    tiny = Place((0.5, 0.5), 0.02, 0.0002)  # but the crop has 64 pixels of the frame
+    assert [work_on(tiny, config, height, (481, 849)) for height in (1080, 144, 64)] == [353, 353, None]
+
+
+@given(st.floats(0.002, 0.5), st.floats(1e-4, 0.02), st.integers(64, 2160), st.integers(65, 1040))
+def test_crops_are_never_smaller_than_asked_and_always_show_more(diameter, area, height, work):
+    config, size = PostProcess(), (work, work * 16 // 9)
+    side = work_on(Place((0.5, 0.5), diameter, area), config, height, size)
+    shown = Place((0.5, 0.5), diameter, area).around(config, height, size).side
+    if side is None:
+        assert area >= config.small_area or config.small_work_most < config.small_gain * shown
+    else:
+        assert config.small_work <= side <= config.small_work_most and side >= config.small_gain * shown
+        assert work_on(Place((0.5, 0.5), diameter / 2, area / 2), config, height, size) is not None
+
+
+def test_an_object_that_becomes_small_is_taken_up_and_matched_against_its_given_mask():
+    post, large, small = begun(140), scene((300, 400), diameter=140), scene((300, 500), diameter=30)
+    for frame, ids in (large, small):
+        there = told(ids)
+        assert post(1, frame, ONE, there) is there  # the answer of the frame on which it is taken up stands
+    moved = scene((306, 506), diameter=30)
+    assert found_by_crops(post, *moved) > 0.6
+    assert found_by_crops(begun(140), *moved) == 0
+
+
+@pytest.mark.parametrize("place, sure", [((300, 500), 0.6), ((8, 500), 1.0), ((300, 1272), 1.0)])
+def test_it_is_not_taken_up_where_it_is_doubtful_or_leaves(place, sure):
+    post, (frame, ids) = begun(140), scene(place, diameter=30)
+    post(1, frame, ONE, told(ids, sure))
+    assert found_by_crops(post, frame, ids) == 0
+
+
+def test_an_object_that_grows_leaves_its_crops_and_comes_back_when_it_shrinks():
+    post = begun(60)
+    for diameter in (60, 80, 110, 150):
+        frame, ids = scene((300, 400), diameter=diameter)
+        assert found_by_crops(post, frame, ids) > 0.6
+        post(1, frame, ONE, told(ids))
+    assert found_by_crops(post, frame, ids) == 0
+    frame, ids = scene((300, 400), diameter=60)
+    post(1, frame, ONE, told(ids))
+    assert found_by_crops(post, frame, ids) > 0.6
+
+
+def test_an_object_that_is_small_no_more_by_a_correction():
+    post, (frame, ids) = begun(30), scene((300, 400), diameter=140)
+    post.given(1, frame, ONE, ids)
+    there = told(ids)
+    assert post(2, frame, ONE, there) is there
+
+
+def test_sizes_of_crops_that_contradict_each_other():
+    with pytest.raises(ConfigError, match="small_work is 500: it must be at most small_work_most, which is 481"):
+        PostProcess(small_work=500)
 
 
 # --- windows ---------------------------------------------------------------------------------------------------------

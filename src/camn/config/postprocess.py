@@ -65,25 +65,37 @@ class TrackLossOptions(StepOptions):
 class SmallObjectsOptions(StepOptions):
     """Of small objects.
 
-    small_area: an object is small when the mask that the user gave is below this share of the frame. small_context:
-    side of the crop, in diameters; small_least: its least side, in pixels of the frame. small_work: side in pixels at
-    which the network works on crops; an object whose crop has grown to that at work is small no longer. small_change:
-    the crop keeps its side until the diameter has grown or shrunk by this factor. small_lost: the object is lost to the
-    crop when less than this share of its last area is found there, or more than its last area by this share; what was
-    found on the whole frame stands then, and the crop goes where that is.
+    small_area: an object is small when it covers less than this share of the frame, and crops show it larger: by
+    `small_gain` at least. small_context: side of the crop, in diameters; small_least: its least side, in pixels of the
+    frame. small_work, small_work_most: side in pixels at which the network works on crops, at least and at most;
+    between them as much as shows the object `small_enlarged` times as large as the whole frame does at work.
+    small_change: the crop keeps its side until the diameter has grown or shrunk by this factor; an object that crops no
+    longer show larger, or whose area is over the bound by this factor, is small no longer. small_lost: the object is
+    lost to the crop when less than this share of its last area is found there, or more than its last area by this
+    share; what was found on the whole frame stands then, and the crop goes where that is.
     """
 
     step = "camn.inference.small_objects:SmallObjects"
     switch = "small_objects"
 
-    small_objects: bool = False  # segment objects with a small mask again, on enlarged crops of the frames
-    small_area: float = within(0.002, most=1)  # an object whose mask is below this share of the frame is small
-    small_context: float = within(4.0, 1)  # side of the crop, in object diameters
+    small_objects: bool = False  # segment objects while they are small again, on enlarged crops of the frames
+    small_area: float = within(0.01, most=1)  # an object that covers less than this share of the frame is small
+    small_context: float = within(3.0, 1)  # side of the crop, in object diameters
     small_least: int = within(64, 8)  # least side of the crop, in pixels of the frame
-    small_work: int = within(241, 33)  # side at which the network works on crops, in pixels
+    small_work: int = within(353, 33)  # least side at which the network works on crops, in pixels
+    small_work_most: int = within(481, 33)  # most side at which it does so
+    small_enlarged: float = within(1.5, 1)  # how much larger than at work on the whole frame crops should show objects
+    small_gain: float = within(1.1, 1)  # least that they must show them larger, else the whole frame's answer is kept
     small_change: float = within(1.5, 1)  # the crop keeps its side until the diameter has changed by this factor
     # what a crop finds does not count below this share of its last area, nor above its inverse
     small_lost: float = within(0.2, most=1)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.small_work > self.small_work_most:
+            raise ConfigError(
+                f"small_work is {self.small_work}: it must be at most small_work_most, which is {self.small_work_most}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
