@@ -1,8 +1,9 @@
 """What post-processing brings where the answer is known: real objects over another sequence's picture at 1280x720.
 
-python bench/postprocess.py DAVIS [--kind small twin] [--pixels 12 24 40] [--short-side 480] [--pictures DIR]
+python bench/postprocess.py DAVIS [--kind small twin] [--pixels 12 24 48 96] [--short-side 480] [--pictures DIR]
 
-small: the object is shrunk to so many pixels (square root of its area) and moves; with `--small-objects` and without.
+small: the object is shrunk to so many pixels (square root of its area: 96 are 1% of the frame) and moves; with
+`--small-objects` and without.
 twin: it is shrunk to 80 pixels, and from the third frame on its copy stands far away; with `--track-loss` and without.
 DAVIS is a folder in DAVIS' layout, year 2016. pictures: the last frame of each, the frame, before and after.
 """
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("davis", type=Path)
     parser.add_argument("--split", default="val")
     parser.add_argument("--kind", nargs="+", choices=("small", "twin"), default=("small", "twin"))
-    parser.add_argument("--pixels", nargs="+", type=float, default=(12, 24, 40))
+    parser.add_argument("--pixels", nargs="+", type=float, default=(12, 24, 48, 96))
     parser.add_argument("--short-side", type=int, default=480)
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--sequences", nargs="+")
@@ -92,13 +93,15 @@ def main() -> None:
     sequences = DavisFolder(args.davis, split=args.split).sequences
     print("| kind | pixels | sequence | J without | J with | F without | F with |\n| --- " + "| --- " * 6 + "|")
     for kind, pixels in [(k, p) for k in args.kind for p in (args.pixels if k == "small" else (TWIN,))]:
-        post = PostProcess(small_objects=kind == "small", track_loss=kind == "twin")
+        without, post = (
+            PostProcess(small_objects=on and kind == "small", track_loss=on and kind == "twin") for on in (False, True)
+        )
         for sequence, other in zip(sequences, (*sequences[1:], sequences[0])):
             if args.sequences and sequence.name not in args.sequences:
                 continue
             ground = cv2.resize(other.read(0)[0], SIZE[::-1], interpolation=cv2.INTER_CUBIC)
             clip = list(scenes(sequence, ground, pixels, kind == "twin", args.frames))
-            (j, f, before), (better, finer, after) = (run(clip, args.short_side, p) for p in (PostProcess(), post))
+            (j, f, before), (better, finer, after) = (run(clip, args.short_side, p) for p in (without, post))
             row = (kind, f"{pixels:g}", sequence.name, *(f"{v:.1f}" for v in (j, better, f, finer)))
             print("|", " | ".join(row), "|", flush=True)
             if args.pictures:

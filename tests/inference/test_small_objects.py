@@ -304,6 +304,15 @@ def test_what_is_cut_and_brought_back_lies_where_it_was(size, center, larger, fi
         np.testing.assert_allclose(back[inner], wanted[inner], atol=0.05)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_what_shrinks_is_averaged(kind):
+    """Of a fine pattern a shrunk cut shows the grey that it has from afar, not some of its pixels."""
+    image = (np.indices((240, 360)).sum(0) % 2 * 100).astype(kind)
+    cut = Window(10, 20, 60, (120, 180)).cut(image, 40)  # 120 pixels of the image
+    assert cut.shape == (40, 40) and cut.dtype == kind
+    np.testing.assert_allclose(cut, 50, atol=12)
+
+
 def test_the_weight_falls_at_the_border_but_for_the_frames_own_edge():
     weight = Window(0, 10, 20, (40, 60)).weight()
     assert weight[0, 10] == 1 and weight[10, 10] == 1

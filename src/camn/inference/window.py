@@ -48,13 +48,16 @@ class Window:
         return rows[:, None] & columns[None]
 
     def cut(self, image: np.ndarray, work: int) -> np.ndarray:
-        """image (H, W, ...) of the whole frame, any size -> (work, work, ...), bilinear."""
+        """image (H, W, ...) of the whole frame, any size -> (work, work, ...), bilinear; averaged if shrunk."""
         (sy, sx), step = np.divide(image.shape[:2], self.size), self.side / work
+        finer = max(1, round(step * max(sy, sx)))  # pixels of which one at work is the mean
+        step /= finer
         across = [step * sx, 0, (self.left + step / 2) * sx - 0.5]
         down = [0, step * sy, (self.top + step / 2) * sy - 0.5]
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        matrix = np.array([across, down])
-        return cv2.warpAffine(image, matrix, (work, work), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        matrix, size = np.array([across, down]), (work * finer, work * finer)
+        fine = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return fine if finer == 1 else cv2.resize(fine, (work, work), interpolation=cv2.INTER_AREA)
 
     def brought_back(self, values: np.ndarray) -> np.ndarray:
         """values (work, work) float32 -> (side, side), for the pixels of `slices`."""
