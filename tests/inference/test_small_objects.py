@@ -245,6 +245,27 @@ def test_it_is_not_taken_up_where_it_is_doubtful_or_leaves(place, sure):
     assert found_by_crops(post, frame, ids) == 0
 
 
+@pytest.mark.parametrize("hidden", [np.s_[:, 480:], np.s_[296:304]])
+def test_it_is_not_taken_up_where_something_hides_some_of_it(hidden):
+    """All but its left edge; a bar across it."""
+    post, (frame, ids) = begun(140), scene((300, 500), diameter=60)
+    ids[hidden] = 0
+    post(1, frame, ONE, told(ids))
+    assert found_by_crops(post, frame, ids) == 0
+
+
+@pytest.mark.parametrize("gap, taken", [(0, False), (200, True)])
+def test_it_is_not_taken_up_beside_another_object(gap, taken):
+    both, post = ObjectIds((1, 2)), PostProcessor(SMALL, crops)
+    frame, ids = scene((300, 400), (300, 800), diameter=140)
+    post.given(0, frame, both, ids)
+    frame, ids = scene((300, 500), diameter=60)
+    ids[250:350, 530 + gap : 730 + gap] = 2
+    grids = [both.one_hot(cv2.resize(x, GRID[::-1], interpolation=cv2.INTER_NEAREST)) for x in (ids, 0 * ids)]
+    post(1, frame, both, grids[0])
+    assert (post(2, frame, both, grids[1])[1].amax() > 0.5) == taken
+
+
 def test_an_object_that_grows_leaves_its_crops_and_comes_back_when_it_shrinks():
     post = begun(60)
     for diameter in (60, 80, 110, 150):

@@ -18,6 +18,9 @@ from camn.inference.result import not_finite, strongest
 from camn.masks import ObjectIds
 
 SURE = 0.7  # mean probability from which the whole frame's prediction says where an object is that its crop lost
+WHOLE = 0.9  # share of an object that its largest part must have to be taken up on crops
+SHAPE = 1.5  # most by which its box may have become longer or wider by then: what hides some of an object changes it
+NEAR = 3  # pixels at work within which another object touches it, and may hide some of it
 EPSILON = 1e-6
 
 
@@ -104,9 +107,12 @@ class SmallObjects(Step):
             if not 0 < counts[channel] < self.config.small_area * labels.size:
                 continue
             part = _surest(labels == channel, probabilities[channel])
-            if part is None or _leaves(part):
+            if part is None or not _is_whole(part, labels, counts[channel]):
                 continue
-            if crop := self._opened(id, Place.of(part), len(frame), labels.shape):
+            place, given = Place.of(part), self._shown[id].place
+            if not 1 / SHAPE <= place.shape / given.shape <= SHAPE:
+                continue
+            if crop := self._opened(id, place, len(frame), labels.shape):
                 yield id, crop.seen(frame, probabilities[channel].cpu().numpy())
 
 
@@ -126,9 +132,13 @@ def _surest(mask: np.ndarray, probability: Tensor) -> np.ndarray | None:
     return part if float(probability.cpu().numpy()[part].mean()) >= SURE else None
 
 
-def _leaves(mask: np.ndarray) -> bool:
-    """Whether an object reaches the frame's edge: what is seen of it tells not how large it is."""
-    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+def _is_whole(part: np.ndarray, labels: np.ndarray, count: int) -> bool:
+    """Whether a part (h, w) bool of an object that has `count` pixels of labels (h, w) is all of it, as far as can be
+    seen: it has most of them, and neither the frame's edge nor another object cuts it off."""
+    if np.count_nonzero(part) < WHOLE * count or part[0].any() or part[-1].any() or part[:, [0, -1]].any():
+        return False
+    around = cv2.dilate(part.view(np.uint8), np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)) > 0
+    return not (around & (labels > 0) & (labels != labels[part][0])).any()
 
 
 def _pasted(probabilities: Tensor, found: Mapping[int, OnCrop]) -> Tensor:
