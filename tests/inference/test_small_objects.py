@@ -25,7 +25,7 @@ from camn.inference.window import Window
 from camn.masks import ObjectIds
 
 SIZE = (720, 1280)
-SMALL = PostProcess(small_objects=True, small_work=241)  # quicker than the default
+SMALL = PostProcess(small_objects=True, small_work=241, small_steady=1)  # quicker than the default
 STRIPES = np.array([[[210, 60, 40], [250, 190, 60]], [[40, 90, 220], [90, 200, 230]]], np.uint8)  # red, blue
 
 
@@ -179,8 +179,8 @@ def told(ids: np.ndarray, sure: float = 1.0) -> Tensor:
     return torch.stack([1 - sure * hot[1], sure * hot[1]])
 
 
-def begun(diameter: int) -> PostProcessor:
-    post = PostProcessor(SMALL, crops)
+def begun(diameter: int, **options: int) -> PostProcessor:
+    post = PostProcessor(replace(SMALL, **options), crops)
     frame, ids = scene((300, 400), diameter=diameter)
     post.given(0, frame, ONE, ids)
     return post
@@ -245,13 +245,30 @@ def test_it_is_not_taken_up_where_it_is_doubtful_or_leaves(place, sure):
     assert found_by_crops(post, frame, ids) == 0
 
 
-@pytest.mark.parametrize("hidden", [np.s_[:, 480:], np.s_[296:304]])
-def test_it_is_not_taken_up_where_something_hides_some_of_it(hidden):
-    """All but its left edge; a bar across it."""
+def test_it_is_not_taken_up_in_parts():
     post, (frame, ids) = begun(140), scene((300, 500), diameter=60)
-    ids[hidden] = 0
+    ids[296:304] = 0  # a bar across it
     post(1, frame, ONE, told(ids))
     assert found_by_crops(post, frame, ids) == 0
+
+
+@pytest.mark.parametrize(
+    "diameters, taken",
+    [
+        ((40, 40), False),
+        ((40, 40, 40), True),
+        ((50, 45, 40), True),
+        ((40, 40, 140, 40, 40), False),
+        ((40, 40, 60), False),
+    ],
+)
+def test_it_is_taken_up_when_it_was_small_for_some_frames(diameters, taken):
+    """Not while something hides more and more of it: its area jumps."""
+    post = begun(140, small_steady=3)
+    for diameter in diameters:
+        frame, ids = scene((300, 500), diameter=diameter)
+        post(1, frame, ONE, told(ids))
+    assert (found_by_crops(post, frame, ids) > 0.6) == taken
 
 
 @pytest.mark.parametrize("gap, taken", [(0, False), (200, True)])

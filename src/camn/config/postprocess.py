@@ -66,13 +66,14 @@ class SmallObjectsOptions(StepOptions):
     """Of small objects.
 
     small_area: an object is small when it covers less than this share of the frame, and crops show it larger: by
-    `small_gain` at least. small_context: side of the crop, in diameters; small_least: its least side, in pixels of the
-    frame. small_work, small_work_most: side in pixels at which the network works on crops, at least and at most;
-    between them as much as shows the object `small_enlarged` times as large as the whole frame does at work.
-    small_change: the crop keeps its side until the diameter has grown or shrunk by this factor; an object that crops no
-    longer show larger, or whose area is over the bound by this factor, is small no longer. small_lost: the object is
-    lost to the crop when less than this share of its last area is found there, or more than its last area by this
-    share; what was found on the whole frame stands then, and the crop goes where that is.
+    `small_gain` at least. small_context: side of the crop, in diameters; small_least: its least side, in pixels of
+    the frame. small_work, small_work_most: side in pixels at which the network works on crops, at least and at
+    most; between them as much as shows the object `small_enlarged` times as large as the whole frame does at work.
+    small_steady: an object becomes small later when it was so on so many frames in succession. small_change: the
+    crop keeps its side until the diameter has grown or shrunk by this factor; an object that crops no longer show
+    larger, or whose area is over the bound by this factor, is small no longer. small_lost: the object is lost to
+    the crop when less than this share of its last area is found there, or more than its last area by this share;
+    what was found on the whole frame stands then, and the crop goes where that is.
     """
 
     step = "camn.inference.small_objects:SmallObjects"
@@ -86,6 +87,7 @@ class SmallObjectsOptions(StepOptions):
     small_work_most: int = within(481, 33)  # most side at which it does so
     small_enlarged: float = within(1.5, 1)  # how much larger than at work on the whole frame crops should show objects
     small_gain: float = within(1.1, 1)  # least that they must show them larger, else the whole frame's answer is kept
+    small_steady: int = within(5, 1)  # frames in succession that an object must have been small to be so from then on
     small_change: float = within(1.5, 1)  # the crop keeps its side until the diameter has changed by this factor
     # what a crop finds does not count below this share of its last area, nor above its inverse
     small_lost: float = within(0.2, most=1)

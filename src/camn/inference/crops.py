@@ -23,20 +23,18 @@ Size = tuple[int, int]  # (h, w)
 @dataclass(frozen=True)
 class Place:
     """Where an object is. center: (y, x) in shares of the frame's height and width. diameter: in shares of the frame's
-    height. area: share of the frame. shape: the width of the box around it over its height."""
+    height. area: share of the frame."""
 
     center: tuple[float, float]
     diameter: float
     area: float
-    shape: float = 1.0
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Place:
         """mask (h, w) bool of the whole frame, somewhere true."""
         (height, width), (ys, xs) = mask.shape, np.nonzero(mask)
         center = (float(ys.mean()) + 0.5) / height, (float(xs.mean()) + 0.5) / width
-        down, across = float(np.ptp(ys)) + 1, float(np.ptp(xs)) + 1
-        return cls(center, max(down, across) / height, len(ys) / mask.size, across / down)
+        return cls(center, float(max(np.ptp(ys), np.ptp(xs)) + 1) / height, len(ys) / mask.size)
 
     def around(self, config: SmallObjectsOptions, height: int, size: Size) -> Window:
         """The window that shows it. height: of the frame, in pixels; size: the grid of the window."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,9 +19,17 @@ from camn.masks import ObjectIds
 
 SURE = 0.7  # mean probability from which the whole frame's prediction says where an object is that its crop lost
 WHOLE = 0.9  # share of an object that its largest part must have to be taken up on crops
-SHAPE = 1.5  # most by which its box may have become longer or wider by then: what hides some of an object changes it
+CALM = 1.5  # most by which its area may change in a frame by then: what goes behind something changes faster
 NEAR = 3  # pixels at work within which another object touches it, and may hide some of it
 EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Small:
+    """On how many frames in succession an object was small and whole that is not on crops, and its place by now."""
+
+    frames: int
+    place: Place
 
 
 class SmallObjects(Step):
@@ -39,6 +47,7 @@ class SmallObjects(Step):
         self._shown: Mapping[int, Shown] = {}
         self._crops: Mapping[int, Crop] = {}
         self._new: frozenset[int] = frozenset()  # given on the frame last seen, and not yet judged
+        self._small: Mapping[int, Small] = {}
 
     def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
         """frame (H, W, 3) with ids (H, W) that are right; the frame last seen, unless it is the first."""
@@ -49,19 +58,20 @@ class SmallObjects(Step):
                 crops[id] = crop
             if now := Shown.of(frame, mask, self.config):
                 shown[id] = now
-        self._shown, self._crops = shown, crops
+        self._shown, self._crops, self._small = shown, crops, {}
         self._new = frozenset(id for id in objects if id in shown and id not in crops)
 
     def select(self, objects: ObjectIds) -> None:
         self._shown = {id: shown for id, shown in self._shown.items() if id in objects}
         self._crops = {id: crop for id, crop in self._crops.items() if id in objects}
+        self._small = {id: small for id, small in self._small.items() if id in objects}
         self._new = self._new & set(objects)
 
     def mended(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         """(N+1, h, w) -> the same with what was found on the crops of frame (H, W, 3)."""
         try:
             mended = self._mended(frame, objects, probabilities)
-            self._crops = {**self._crops, **dict(self._shrunk(frame, objects, mended))}
+            self._take_up(frame, objects, mended)
         except AnswerError:  # which counts the frames of its crop
             raise not_finite(index, " on the crop of a small object") from None
         return mended
@@ -96,8 +106,18 @@ class SmallObjects(Step):
             return None
         return Crop(segmenter, place.around(self.config, height, size), place)
 
-    def _shrunk(self, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Iterator[tuple[int, Crop]]:
-        """Objects that are not on crops, and have become small by what was answered for the frame."""
+    def _take_up(self, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> None:
+        """Follow on crops, too, what has been small for some frames by what was answered for them."""
+        small, crops = dict(self._still_small(objects, probabilities)), dict(self._crops)
+        for id, one in small.items():
+            if one.frames < self.config.small_steady:
+                continue
+            if crop := self._opened(id, one.place, len(frame), (probabilities.shape[1], probabilities.shape[2])):
+                crops[id] = crop.seen(frame, probabilities[objects.channel(id)].cpu().numpy())
+        self._small, self._crops = small, crops
+
+    def _still_small(self, objects: ObjectIds, probabilities: Tensor) -> Iterator[tuple[int, Small]]:
+        """Objects that are not on crops, and are small by what was answered for a frame."""
         if not (others := [id for id in self._shown if id not in self._crops]):
             return
         labels = strongest(probabilities).cpu().numpy()
@@ -109,11 +129,9 @@ class SmallObjects(Step):
             part = _surest(labels == channel, probabilities[channel])
             if part is None or not _is_whole(part, labels, counts[channel]):
                 continue
-            place, given = Place.of(part), self._shown[id].place
-            if not 1 / SHAPE <= place.shape / given.shape <= SHAPE:
-                continue
-            if crop := self._opened(id, place, len(frame), labels.shape):
-                yield id, crop.seen(frame, probabilities[channel].cpu().numpy())
+            place, before = Place.of(part), self._small.get(id)
+            calm = before is not None and 1 / CALM <= place.area / before.place.area <= CALM
+            yield id, Small(1 + (before.frames if before and calm else 0), place)
 
 
 def _looked_for(crop: Crop, probabilities: Tensor, channel: int) -> Crop:
