@@ -1,4 +1,4 @@
-"""Small objects with the shipped model, on made clips whose truth is known; windows by themselves."""
+"""Small objects with the shipped model, on made clips whose truth is known."""
 
 from copy import copy
 from dataclasses import replace
@@ -14,10 +14,9 @@ from torch import Tensor
 
 import camn
 from camn.config import InferenceConfig, PostProcess
-from camn.errors import ConfigError
 from camn.evaluation.jf import region_similarity
 from camn.inference import Result, Segmenter
-from camn.inference.crops import OnCrop, Place, work_on
+from camn.inference.crops import OnCrop
 from camn.inference.postprocess import PostProcessor
 from camn.inference.segmenter import Prediction
 from camn.inference.small_objects import _pasted
@@ -192,42 +191,6 @@ def found_by_crops(post: PostProcessor, frame: np.ndarray, ids: np.ndarray) -> f
     return region_similarity(Result.of(1, ONE, answer, SIZE).ids == 1, ids == 1)
 
 
-@pytest.mark.parametrize("height", [240, 480, 720, 1080, 2160])
-@pytest.mark.parametrize(
-    "diameter, area, side",  # at work size 481 the crop is 3 * 481 * diameter pixels wide at work
-    [
-        (0.04, 0.001, 353),
-        (0.15, 0.0099, 353),
-        (0.2, 0.005, 434),
-        (0.25, 0.0099, 481),
-        (0.31, 0.0099, None),  # of a long object crops would show 481 pixels for 447
-        (0.15, 0.0101, None),
-        (0.05, 0.0101, None),
-    ],
-)
-def test_objects_are_small_by_their_share_of_the_frame_and_where_crops_enlarge_them(height, diameter, area, side):
-    assert work_on(Place((0.5, 0.5), diameter, area), PostProcess(), height, (481, 849)) == side
-
-
-def test_what_is_worked_on_finely_already_needs_no_crops():
-    place, config = Place((0.5, 0.5), 0.25, 0.005), PostProcess()
-    assert [work_on(place, config, 1080, (side, side * 16 // 9)) for side in (241, 481, 721)] == [353, 481, None]
-    tiny = Place((0.5, 0.5), 0.02, 0.0002)  # but the crop has 64 pixels of the frame
-    assert [work_on(tiny, config, height, (481, 849)) for height in (1080, 144, 64)] == [353, 353, None]
-
-
-@given(st.floats(0.002, 0.5), st.floats(1e-4, 0.02), st.integers(64, 2160), st.integers(65, 1040))
-def test_crops_are_never_smaller_than_asked_and_always_show_more(diameter, area, height, work):
-    config, size = PostProcess(), (work, work * 16 // 9)
-    side = work_on(Place((0.5, 0.5), diameter, area), config, height, size)
-    shown = Place((0.5, 0.5), diameter, area).around(config, height, size).side
-    if side is None:
-        assert area >= config.small_area or config.small_work_most < config.small_gain * shown
-    else:
-        assert config.small_work <= side <= config.small_work_most and side >= config.small_gain * shown
-        assert work_on(Place((0.5, 0.5), diameter / 2, area / 2), config, height, size) is not None
-
-
 def test_an_object_that_becomes_small_is_taken_up_and_matched_against_its_given_mask():
     post, large, small = begun(140), scene((300, 400), diameter=140), scene((300, 500), diameter=30)
     for frame, ids in (large, small):
@@ -300,62 +263,6 @@ def test_an_object_that_is_small_no_more_by_a_correction():
     post.given(1, frame, ONE, ids)
     there = told(ids)
     assert post(2, frame, ONE, there) is there
-
-
-def test_sizes_of_crops_that_contradict_each_other():
-    with pytest.raises(ConfigError, match="small_work is 500: it must be at most small_work_most, which is 481"):
-        PostProcess(small_work=500)
-
-
-# --- windows ---------------------------------------------------------------------------------------------------------
-
-sizes = st.tuples(st.integers(20, 60), st.integers(20, 60))
-shares = st.floats(0, 1)
-
-
-@given(sizes, st.tuples(shares, shares), st.floats(0.05, 1.5))
-def test_a_window_lies_in_the_frame(size, center, side):
-    window = Window.around(center, side, size)
-    rows, columns = window.slices
-    assert 0 <= rows.start < rows.stop <= size[0] and 0 <= columns.start < columns.stop <= size[1]
-    assert rows.stop - rows.start == columns.stop - columns.start == window.side <= min(size)
-    weight = window.weight()
-    assert weight.shape == (window.side, window.side) and 0 < weight.min() <= weight.max() <= 1
-    assert np.array_equal(window.inside(size), np.pad(np.ones_like(weight, bool), padding(window)))
-
-
-def padding(window: Window) -> tuple[tuple[int, int], ...]:
-    starts = (window.top, window.left)
-    return tuple((at, length - at - window.side) for at, length in zip(starts, window.size, strict=True))
-
-
-@given(sizes, st.tuples(shares, shares), st.integers(1, 4), st.integers(1, 4))
-@settings(max_examples=30)
-def test_what_is_cut_and_brought_back_lies_where_it_was(size, center, larger, finer):
-    window = Window.around(center, 0.4, size)
-    ys, xs = np.mgrid[: size[0] * larger, : size[1] * larger].astype(np.float32)
-    for ramp, axis in ((ys, 0), (xs, 1)):  # the frame is `larger` times the grid; bilinear sampling keeps a ramp
-        back = window.brought_back(window.cut(ramp, window.side * finer))
-        here = (np.arange(size[axis], dtype=np.float32) + 0.5) * larger - 0.5
-        wanted = np.broadcast_to(here[:, None] if axis == 0 else here[None], size)[window.slices]
-        inner = np.s_[2:-2, 2:-2]
-        np.testing.assert_allclose(back[inner], wanted[inner], atol=0.05)
-
-
-@pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_what_shrinks_is_averaged(kind):
-    """Of a fine pattern a shrunk cut shows the grey that it has from afar, not some of its pixels."""
-    image = (np.indices((240, 360)).sum(0) % 2 * 100).astype(kind)
-    cut = Window(10, 20, 60, (120, 180)).cut(image, 40)  # 120 pixels of the image
-    assert cut.shape == (40, 40) and cut.dtype == kind
-    np.testing.assert_allclose(cut, 50, atol=12)
-
-
-def test_the_weight_falls_at_the_border_but_for_the_frames_own_edge():
-    weight = Window(0, 10, 20, (40, 60)).weight()
-    assert weight[0, 10] == 1 and weight[10, 10] == 1
-    assert weight[-1, 10] < 0.2 and weight[10, 0] < 0.2 and weight[10, -1] < 0.2
-    assert (np.diff(weight[10, :10]) >= 0).all()
 
 
 # --- pasting ---------------------------------------------------------------------------------------------------------
