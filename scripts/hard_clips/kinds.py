@@ -30,7 +30,7 @@ def twin(stage: Stage) -> Film:
 
 
 def part(stage: Stage) -> Film:
-    """A patch on the object, 3 to 12% of it, is asked for; every other clip has a larger one of that cloth beside it."""
+    """A patch on the object, 3 to 12% of it, is asked for; every other clip has a larger one like it beside it."""
     rng, actor = stage.rng, stage.actor(4)
     texture = cloth(stage.actor(1).pieces[0])
     share = float(np.exp(rng.uniform(*np.log((0.03, 0.12)))))
