@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from hard_clips.kinds import staged
+from hard_clips.kinds import scenes
 from PIL import Image
 
 from camn.clips.dataset import Appearance, ClipDataset, ClipOptions, Motion
@@ -105,7 +105,7 @@ def main() -> int:
         if args.set == "drawn":
             clips = drawn(videos, args.frames or 16, args.seed, args.each or 6)
         else:
-            clips = staged(videos, args.frames or 40, args.seed, args.each)
+            clips = scenes(videos, args.frames or 40, args.seed, args.each)
         write(args.out, clips)
     except CamnError as error:
         print(f"make_hard_clips: {error}", file=sys.stderr)

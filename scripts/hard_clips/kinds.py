@@ -13,6 +13,7 @@ from hard_clips.patches import cloth, painted, past_pole, spots
 from hard_clips.stage import H, Stage, W, play
 
 LEAST = 24  # frames: fewer leave no time to go away and come back
+CAST = 6  # videos: with fewer, a scene would have one video's object over the frames of the same
 
 
 def twin(stage: Stage) -> Film:
@@ -85,16 +86,16 @@ def cutting(stage: Stage) -> Film:
     zoom = actor.zoom(0.3, 0.6)
     here = play(stage.ground(2), actor, stage.way_from((0.3, 0.55), (0.4, 0.5)), zoom)
     if stage.number % 3 == 2:
-        scenes = [here, stage.ground(4), here]
+        films = [here, stage.ground(4), here]
     else:
         far = stage.way_from((0.72, 0.45), (0.66, 0.5))
-        scenes = [here, play(stage.ground(4), actor, far, zoom * (0.6, 1.4)[stage.number % 2])]
-    return unzip((scenes[k][0][t], scenes[k][1][t]) for t, k in enumerate(shares(stage.frames, len(scenes))))
+        films = [here, play(stage.ground(4), actor, far, zoom * (0.6, 1.4)[stage.number % 2])]
+    return unzip((films[k][0][t], films[k][1][t]) for t, k in enumerate(shares(stage.frames, len(films))))
 
 
-def shares(frames: int, scenes: int) -> list[int]:
-    """Of each frame the scene that it is in: all are of about the same length."""
-    return [t * scenes // frames for t in range(frames)]
+def shares(frames: int, count: int) -> list[int]:
+    """Of each frame the shot that it is in, of `count` that are of about the same length."""
+    return [t * count // frames for t in range(frames)]
 
 
 # by name: how many clips there are of it, and what stages one
@@ -108,15 +109,19 @@ KINDS: dict[str, tuple[int, Callable[[Stage], Film]]] = {
 }
 
 
-def staged(
-    videos: Sequence[VideoSequence], frames: int, seed: int, each: int | None = None
-) -> Iterator[tuple[str, Film]]:
-    """(name, film) of all clips, one after the other; `each`: so many of each kind. Raises ConfigError, DataError."""
+def scene(videos: Sequence[VideoSequence], kind: str, number: int, frames: int, seed: int) -> Film:
+    """The `number`-th clip of a kind, from 0. Raises ConfigError, DataError."""
     if frames < LEAST:
         raise ConfigError(f"frames is {frames}: a scene takes {LEAST} or more")
-    if len(videos) < 2:
-        raise DataError(f"{len(videos)} video in the list: a scene takes the object of one and the ground of another")
-    for kind, (count, make) in KINDS.items():
+    if len(videos) < CAST:
+        raise DataError(f"the list names {len(videos)} videos: scenes take {CAST} or more, to mix objects and grounds")
+    return KINDS[kind][1](Stage(np.random.default_rng((seed, *kind.encode(), number)), videos, number, frames))
+
+
+def scenes(
+    videos: Sequence[VideoSequence], frames: int, seed: int, each: int | None = None
+) -> Iterator[tuple[str, Film]]:
+    """(name, film) of all clips, one after the other; each: so many of each kind."""
+    for kind, (count, _) in KINDS.items():
         for number in range(count if each is None else each):
-            rng = np.random.default_rng((seed, *kind.encode(), number))
-            yield f"{kind}-{number + 1}", make(Stage(rng, videos, number, frames))
+            yield f"{kind}-{number + 1}", scene(videos, kind, number, frames, seed)
