@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from camn.clips.scenes import Film
 from camn.datasets.layouts import open_videos
 from camn.datasets.sequence import VideoSequence
 from camn.errors import CamnError, OutputError
-from camn.files import replacing
+from camn.files import replacing, writing
 from camn.masks import IGNORE, write_palette_png
 
 BASE = ClipOptions(
@@ -60,13 +60,12 @@ def drawn(videos: Sequence[VideoSequence], frames: int, seed: int, each: int) ->
             yield f"{kind}-{number + 1}", ([*clip.frames.numpy().transpose(0, 2, 3, 1)], [*clip.labels.numpy()])
 
 
-def write(out: Path, clips: Iterator[tuple[str, Film]]) -> None:
-    """In the layout of DAVIS 2017. Raises OutputError where there is something already."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise OutputError(f"{out}: there is something already; name a new folder, or empty this one")
-    if out.is_dir():
-        out.rmdir()
-    out.parent.mkdir(parents=True, exist_ok=True)
+def write(out: Path, clips: Iterable[tuple[str, Film]]) -> None:
+    """In the layout of DAVIS 2017, whole or not at all. Raises OutputError, also where there is something already."""
+    with writing(out):
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise OutputError(f"{out}: there is something already; name a new folder, or empty this one")
+        out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as part:
         try:
             names = [_write_clip(part, name, film) for name, film in clips]

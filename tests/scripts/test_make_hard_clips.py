@@ -215,7 +215,8 @@ def test_clips_lie_in_the_layout_of_davis_2017(davis, tmp_path, make, clip):
     assert [path.name for path in out.parent.iterdir()] == ["hard"]
 
 
-def test_the_drawn_clips_are_still_made(davis, tmp_path, make):
+def test_the_drawn_clips_are_still_made_also_into_an_empty_folder(davis, tmp_path, make):
+    (tmp_path / "hard").mkdir()
     assert make(davis, tmp_path / "hard", "--each", 1, "--frames", 3) == (0, "")
     found = open_videos(tmp_path / "hard", "val", "2017").sequences
     assert [(sequence.name, len(sequence)) for sequence in found] == [("alike-1", 3), ("several-1", 3), ("bars-1", 3)]
