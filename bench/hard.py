@@ -87,21 +87,20 @@ def table(head: str, columns: dict[str, dict[str, float]]) -> str:
 
 def run(args: argparse.Namespace, common: list[str]) -> None:
     asked = {options: evaluation([*common, *shlex.split(options)]) for options in args.variant or [""]}
+    machine, outside = describe_machine(next(iter(asked.values())).device), shlex.join(common)
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         dataset = chosen(args.dataset, args.only, Path(folder))
         for options, one in asked.items():
             found[options] = measure(dataset, one)
             print(f"{options or 'none'}: J {100 * by_kind(found[options])['mean']:.1f}", file=sys.stderr, flush=True)
-    kinds = {options: by_kind(clips) for options, clips in found.items()}
-    print(table("kind", kinds))
+            if args.json:  # after each: a run may take hours
+                variants = [{"options": o, "kinds": by_kind(clips), "clips": clips} for o, clips in found.items()]
+                write_json(args.json, {"common": outside, "machine": machine, "variants": variants})
+    print(table("kind", {options: by_kind(clips) for options, clips in found.items()}))
     if args.clips:
         print("\n" + table("clip", found))
-    machine = describe_machine(next(iter(asked.values())).device)
-    print(f"\nJ, all with `{shlex.join(common)}`; {machine}" if common else f"\nJ; {machine}")
-    if args.json:
-        variants = [{"options": o, "kinds": kinds[o], "clips": found[o]} for o in found]
-        write_json(args.json, {"common": shlex.join(common), "machine": machine, "variants": variants})
+    print(f"\nJ{f', all with `{outside}`' if outside else ''}; {machine}")
 
 
 def main(arguments: Sequence[str]) -> int:
