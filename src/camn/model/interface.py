@@ -94,6 +94,11 @@ class Network(nn.Module, ABC):
     def remember(self, frame: Labelled) -> Entry:
         """The space-time memory's entry for a labelled frame."""
 
+    def looks(self, frame: Labelled) -> Tensor | None:
+        """What each object looks like on a labelled frame: (N, C), of length 1 and the nearer the more alike, zeros for
+        an object that has no pixel there. None in a network that cannot tell, which remembers frames by time alone."""
+        return None
+
     def remember_all(self, frames: Sequence[Labelled]) -> list[Any]:
         """The entries of several frames of one size."""
         return [self.remember(frame) for frame in frames]
