@@ -317,8 +317,10 @@ class Segmenter(Caller):
                 entry = self.network.remember(labelled)
             stated = frozenset(given)
             shown = [objects.channel(id) for id in stated & set(np.unique(ids).tolist())] if stated else None
+            unsure = (doubtful, lost) if self.network.selective else ((), ())
+            channels = [list(map(objects.channel, some)) for some in unsure]
         ids = ids.copy()  # an answer is the caller's own
-        bank.remember(index, labelled, entry, shown, *(list(map(objects.channel, some)) for some in (doubtful, lost)))
+        bank.remember(index, labelled, entry, shown, *channels)
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids
 

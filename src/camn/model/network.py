@@ -29,6 +29,7 @@ class Camn(Network):
     """The network that a `ModelConfig` describes. Frames are RGB in 0..1 with sides 16 k + 1 (`work_size`)."""
 
     memory: Memory | None
+    selective = True
     mean: Tensor
     std: Tensor
 
