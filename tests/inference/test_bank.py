@@ -1,5 +1,7 @@
 """The bank against a plain list of everything that ever came in."""
 
+import math
+from copy import copy
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camn.inference.bank import Bank
+from camn.inference.worth import novelty
 from camn.model.memory import MemoryEntry
 from camn.model.network import Embedding, Labelled
 
@@ -40,9 +43,14 @@ class Oracle:
     shown: dict[int, set[int]] = field(default_factory=dict)  # objects in the masks that the user gave of a frame
     spread: list[int] = field(default_factory=list)
     since: list[int] = field(default_factory=list)  # remembered without doubt since the last mask from the user
+    sure: dict[int, set[int]] = field(default_factory=dict)  # objects that a remembered frame shows without doubt
 
-    def remember(self, index: int, share: dict[int, float], given: set[int] | None, doubtful: bool) -> None:
-        self.shares[index], self.known[index] = dict(share), set(share) - {0}
+    def remember(
+        self, index: int, share: dict[int, float], given: set[int] | None, doubtful: set[int], lost: set[int]
+    ) -> None:
+        objects = set(share) - {0}
+        self.shares[index], self.known[index] = dict(share), set(objects)
+        taken = max([*self.users, *self.sure], default=0)
         if given is not None:
             self.shown[index] = given
             self.users = list(dict.fromkeys([*self.users, index]))
@@ -51,12 +59,13 @@ class Oracle:
                     self.users.remove(between)
             self.spread = [i for i in self.spread if i != index]
             self.since = []
-        elif index % self.every == 0 and self.most:
+        elif self.most and objects - doubtful - lost and any(i % self.every == 0 for i in range(taken + 1, index + 1)):
+            self.sure[index] = objects - doubtful - lost
             self.spread.append(index)
             if not doubtful:
                 self.since.append(index)
             if len(self.spread) > self.most:
-                self.spread.remove(min(self.spread[:-1], key=self.room, default=index if self.most == 0 else -1))
+                self.spread.remove(min(self.spread[:-1], key=self.room))
 
     def spare(self, index: int) -> bool:
         """Whether each object that this frame shows is shown by another."""
@@ -72,14 +81,16 @@ class Oracle:
         for index, share in self.shares.items():
             gone = sum(s for o, s in share.items() if o and o not in objects)
             self.shares[index] = {0: share[0] + gone} | {o: share.get(o, 0.0) for o in objects}
-            self.known[index] &= set(objects)
+        for known in (*self.known.values(), *self.sure.values()):
+            known &= set(objects)
         for shown in self.shown.values():
             shown &= set(objects)
 
 
 operations = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["see", "see with doubt"]), st.none()),
+        st.tuples(st.just("see"), st.none()),
+        st.tuples(st.sampled_from(["doubt", "lose"]), st.sets(st.integers(1, 4))),
         st.tuples(st.sampled_from(["see", "correct"]), st.sets(st.integers(1, 4))),
         st.tuples(
             st.just("select"), st.permutations(range(1, 5)).flatmap(lambda p: st.integers(0, 4).map(lambda n: p[:n]))
@@ -104,10 +115,15 @@ def test_holds_what_its_rules_say(every, most, matched, kept, todo):
         else:
             index += what != "correct"
             share = {o: (o + 1.0 + index % 3) / 16 for o in (0, *objects)}
-            doubtful, shown = what == "see with doubt", None if how is None else how & set(objects)
-            channels = shown and [objects.index(o) + 1 for o in shown]
-            bank.remember(index, frame(index, share), entry(index, objects) if objects else None, channels, doubtful)
-            oracle.remember(index, share, shown, doubtful)
+            named = None if how is None else how & set(objects)
+            given, doubtful, lost = (
+                None if named is None or what in ("doubt", "lose") else named,
+                named if named and what == "doubt" else set(),
+                named if named and what == "lose" else set(),
+            )
+            shown, *unsure = (some and [objects.index(o) + 1 for o in some] for some in (given, doubtful, lost))
+            bank.remember(index, frame(index, share), entry(index, objects) if objects else None, shown, *unsure)
+            oracle.remember(index, share, given, doubtful, lost)
         check(bank, oracle, objects, index)
 
 
@@ -122,23 +138,25 @@ def check(bank: Bank, oracle: Oracle, objects: list[int], index: int) -> None:
     for seen in (*bank.to_match(), bank.previous):
         share = oracle.shares[index_of(seen)]
         assert seen.masks[0].flatten().tolist() == pytest.approx([share[0], *(share[o] for o in objects)])
-    check_entries(bank, oracle, objects, held)
+    check_entries(bank, oracle, objects, index)
 
 
-def check_entries(bank: Bank, oracle: Oracle, objects: list[int], held: list[int]) -> None:
-    """An entry shows an object its own values where it was known, and says so where it was not."""
+def check_entries(bank: Bank, oracle: Oracle, objects: list[int], index: int) -> None:
+    """An entry shows an object its own values where it was known for sure, and says so where it was not."""
     entries = bank.entries()
     if not objects:
         return
     indices = [int(e.keys.max()) for e in entries if e.keys.any()]
-    assert len(indices) == len(set(indices)) and set(indices) <= set(held)
+    assert len(indices) == len(set(indices)) and set(indices) <= set(bank.indices())
     for e in entries:
         assert len(e.keys) == len(objects)
         valid = [True] * len(objects) if e.valid is None else e.valid.tolist()
         for n, known in enumerate(valid):
             assert e.values[n].flatten().tolist() == ([float(objects[n])] * 2 if known else [0.0] * 2)
-            if known and e.keys.any():
-                assert objects[n] in oracle.known[int(e.keys.max())]
+            if e.keys.any():
+                at = int(e.keys.max())
+                surely = oracle.known if at in {*oracle.users, index} else oracle.sure
+                assert known == (objects[n] in surely[at])
 
 
 def test_spread_by_hand():
@@ -171,6 +189,90 @@ def test_none_but_the_users_and_the_previous():
     for index in range(20):
         bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=[1] if index in (0, 7) else None)
     assert bank.indices() == [0, 7, 19]
+
+
+def test_what_is_doubtful_is_made_up_for_as_soon_as_can_be():
+    """The first sure frame of each five, not the fifth alone."""
+    bank = Bank(every=5, most=3, matched=1)
+    for index in range(23):
+        doubtful = [1] if index in (5, 6, *range(10, 20)) else []
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), [1] if index == 0 else None, doubtful)
+        if index == 19:
+            assert bank.indices() == [0, 7, 19] and [index_of(r) for r in bank.to_match()] == [0, 7]
+    assert bank.indices() == [0, 7, 20, 22]
+
+
+def looking(*angles: float | None) -> torch.Tensor:
+    """Looks (N, 2) that are as unlike as these angles, in degrees; None for an object that is not shown."""
+    rows = [(0.0, 0.0) if a is None else (math.cos(math.radians(a)), math.sin(math.radians(a))) for a in angles]
+    return torch.tensor(rows)
+
+
+def test_novelty_by_hand():
+    assert novelty([looking(0), looking(60), looking(180)]) == pytest.approx([1, 1, 3**0.5])
+    assert novelty([looking(0, None), looking(0, 90), looking(0, 30)]) == pytest.approx([0, 1, 1], abs=1e-3)
+    assert novelty([looking(0, None), looking(0, 90)]) == pytest.approx([0, 2])  # no other shows the second object
+    assert novelty([looking(None), looking(None)]) == [0, 0]
+    assert novelty([torch.zeros(0, 2)] * 2) == [0, 0]
+
+
+@given(st.lists(st.lists(st.one_of(st.none(), st.integers(0, 359)), min_size=2, max_size=2), min_size=2, max_size=6))
+def test_novelty_is_that_of_the_most_alike(angles):
+    """Against the definition, object by object and frame by frame."""
+    found = novelty([looking(*some) for some in angles])
+    for i, mine in enumerate(angles):
+        expected = [0.0]
+        for o, angle in enumerate(mine):
+            others = [a[o] for j, a in enumerate(angles) if j != i and a[o] is not None]
+            if angle is not None:
+                expected.append(min((2 * abs(math.sin(math.radians(angle - a) / 2)) for a in others), default=2.0))
+        assert found[i] == pytest.approx(max(expected), abs=1e-3)
+
+
+@given(st.lists(st.integers(0, 359), min_size=3, max_size=40), st.integers(1, 4))
+def test_whatever_objects_look_like_the_bounds_hold(angles, most):
+    bank = Bank(every=1, most=most, matched=1, looks=lambda seen: looking(angles[index_of(seen)]))
+    last = len(angles) - 1
+    for index in range(last):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=[1] if index == 0 else None)
+        held = bank.indices()
+        assert held[0] == 0 and held[-1] == index and len(held) == min(index + 1, most + 1)
+        assert [index_of(r) for r in bank.to_match()] == sorted({0, index})
+    older = copy(bank)
+    bank.remember(last, frame(last, {0: 0.5, 1: 0.5}), entry(last, [1]), given=[1])
+    assert [index_of(r) for r in bank.to_match()] == [0, last] and set(held) < set(bank.indices())
+    assert older.indices() == held and [index_of(r) for r in older.to_match()] == [0, last - 1]
+
+
+def test_near_copies_go_before_what_is_new():
+    """A short turn of the object outlives a long stretch in which it looks as it does on the user's frame."""
+    turned = {20: 40, 25: 80}
+    bank = Bank(every=5, most=3, looks=lambda seen: looking(turned.get(index_of(seen), index_of(seen) % 3)))
+    for index in range(400):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=[1] if index == 0 else None)
+    assert bank.indices() == [0, 20, 25, 395, 399]
+
+
+def test_of_frames_that_are_all_new_those_kept_stay_spread():
+    """An object that turns steadily, which nothing but its time tells apart: no stretch is without for long."""
+    bank = Bank(every=1, most=6, looks=lambda seen: looking(index_of(seen) / 4))
+    for index in range(600):
+        bank.remember(index, frame(index, {0: 0.5, 1: 0.5}), entry(index, [1]), given=[1] if index == 0 else None)
+    held = bank.indices()
+    assert len(held) == 7 and max(b - a for a, b in zip(held, held[1:])) <= 2 * 600 / 6
+
+
+def test_looks_follow_the_objects():
+    """Their channels change; an object that only a frame of old shows keeps that frame."""
+    bank = Bank(every=1, most=2, looks=lambda seen: looking(0, 0 if index_of(seen) == 1 else None))
+    objects = {0: 0.5, 1: 0.3, 2: 0.2}
+    bank.remember(0, frame(0, objects), entry(0, [1, 2]), given=[1])
+    bank.remember(1, frame(1, objects), entry(1, [1, 2]))
+    bank.select([0, 2, None, 1])
+    bank._looks = lambda seen: looking(None, None, 0)
+    for index in range(2, 20):
+        bank.remember(index, frame(index, dict.fromkeys(range(4), 0.25)), entry(index, [2, 3, 1]))
+    assert bank.indices() == [0, 1, 19]
 
 
 def test_what_a_correction_may_have_mended_is_matched_against_no_more():

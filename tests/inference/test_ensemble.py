@@ -1,6 +1,7 @@
 """Ensembles of networks and views, with networks of random weights, against one run after the other by hand."""
 
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,21 @@ def test_own_feedback_is_one_run_after_the_other(named):
     for result, maps in zip(found, expected):
         torch.testing.assert_close(result._probabilities, maps, atol=1e-5, rtol=0)
     torch.testing.assert_close(together.member_maps(), torch.stack([m[-1] for m in by_member]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("above", "held"), [(0, [0, 1, 2, 3]), (1, [0, 3])])
+def test_what_the_joint_answer_doubts_no_way_remembers(named, above, held):
+    wary = replace(SMALL, memory_every=1, match_above=above)
+    ways = [
+        Way(0, v, Segmenter(n, v.configured(wary)))
+        for n in networks_of(named, "camn-mobile")
+        for v in make_views((1.0, 1.5))
+    ]
+    together = Ensemble(ways)
+    together.start(frame(0), mask(1, 2))
+    for t in (1, 2, 3):
+        together.step(frame(t))
+    assert [way.segmenter.remembered for way in together.ways] == [held, held]
 
 
 def test_joint_feedback_gives_each_view_the_joint_mask(named):

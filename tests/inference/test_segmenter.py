@@ -18,6 +18,7 @@ from camn import weights
 from camn.config import InferenceConfig
 from camn.errors import CamnError, ConfigError, MaskError, MaskTurnedError, VideoError
 from camn.inference import Result, Segmenter, resolve_device
+from camn.lean.memory import SharedEntry
 from camn.masks import ObjectIds
 from camn.model.interface import Network
 from camn.model.layers import area
@@ -94,12 +95,14 @@ def test_a_video_from_its_first_mask(network):
     result = segmenter.start(frame(0), first)
     check(result, {1, 7, 255})
     assert np.array_equal(result.ids, first) and result.index == 0 and not result.lost
+    shown = []
     for t in range(1, 8):
         result = segmenter.step(frame(t))
         check(result, {1, 7, 255})
+        shown += [t] if result.lost < {1, 7, 255} or not network.selective else []
         assert result.index == segmenter.index == t
         assert (winners(result) == result.ids).mean() > 0.999  # but for ties within rounding
-    assert segmenter.remembered == [0, 5, 7]
+    assert segmenter.remembered == sorted({0, 7, *[t for t in shown if t >= 5][:1]})
 
 
 def test_background_and_objects_sum_to_one(network):
@@ -631,7 +634,8 @@ def test_memory_is_flat(network):
     length = 400 if network.config.name == "camn-mobile" else 100
     sizes = []
     for t in range(1, length + 1):
-        segmenter.step(frame(t))
+        # Nothing is called lost or doubtful, so that each frame is remembered for either object.
+        segmenter.accept(segmenter.predict(frame(t)), mask(1, 2))
         assert len(segmenter.remembered) <= 1 + 4 + 1
         sizes.append(bytes_held(segmenter))
     early, late = sizes[20:60], sizes[-40:]
@@ -650,21 +654,42 @@ def test_memory_is_flat_while_objects_come_and_go(mobile):
     assert len(set(sizes[1:])) == 1
 
 
-def test_what_is_in_doubt_is_not_matched_against(mobile):
-    """As long as any object that was found is in doubt; one that is lost is another matter."""
+def test_what_is_in_doubt_is_neither_remembered_nor_matched_against(mobile):
     doubtful = Result(1, np.zeros((2, 2), np.uint8), {3: 0.95, 7: 0.6}, frozenset(), torch.ones(1, 1, 1), ObjectIds())
     lost = dataclasses.replace(doubtful, lost=frozenset({7}))
-    assert started(mobile, 1, config=InferenceConfig(short_side=64)).doubts(doubtful)
-    assert not started(mobile, 1, config=InferenceConfig(short_side=64)).doubts(lost)
-    assert not started(mobile, 1).doubts(doubtful)
+    wary = InferenceConfig(short_side=64, memory_every=1)
+    assert started(mobile, 1, config=wary).doubts(doubtful) == {7} and not started(mobile, 1).doubts(doubtful)
+    assert not started(mobile, 1, config=wary).doubts(lost)  # which is another matter
     picture = [frame(t) for t in range(4)]
-    answers = []
+    answers, held = [], []
     for above in (0, 1):
-        segmenter = started(mobile, 1, 2, config=InferenceConfig(short_side=64, memory_every=1, match_above=above))
+        segmenter = started(mobile, 1, 2, config=dataclasses.replace(wary, match_above=above))
         answers.append([segmenter.step(p) for p in picture[1:]])
+        held.append(segmenter.remembered)
     assert same(answers[0][0], answers[1][0]) and not same(answers[0][2], answers[1][2])
-    never = started(mobile, 1, 2, config=InferenceConfig(short_side=64, memory_every=1, matched_frames=0))
+    assert held == [[0, 1, 2, 3], [0, 3]]
+    never = started(mobile, 1, 2, config=dataclasses.replace(wary, match_above=0, memory_frames=0))
     assert all(same(never.step(p), answer) for p, answer in zip(picture[1:], answers[1], strict=True))
+
+
+@pytest.mark.parametrize(("why", "matched"), [("doubtful", [0]), ("lost", [0, 1])])
+def test_what_is_in_doubt_of_one_object_only_is_remembered_for_the_other(mobile, why, matched):
+    """It is not matched against: where one object may be wrong, so may be the background of the other."""
+    segmenter = started(mobile, 3, 7, config=dataclasses.replace(SMALL, memory_every=1, matched_frames=3))
+
+    def step(t: int, unsure: set[int]) -> None:
+        segmenter.accept(segmenter.predict(frame(t)), mask(3, 7), **{why: unsure})
+
+    step(1, {7})
+    step(2, {3, 7})
+    assert segmenter.remembered == [0, 1, 2]  # the last one as the previous frame
+    step(3, set())
+    assert segmenter.remembered == [0, 1, 3]
+    masks = [seen.masks[0] for seen in segmenter._bank.to_match()]
+    assert len(masks) == len(matched) + 1
+    _, partly, whole = segmenter._bank.entries()
+    assert isinstance(partly, SharedEntry) and isinstance(whole, SharedEntry)
+    assert [own is None for own in partly.own] == [False, True] and None not in whole.own
 
 
 def test_no_memory_but_the_users_frames(network):

@@ -66,10 +66,10 @@ class Setup:
 class InferenceOptions:
     """How a network is run, as far as users choose it. Raises ConfigError for values that cannot be."""
 
-    memory_every: int = InferenceConfig.memory_every  # every k-th frame is remembered
+    memory_every: int = InferenceConfig.memory_every  # one in k frames is remembered
     memory_frames: int | None = InferenceConfig.memory_frames  # of these, at most so many are kept: 3, STM 40
     matched_frames: int | None = InferenceConfig.matched_frames  # the newest of them to match against: 1, published 0
-    match_above: float = InferenceConfig.match_above  # only where each object has this confidence, 0..1
+    match_above: float = InferenceConfig.match_above  # an object is remembered only where it has this confidence, 0..1
     reference_frames: int = InferenceConfig.reference_frames  # of frames with your masks, keep the first and the newest
     short_side: int = InferenceConfig.short_side  # size the network works at; outputs have the video's own size
     max_side: int = InferenceConfig.max_side  # bound of both sides at work; smaller is faster

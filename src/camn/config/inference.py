@@ -14,13 +14,14 @@ Backend = Literal["auto", "eager", "compile", "onnx"]
 class InferenceConfig:
     """How a network is run over a video.
 
-    memory_every: every k-th frame is remembered. memory_frames: at most this many of them are kept, None for the
+    memory_every: one in k frames is remembered. memory_frames: at most this many of them are kept, None for the
     network's own number (`camn.model.interface.Network.memory_frames`); beside them the previous frame and frames
-    with a mask from the user stay. When full, the frame that lies closest in time to its neighbours goes, so
-    that those kept stay spread over the video.
-    matched_frames: the newest of every k-th frames that are matched against like frames with a mask from the user, so
-    many; None for the network's own number. match_above: of those, only frames on which each object that was found has
-    at least this confidence (`camn.inference.Result`): a doubtful mask would be taken for a true one from then on.
+    with a mask from the user stay. When full, one that is close in time to its neighbours goes, or one that shows the
+    objects as others do, see `camn.inference.worth`.
+    match_above: an object is doubtful where it is found with a lower confidence (`camn.inference.Result`), 0 for never.
+    It is not remembered so, since a doubtful mask would be taken for a true one from then on.
+    matched_frames: the newest of the frames remembered that are matched against like frames with a mask from the user,
+    so many, and only such on which no object is doubtful; None for the network's own number.
     reference_frames: of frames with a mask from the user the first and the newest are kept, so many in all, and beside
     these only frames that are the last one to show an object.
     short_side, max_side: size at which the network works; frames are never enlarged by more than `short_side` asks, and

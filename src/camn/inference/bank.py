@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from camn.config import InferenceConfig
+from camn.inference.worth import least_worth
 from camn.model.interface import Labelled
 from camn.model.memory import Entry
+
+Looks = Callable[[Labelled], Tensor | None]
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """A frame in the space-time memory; `index` is its position in the video, `entry` None in a network without one."""
+    """A frame in the space-time memory; `index` is its position in the video, `entry` None in a network without one.
+    looks: see `Network.looks`."""
 
     index: int
     entry: Entry | None
+    looks: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -33,20 +39,34 @@ class Bank:
     """Frames with masks of one set of objects.
 
     Kept always: the previous frame and, of the frames with a mask from the user (`references`), the first and the
-    newest, `references` of them; beyond these only frames that are the last one to show an object. Of the others every
-    `every`-th is remembered, at most `most` of them; when one more comes, the one that lies closest in time to its
-    neighbours goes, so that those kept stay spread over the video. The newest `matched` of them since the last mask
-    from the user are matched against, too, but for those that are doubtful. Memory is so bounded by `references`, by
-    the number of objects, by `most` and by `matched`, whatever the video's length and however many masks are given.
+    newest, `references` of them; beyond these only frames that are the last one to show an object.
+
+    Of the others one in each `every` is remembered, the first of them that is sure of any object: what is doubtful
+    would be taken for true from then on, and one that is lost shows nothing. Each object reads only from frames that
+    are sure of it. At most `most` are kept; when one more comes, the one that is worth the least goes, see
+    `least_worth`. The newest `matched` since the last mask from the user are matched against, too, but for those with
+    any doubt: there one object's pixels are the background of another. Memory is so bounded by `references`, by the
+    number of objects, by `most` and by `matched`, whatever the video's length and however many masks are given.
+
+    looks: of a labelled frame, see `Network.looks`.
     """
 
-    def __init__(self, every: int, most: int, matched: int = 0, references: int = InferenceConfig.reference_frames):
+    def __init__(
+        self,
+        every: int,
+        most: int,
+        matched: int = 0,
+        references: int = InferenceConfig.reference_frames,
+        looks: Looks = lambda frame: None,
+    ):
         self.every, self.most, self.matched, self._most_given = every, most, matched, references
+        self._looks = looks
         self.previous: Labelled | None = None
         self._given: list[Given] = []
         self._spread: list[Remembered] = []
         self._recent: list[Labelled] = []
         self._last: Remembered | None = None
+        self._newest = 0  # of the frames remembered or given
 
     @property
     def references(self) -> list[Labelled]:
@@ -59,57 +79,72 @@ class Bank:
         frame: Labelled,
         entry: Entry | None,
         given: Iterable[int] | None = None,
-        doubtful: bool = False,
+        doubtful: Collection[int] = (),
+        lost: Collection[int] = (),
     ) -> None:
         """Take in frame `index`, which becomes the previous one. given: its masks are (partly) the user's, who shows
-        the objects of these channels. doubtful: its masks are too doubtful to be matched against.
+        the objects of these channels. doubtful: channels of objects whose masks are doubtful. lost: of those that are
+        not to be seen.
 
         A frame that was taken in before, and is now given masks, takes its own place."""
-        self.previous = frame
-        self._last = Remembered(index, entry)
+        self.previous, self._last = frame, Remembered(index, entry, None)
+        # Lists are made anew, never changed, so that a copy of the bank is independent of it.
         self._spread = [r for r in self._spread if r.index != index]
         if given is not None:
             self._recent = []  # what the user mends may be wrong in these, too
             known = next((i for i, r in enumerate(self._given) if r.index == index), len(self._given))
-            mine = Given(index, entry, frame, frozenset(given))
-            # Lists are made anew, never changed, so that a copy of the bank is independent of it.
+            mine = Given(index, entry, self._looks(frame), frame, frozenset(given))
             self._given = _needed([*self._given[:known], mine, *self._given[known + 1 :]], self._most_given)
-        elif self.most and index % self.every == 0:
-            self._spread = _thinned([*self._spread, self._last], self.most)
-            if self.matched and not doubtful:
-                self._recent = [*self._recent, frame][-self.matched :]
+            self._newest = index
+        elif self.most and index // self.every > self._newest // self.every:
+            sure = [None if c in doubtful or c in lost else c for c in range(len(frame.masks[0]))]
+            if any(sure):
+                mine = Remembered(index, entry, self._looks(frame))
+                self._spread = self._thinned([*self._spread, _reordered(mine, sure) if None in sure else mine])
+                self._newest = index
+                if self.matched and not doubtful:
+                    self._recent = [*self._recent, frame][-self.matched :]
 
     def to_match(self) -> list[Labelled]:
         """Frames to match against: those given, and the newest remembered since."""
         return [*self.references, *self._recent]
 
     def entries(self) -> list[Entry]:
-        """Entries to read from: given frames, spread ones, and the previous frame, each once."""
-        frames = {r.index: r for r in (*self._given, *self._spread, self._last) if r is not None}
-        return [r.entry for r in frames.values() if r.entry is not None]
+        """Entries to read from: given frames, remembered ones, and the previous frame, each once."""
+        return [r.entry for r in self._held().values() if r.entry is not None]
 
     def indices(self) -> list[int]:
         """Positions in the video of all frames held, sorted."""
-        return sorted({r.index for r in (*self._given, *self._spread, self._last) if r is not None})
+        return sorted(self._held())
 
     def select(self, channels: Sequence[int | None]) -> None:
         """Change the objects: for each wanted channel (0 is the background) its old position, None for a new object.
 
         An object that is not wanted any more becomes background on all frames."""
-        self._recent = [_selected(r, channels) for r in self._recent]
         self.previous = _selected(self.previous, channels) if self.previous else None
-        objects = [None if c is None else c - 1 for c in channels[1:]]
+        self._recent = [_selected(r, channels) for r in self._recent]
         places = {old: new for new, old in enumerate(channels) if old is not None}
         self._given = [
             replace(
-                _reordered(g, objects),
+                _reordered(g, channels),
                 frame=_selected(g.frame, channels),
                 shows=frozenset(places[c] for c in g.shows if c in places),
             )
             for g in self._given
         ]
-        self._spread = [_reordered(r, objects) for r in self._spread]
-        self._last = _reordered(self._last, objects) if self._last else None
+        self._spread = [_reordered(r, channels) for r in self._spread]
+        self._last = _reordered(self._last, channels) if self._last else None
+
+    def _thinned(self, frames: list[Remembered]) -> list[Remembered]:
+        """At most `most` frames, those worth most."""
+        if len(frames) <= self.most:
+            return frames
+        looks = [r.looks for r in (*frames[:-1], *self._given) if r.looks is not None]
+        gone = least_worth([r.index for r in frames], looks or None)
+        return frames[:gone] + frames[gone + 1 :]
+
+    def _held(self) -> dict[int, Remembered]:
+        return {r.index: r for r in (*self._given, *self._spread, self._last) if r is not None}
 
 
 Kept = TypeVar("Kept", bound=Remembered)
@@ -122,8 +157,11 @@ def _selected(frame: Labelled, channels: Sequence[int | None]) -> Labelled:
     return replace(chosen, masks=tuple(joined))
 
 
-def _reordered(frame: Kept, objects: Sequence[int | None]) -> Kept:
-    return replace(frame, entry=frame.entry.select(objects)) if frame.entry else frame
+def _reordered(held: Kept, channels: Sequence[int | None]) -> Kept:
+    objects, looks = [None if c is None else c - 1 for c in channels[1:]], held.looks
+    if looks is not None:
+        looks = torch.cat([looks, looks.new_zeros(1, looks.shape[1])])[[-1 if o is None else o for o in objects]]
+    return replace(held, entry=held.entry and held.entry.select(objects), looks=looks)
 
 
 def _needed(frames: list[Given], most: int) -> list[Given]:
@@ -134,13 +172,3 @@ def _needed(frames: list[Given], most: int) -> list[Given]:
         if frame.shows <= frozenset().union(*(other.shows for other in others)):
             kept = others
     return kept
-
-
-def _thinned(frames: list[Remembered], most: int) -> list[Remembered]:
-    """At most `most` frames: the one with the smallest gap between its neighbours goes; the newest never does."""
-    if len(frames) <= most:
-        return frames
-    at = [f.index for f in frames]
-    gaps = {i: at[i + 1] - (at[i - 1] if i else -at[i + 1]) for i in range(len(at) - 1)}
-    gone = min(gaps, key=lambda i: gaps[i]) if gaps else 0
-    return frames[:gone] + frames[gone + 1 :]

@@ -100,7 +100,7 @@ class Ensemble(Caller):
         for way, found in zip(ways, predicted):
             if self.ensemble.feedback == "joint":
                 found = Prediction(found.embedding, way.view.redo(joined, found.probabilities.shape[1:]))
-            way.segmenter.accept(found, way.view.apply(result.ids), doubtful)
+            way.segmenter.accept(found, way.view.apply(result.ids), doubtful, result.lost)
         self._take(uploaded.frame, ways, post, result.ids)
         return result
 

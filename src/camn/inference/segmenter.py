@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy, deepcopy
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ class Segmenter(Caller):
         AnswerError where what the network answers is not finite; nothing has changed then."""
         predicted = self.predict(frame)
         result = self._answer(self.index + 1, self.objects, predicted.probabilities, self._ids.shape)
-        self.accept(predicted, result.ids, self.doubts(result))
+        self.accept(predicted, result.ids, self.doubts(result), result.lost)
         return result
 
     @entry
@@ -125,16 +125,19 @@ class Segmenter(Caller):
         return Prediction(embedding, self._segment(embedding) if len(self.objects) else self._probabilities)
 
     @entry
-    def accept(self, predicted: Prediction, ids: np.ndarray, doubtful: bool = False) -> None:
-        """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it. doubtful: see
-        `doubts`."""
+    def accept(
+        self, predicted: Prediction, ids: np.ndarray, doubtful: Collection[int] = (), lost: Collection[int] = ()
+    ) -> None:
+        """Take the next frame in with these probabilities. ids (H, W) uint8: what was answered for it. doubtful, see
+        `doubts`, and lost: objects that are not to be remembered as they are here."""
         embedding, probabilities = predicted.embedding, predicted.probabilities
-        self._take_in(copy(self._bank), self.index + 1, embedding, self.objects, probabilities, ids, doubtful=doubtful)
+        bank, index = copy(self._bank), self.index + 1
+        self._take_in(bank, index, embedding, self.objects, probabilities, ids, doubtful=doubtful, lost=lost)
 
-    def doubts(self, answer: Result) -> bool:
-        """Whether an answer is too doubtful to match later frames against: see `InferenceConfig.match_above`."""
-        found = (confidence for id, confidence in answer.confidence.items() if id not in answer.lost)
-        return any(confidence < self.config.match_above for confidence in found)
+    def doubts(self, answer: Result) -> frozenset[int]:
+        """The objects found of which an answer is too doubtful to be remembered: see `InferenceConfig.match_above`."""
+        found = {id: sure for id, sure in answer.confidence.items() if id not in answer.lost}
+        return frozenset(id for id, sure in found.items() if sure < self.config.match_above)
 
     @own_settings()
     def upload(self, frame: Picture) -> Uploaded:
@@ -223,7 +226,7 @@ class Segmenter(Caller):
         most, matched = self.config.memory_frames, self.config.matched_frames
         most = self.network.memory_frames if most is None else most
         matched = self.network.matched_frames if matched is None else matched
-        return Bank(self.config.memory_every, most, matched, self.config.reference_frames)
+        return Bank(self.config.memory_every, most, matched, self.config.reference_frames, self.network.looks)
 
     def _amp(self) -> torch.autocast:
         use = self.config.autocast and self.device.type == "cuda"
@@ -295,9 +298,11 @@ class Segmenter(Caller):
         probabilities: Tensor,
         ids: np.ndarray,
         given: Iterable[int] = (),
-        doubtful: bool = False,
+        doubtful: Collection[int] = (),
+        lost: Collection[int] = (),
     ) -> None:
         """Make this the frame last seen. ids: what was answered for it. given: the objects whose masks are the user's.
+        doubtful, lost: see `accept`.
 
         All that may fail, for want of memory, comes before the first change, so that a call that fails changes nothing.
         """
@@ -312,8 +317,10 @@ class Segmenter(Caller):
                 entry = self.network.remember(labelled)
             stated = frozenset(given)
             shown = [objects.channel(id) for id in stated & set(np.unique(ids).tolist())] if stated else None
+            unsure = (doubtful, lost) if self.network.selective else ((), ())
+            channels = [list(map(objects.channel, some)) for some in unsure]
         ids = ids.copy()  # an answer is the caller's own
-        bank.remember(index, labelled, entry, shown, doubtful)
+        bank.remember(index, labelled, entry, shown, *channels)
         self._bank, self.index, self._embedding, self.objects = bank, index, embedding, objects
         self._probabilities, self._ids = probabilities, ids
 

@@ -39,12 +39,14 @@ class Network(nn.Module, ABC):
 
     config: what it was made from. memory: what makes entries of the space-time memory, None in a network without one.
     memory_frames: how many frames it remembers unless told otherwise, beside those that always stay, see
-    `InferenceConfig`.
+    `InferenceConfig`. selective: whether it remembers only what it is sure of, and rather what is new; else every k-th
+    frame whatever it shows, as STM does by its paper.
     """
 
     config: Any
     memory: nn.Module | None
     memory_frames: int = 3
+    selective: bool = False
 
     @property
     def matched_frames(self) -> int:
@@ -93,6 +95,11 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def remember(self, frame: Labelled) -> Entry:
         """The space-time memory's entry for a labelled frame."""
+
+    def looks(self, frame: Labelled) -> Tensor | None:
+        """What each object looks like on a labelled frame: (N, C), of length 1 and the nearer the more alike, zeros for
+        an object that has no pixel there. None in a network that is not selective."""
+        return None
 
     def remember_all(self, frames: Sequence[Labelled]) -> list[Any]:
         """The entries of several frames of one size."""

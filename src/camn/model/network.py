@@ -29,6 +29,7 @@ class Camn(Network):
     """The network that a `ModelConfig` describes. Frames are RGB in 0..1 with sides 16 k + 1 (`work_size`)."""
 
     memory: Memory | None
+    selective = True
     mean: Tensor
     std: Tensor
 
@@ -120,6 +121,10 @@ class Camn(Network):
         if self.memory is None:
             raise ValueError(f"{self.config.name} has no space-time memory")
         return self.memory.remember(frame.embedding.maps[-1], frame.masks[-1][1:])
+
+    def looks(self, frame: LabelledFrame) -> Tensor:
+        """See `Network.looks`: the mean of the finest embedding over each object, which matching makes anyway."""
+        return F.normalize(frame.sums.inside[1:], dim=1)
 
     # --- a frame against others --------------------------------------------------------------------------------------
 
