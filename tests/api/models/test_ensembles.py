@@ -273,7 +273,7 @@ def test_answers_to_fuse_are_those_of_members_that_go_on_from_their_mean(models,
             answer = Result.of(t, members[0].objects, joint, (49, 49))
             doubtful = members[0].doubts(answer)
             for one, mine in zip(members, found, strict=True):
-                one.accept(Prediction(mine.embedding, joint), answer.ids, doubtful)
+                one.accept(Prediction(mine.embedding, joint), answer.ids, doubtful, answer.lost)
 
 
 def test_fusing_on_stills_of_some_kinds_alone(models, tmp_path):
