@@ -1,4 +1,4 @@
-"""What track loss tells of shape, size and motion, on drawn clips: a network that finds what it should not is made up."""
+"""What track loss tells by shape, size and motion, on drawn clips: what a network finds is made up."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.config import PostProcess
-from camn.inference.body import FORGET, LIKE, RELEASE, Body, distance
+from camn.inference.body import FORGET, RELEASE, Body, distance
+from camn.inference.growth import LIKE
 from camn.inference.motion import Motion
 from camn.inference.postprocess import PostProcessor
 from camn.inference.result import Result
@@ -171,7 +172,6 @@ def test_what_spreads_over_some_frames_onto_other_colours_is_taken_off():
 def test_what_comes_out_bit_by_bit_and_looks_like_the_object_stays():
     clip = []
     for t in range(16):
-        wall = (0, 0, 120, 60 + 4 * t, COAT)
         clip.append(
             (painted((40, 30, 30, 90, SKIN), (0, 60 + 4 * t, 120, 200, COAT)), box(40, 30, 30, min(90, 30 + 4 * t)))
         )
@@ -220,10 +220,6 @@ def test_at_a_cut_what_looks_otherwise_is_removed():
 # --- whatever comes --------------------------------------------------------------------------------------------------
 
 
-def body_of(mask: np.ndarray) -> Body:
-    return Body.of(mask)
-
-
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=30, deadline=None)
 def test_a_verdict_parts_what_was_found(seed):
@@ -231,9 +227,9 @@ def test_a_verdict_parts_what_was_found(seed):
     masks = [np.kron(rng.random((6, 8)) < rng.random(), np.ones((6, 6))).astype(bool) for _ in range(6)]
     pictures = [rng.integers(0, 256, (36, 48, 3), np.uint8) for _ in masks]
     masks[0][0, 0] = True
-    body, old = Body.of(masks[0]), pictures[0]
+    body, old, unlike = Body.of(masks[0]), pictures[0], np.full(masks[0].shape, LIKE - 0.1, np.float32)
     for found, new in zip(masks[1:], pictures[1:], strict=True):
-        verdict = body.judged(found, Motion(old, new), lambda: np.full(found.shape, LIKE - 0.1, np.float32), TRACK)
+        verdict = body.judged(found, Motion(old, new), lambda: unlike, TRACK)
         pieces = verdict.core, verdict.beyond, verdict.others
         assert np.array_equal(sum(p.astype(int) for p in pieces), found.astype(int))
         assert 0 < verdict.trust <= 1
@@ -251,7 +247,7 @@ def test_something_else_is_forgotten_when_it_is_found_no_more():
         )
         body = body.seen(verdict, verdict.kept, TRACK)
     assert body.others.any()
-    for t in range(FORGET + 1):
+    for _ in range(FORGET + 1):
         assert body.others.any()
         still = Motion(pictures[-1], pictures[-1])
         verdict = body.judged(clip[-1][1], still, lambda: np.ones(SIZE, np.float32), TRACK)

@@ -12,17 +12,13 @@ import cv2
 import numpy as np
 
 from camn.config.postprocess import TrackLossOptions
+from camn.inference.growth import LIKE, RIM, SPREAD, Growth
 from camn.inference.motion import Motion, moved
 from camn.inference.parts import Parts
 
 LEAST = 48  # pixels that a part must have for its size and motion to tell anything
 GROWS = 1.03  # an area grows by so much a frame as objects come nearer
 SOUND = 1.1  # an area of at most so many times the size is the object's
-RIM = 1  # pixels by which an outline widens from one frame to the next without a doubt
-REACH = 0.1  # how far an outline moves from one frame to the next beside the motion, in diameters
-SPREAD = 2.0  # an area of so many times that of some frames ago has spread, if most of it is of other colours
-SMOOTH = 5  # pixels over which colours are told
-LIKE = 0.5  # likeness from which something looks like the object
 FORGET = 5  # frames for which something else is followed where nothing of it is found
 RELEASE = 10  # frames after which something else that moves with the object and looks like it is taken for its part
 
@@ -32,8 +28,8 @@ Likeness = Callable[[], np.ndarray]
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """What is told of a mask that was found, (h, w) bool: core and beyond are the object, others something else. apart:
-    see `Body`. size: pixels that the object may have. trust: 0..1, less where more hangs together with the object than
-    it is large. like: the others look like the object."""
+    see `Body`. size: pixels that the object may have. trust: 0..1, less where more was found in one piece with the
+    object than is its own. like: the others look like the object."""
 
     core: np.ndarray
     beyond: np.ndarray
@@ -50,10 +46,11 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """Masks (h, w) bool of the frame last seen. core: the object as it was when its area was last sound, followed since;
+    """Masks (h, w) bool of the frame last seen. core: the object as it was when its area was last sound, followed;
     beyond: what it has beside that. others: something else, which was found with it. sizes: the object's areas of late,
     in pixels; none counts for much more than those before. apart (x, y): how far what is not the core has moved against
-    it, in pixels. refused, missed: frames in succession on which others were found, and were not."""
+    it, in pixels. refused, missed: frames in succession on which others were found, and were not.
+    """
 
     core: np.ndarray
     beyond: np.ndarray
@@ -76,6 +73,8 @@ class Body:
     def judged(self, found: np.ndarray, motion: Motion, likeness: Likeness, options: TrackLossOptions) -> Verdict:
         """found (h, w) bool: what a network takes for the object on the next frame. likeness: gives (h, w), see
         `Looks`."""
+        if not (self.others.any() or self.beyond.any()) and np.count_nonzero(found) <= SOUND * self.size:
+            return self._as_before(found)
         with_core = motion.of(self.core)
         ways = [motion.of(m) if np.count_nonzero(m) >= LEAST else with_core for m in (self.beyond, self.others)]
         to_core, to_beyond, to_others = (
@@ -90,20 +89,18 @@ class Body:
         beyond = mine & ~core
         apart = self.apart + (ways[1] if self.others.any() else ways[0]) - with_core
         size = max(self.size * GROWS, float(np.count_nonzero(core)))
-        new = np.zeros_like(mine)
-        if size >= LEAST and _grown(mine, size, options) and _grown(beyond, size, options, 1):
-            still = distance(moved(self.core | self.beyond, with_core))  # the motion of a narrow strip is a guess
-            last = np.minimum(last, still)
-            if _at_once(mine, mine & (last > max(2, REACH * side)), size, options):
-                new |= mine & (last > RIM)
-            if np.hypot(*apart) > options.track_apart * side:
-                new |= _split_off(mine, core, size, options)
-        left = mine & ~new
-        if size >= LEAST and np.count_nonzero(left) > SPREAD * self.sizes[0]:
-            new |= _unlike(left, likeness())
-        others, core, beyond = others | new, core & ~new, beyond & ~new
+        if size >= LEAST and np.count_nonzero(mine) > SOUND * self.sizes[0]:
+            # Beside that, as a whole: the motion of a narrow strip is a guess.
+            fresh = np.minimum(last, distance(moved(self.core | self.beyond, with_core)))
+            turn = float(np.hypot(*apart))
+            new = Growth(core, beyond, fresh, turn, side, size, self.sizes[0], likeness, options).strange()
+            others, core, beyond = others | new, core & ~new, beyond & ~new
         like = bool(others.any() and likeness()[others].mean() >= LIKE)
-        return Verdict(core, beyond, others, apart, size, _trust(found, core | beyond, size, options), like)
+        return Verdict(core, beyond, others, apart, size, _trust(found, core | beyond, size), like)
+
+    def _as_before(self, found: np.ndarray) -> Verdict:
+        nothing = np.zeros_like(found)
+        return Verdict(found, nothing, nothing, np.zeros(2, int), self.size * GROWS, 1.0, False)
 
     def seen(self, verdict: Verdict, mask: np.ndarray, options: TrackLossOptions) -> Body:
         """With one frame more. mask (h, w) bool: what was answered."""
@@ -117,7 +114,7 @@ class Body:
         if missed > FORGET:
             others = np.zeros_like(mask)
         core = mask if area <= SOUND * self.size else verdict.core & mask
-        new = min(np.count_nonzero(core), verdict.size)
+        new = min(float(np.count_nonzero(core)), verdict.size)
         sizes = (*self.sizes, new)[-options.track_window :] if area else self.sizes
         apart = verdict.apart if others.any() or area > np.count_nonzero(core) else np.zeros(2, int)
         return Body(core, mask & ~core, others, sizes, apart, refused, missed)
@@ -130,34 +127,11 @@ def distance(region: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def _grown(mask: np.ndarray, size: float, options: TrackLossOptions, less: float = 0) -> bool:
-    return np.count_nonzero(mask) > (options.track_excess - less) * size
-
-
-def _at_once(mine: np.ndarray, fresh: np.ndarray, size: float, options: TrackLossOptions) -> bool:
-    """Whether what is fresh is more than an object grows by, and not the object itself elsewhere."""
-    return _grown(fresh, size, options, 1) and 2 * np.count_nonzero(mine & ~fresh) > size
-
-
-def _unlike(mine: np.ndarray, likeness: np.ndarray) -> np.ndarray:
-    """What has other colours than the object, if most of it has."""
-    unlike = mine & (cv2.blur(likeness, (SMOOTH, SMOOTH)) < LIKE)
-    return unlike & (2 * np.count_nonzero(unlike) > np.count_nonzero(mine))
-
-
-def _split_off(mine: np.ndarray, core: np.ndarray, size: float, options: TrackLossOptions) -> np.ndarray:
-    """The parts that are hardly of the core, if they are large and beside one that is, and has by itself the size."""
-    parts = Parts.of(mine)
-    shares = parts.means(core)
-    off = parts.mask(shares < 0.25)
-    main = (shares > 0.5) & (2 * parts.areas > size)
-    return off & (main.any() and _grown(off, size, options, 1))
-
-
-def _trust(found: np.ndarray, mine: np.ndarray, size: float, options: TrackLossOptions) -> float:
+def _trust(found: np.ndarray, kept: np.ndarray, size: float) -> float:
+    """The share of what was kept in all that hangs together with it, less where that is far larger than the object."""
     parts = Parts.of(found)
-    area = parts.areas[parts.means(mine) > 0].sum()
-    return float(min(1.0, options.track_excess * size / area)) if area and size >= LEAST else 1.0
+    area = int(parts.areas[parts.means(kept) > 0].sum())
+    return min(1.0, np.count_nonzero(kept) / area, SPREAD * size / area) if area and size >= LEAST else 1.0
 
 
 def _side(mask: np.ndarray) -> int:

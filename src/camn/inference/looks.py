@@ -34,8 +34,8 @@ class Looks:
         return Looks((self.own + other.own) / 2, (self.around + other.around) / 2)
 
     def likeness(self, picture: np.ndarray) -> np.ndarray:
-        """picture (h, w, 3) uint8 -> (h, w) float32, 0..1: how much more each pixel's colour is the object's than what is
-        around it; 0.5 for a colour of neither."""
+        """picture (h, w, 3) uint8 -> (h, w) float32, 0..1: how much of each pixel's colour is the object's, and not
+        of what is around it; 0.5 for a colour of neither."""
         table = (self.own + RARE) / (self.own + self.around + 2 * RARE)
         return table.astype(np.float32)[_colours(picture)]
 

@@ -1,4 +1,4 @@
-"""How parts of a picture moved since the one before it, and whether it is of another shot. All of it at a small size."""
+"""How parts of a picture moved since the one before it, and whether it is of another shot. All at a small size."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Motion:
         return float(np.minimum(*counts).sum()) < CUT
 
     def of(self, mask: np.ndarray) -> np.ndarray:
-        """mask (h, w) bool of the old picture -> (x, y), pixels: where that is most alike in the new one, as a whole."""
+        """mask (h, w) bool of the old picture -> (x, y), pixels: where all of that is most alike in the new one."""
         left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
         if not width:
             return np.zeros(2, int)

@@ -25,8 +25,8 @@ class Track:
     """Where an object was.
 
     stamps (h, w) int32: the frame on which each pixel was last the object's. last: the frame it was last seen on.
-    area: share of the frame, diameter: share of the frame's height, of late. placed: false after a cut, until it is seen
-    again: it may be anywhere.
+    area: share of the frame, diameter: share of the frame's height, of late. placed: not after a cut, until it is seen:
+    it may be anywhere.
     """
 
     stamps: np.ndarray
