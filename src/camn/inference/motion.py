@@ -45,7 +45,8 @@ class Motion:
         around = self._around[top : top + height + 2 * FAR, left : left + width + 2 * FAR]
         differences = cv2.matchTemplate(around, part, cv2.TM_SQDIFF, mask=share)
         y, x = np.ogrid[-FAR : FAR + 1, -FAR : FAR + 1]
-        at = int((differences + differences.min() * NEAR * np.hypot(x, y)).argmin())
+        least = max(float(differences.min()), np.count_nonzero(share))  # noise of one grey level
+        at = int((differences + least * NEAR * np.hypot(x, y)).argmin())
         return np.array([at % (2 * FAR + 1) - FAR, at // (2 * FAR + 1) - FAR])
 
     @cached_property
