@@ -14,6 +14,7 @@ from camn.config import PostProcess
 from camn.config.postprocess import StepOptions, TrackLossOptions, within
 from camn.errors import AnswerError, ConfigError
 from camn.inference import Segmenter
+from camn.inference.ensemble import Ensemble
 from camn.inference.postprocess import PostProcessor, Step
 from camn.inference.track_loss import TrackLoss
 from camn.masks import ObjectIds
@@ -111,6 +112,7 @@ def test_what_it_takes_away_is_background_to_the_frames_after():
     segmenter.start(FRAME, IDS)
     for _ in range(5):  # the fifth is remembered
         segmenter.step(FRAME)
+    assert isinstance(segmenter, Ensemble)
     bank = segmenter.ways[0].segmenter._bank
     assert bank.previous is not None
     for frame in (bank.previous, *bank._recent):
