@@ -19,6 +19,7 @@ from camn.config import (
     Scale,
     Stage,
     StmConfig,
+    ablation,
     config_from_dict,
     network_preset,
     preset,
@@ -204,3 +205,11 @@ def test_dictionary_that_is_not_understood(change, said):
     change(data)
     with pytest.raises(ConfigError, match=f"not understood: .*{said}"):
         ModelConfig.from_dict(data)
+
+
+@pytest.mark.parametrize("part", ablation.PARTS)
+def test_every_row_of_the_ablation_differs_by_its_parts_alone(part):
+    """What is ours and no row of the paper is on in all of them."""
+    whole, row = preset("camn-mobile"), preset(f"camn-mobile-{part}")
+    assert row.ensembler.edges == whole.ensembler.edges > 0 and row.matching.metric == whole.matching.metric
+    assert (row.backbone, row.name) == (whole.backbone, f"camn-mobile-{part}")

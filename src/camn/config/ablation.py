@@ -15,7 +15,8 @@ def with_parts(whole: ModelConfig, single: ModelConfig, part: str) -> ModelConfi
 
     baseline: `single`, CFBI of that width. fpn: its pyramid and matching at several scales (CFBI+), ending in an ASPP.
     pan: path aggregation, and feature pyramid attention in the ASPP's place. context: object context. multiply, prior:
-    the space-time memory, foreground and background parted by scheme (a) or (b). All without `edges`, which are ours.
+    the space-time memory, foreground and background parted by scheme (a) or (b). All have `edges`, which are ours,
+    if the whole network has them.
     """
     reached = PARTS.index(part)
     name = f"{whole.name}-{part}"
@@ -25,7 +26,7 @@ def with_parts(whole: ModelConfig, single: ModelConfig, part: str) -> ModelConfi
     return replace(
         whole,
         name=name,
-        ensembler=replace(whole.ensembler, high_level="fpa" if reached >= PARTS.index("pan") else "aspp", edges=0),
+        ensembler=replace(whole.ensembler, high_level="fpa" if reached >= PARTS.index("pan") else "aspp"),
         path_aggregation=reached >= PARTS.index("pan"),
         context=whole.context if reached >= PARTS.index("context") else "none",
         memory=replace(whole.memory, separation=part) if part in ("multiply", "prior") else None,
@@ -45,6 +46,7 @@ def slim_cfbi(whole: ModelConfig) -> ModelConfig:
             pre_head=32,
             background_channel=False,
             upsample="bilinear",
+            edges=whole.ensembler.edges,
         ),
         deeplab=64,
         context="none",

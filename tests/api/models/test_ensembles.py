@@ -15,7 +15,8 @@ from camn import api, cli, weights
 from camn.arguments import gathered, said_preset
 from camn.config import FusionConfig, StmConfig, preset
 from camn.errors import CheckpointError, ConfigError, DataError, OutputError
-from camn.inference import Ensemble, Segmenter
+from camn.inference import Ensemble, Result, Segmenter
+from camn.inference.segmenter import Prediction
 from camn.masks import write_palette_png
 from camn.model.fusion import Fusion
 from camn.model.network import Camn
@@ -221,6 +222,7 @@ def test_cached_answers_are_those_of_the_members_live_and_so_is_their_fusion(mod
         frames=3,
         size=49,
         steps=4,
+        feedback="own",
     )
     files = sorted((tmp_path / "fused" / "answers").glob("*.npz"))
     assert done.samples == len(files) == 6 and np.isfinite([done.loss, done.mean]).all()
@@ -232,7 +234,7 @@ def test_cached_answers_are_those_of_the_members_live_and_so_is_their_fusion(mod
     from camn.api.train.fuse import _clips
     from camn.api.train.options import FuseOptions
 
-    data = _clips(root, None, "", "train", FuseOptions(clips=3, frames=3, size=49, steps=4))
+    data = _clips(root, None, "", "train", FuseOptions(clips=3, frames=3, size=49, steps=4, feedback="own"))
     for number in range(3):
         sample = data[number]
         frames, labels = sample.frames.permute(0, 2, 3, 1).numpy(), sample.labels.numpy()
@@ -246,6 +248,51 @@ def test_cached_answers_are_those_of_the_members_live_and_so_is_their_fusion(mod
                 image = torch.from_numpy(cached["image"]).permute(2, 0, 1).float() / 255
                 joined = network(image, torch.from_numpy(cached["maps"]).float())
             torch.testing.assert_close(joined, result._probabilities, atol=2e-3, rtol=0)
+
+
+def test_answers_to_fuse_are_those_of_members_that_go_on_from_their_mean(models, clip, tmp_path):
+    """The oracle: one segmenter for each member, told on every frame that it had found the mean of both."""
+    from camn.api.train.fuse import _clips
+    from camn.api.train.options import FuseOptions
+
+    options = FuseOptions(clips=2, frames=4, size=49, steps=1)
+    root = clip.parents[2]
+    api.fuse(models, tmp_path, videos=root, split="train", device="cpu", threads=1, options=options)
+    data = _clips(root, None, "", "train", options)
+    members = [camn.load(one, "cpu", short_side=49, max_side=49, backend="eager") for one in models]
+    for number in range(2):
+        frames, labels = data[number].frames.permute(0, 2, 3, 1).numpy(), data[number].labels.numpy()
+        for one in members:
+            one.start(np.ascontiguousarray(frames[0]), np.where(labels[0] == 255, 0, labels[0]))
+        for t in (1, 2, 3):
+            found = [one.predict(np.ascontiguousarray(frames[t])) for one in members]
+            with np.load(tmp_path / "answers" / f"{number:05d}-{t}.npz") as cached:
+                for maps, one in zip(cached["maps"], found, strict=True):
+                    np.testing.assert_allclose(maps, one.probabilities.numpy(), atol=2e-3)
+            joint = torch.stack([one.probabilities for one in found]).mean(0)
+            answer = Result.of(t, members[0].objects, joint, (49, 49))
+            doubtful = members[0].doubts(answer)
+            for one, mine in zip(members, found, strict=True):
+                one.accept(Prediction(mine.embedding, joint), answer.ids, doubtful)
+
+
+def test_fusing_on_stills_of_some_kinds_alone(models, tmp_path):
+    for kind, colour in (("seen", 200), ("unseen", 90)):
+        for folder in ("images", "masks"):
+            (tmp_path / "stills" / kind / folder).mkdir(parents=True)
+        picture, mask = np.full((64, 64, 3), 30, np.uint8), np.zeros((64, 64), np.uint8)
+        picture[16:48, 16:48], mask[16:48, 16:48] = colour, 1
+        Image.fromarray(picture).save(tmp_path / "stills" / kind / "images/a.png")
+        Image.fromarray(mask).save(tmp_path / "stills" / kind / "masks/a.png")
+    options = {"stills": tmp_path / "stills", "device": "cpu", "threads": 1, "size": 49, "frames": 2, "steps": 1}
+    api.fuse(models, tmp_path / "f", clips=4, kinds=("unseen",), flip=True, scales=(1.0, 1.2), **options)
+    from camn.api.train.fuse import _clips
+    from camn.api.train.options import FuseOptions
+
+    data = _clips((), tmp_path / "stills", "", "", FuseOptions(kinds=("unseen",), size=49, frames=2))
+    assert all("unseen" in data[number].source for number in range(12))
+    with pytest.raises(ConfigError, match="holds no kind 'cats'; its kinds are seen, unseen"):
+        api.fuse(models, tmp_path / "g", kinds=("cats",), **options)
 
 
 def test_fusing_goes_on_with_the_answers_there_and_refuses_others(models, clip, tmp_path):

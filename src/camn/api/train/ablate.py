@@ -166,8 +166,10 @@ class _Work:
         return done.weights, done.minutes
 
     def fused(self, models: Sequence[Path], seed: int) -> Path:
-        """The fusion network of these members, trained on what their recipe trains on."""
+        """The fusion network of these members. Where their recipe withholds kinds of stills (weight 0), it is trained
+        on these alone, which no member saw; else on what they were trained on."""
         plan = load_stages(self.recipe)[-1]
+        withheld = tuple(kind for kind, weight in plan.clips.weights if weight == 0) if plan.stills else ()
         path = self.folder / f"fusion-{seed}" / "fusion.safetensors"
         members = [model_sha256(model) for model in models]
         if path.exists() and weights.read_fusion(path).notes["members_sha256"] == members:
@@ -177,13 +179,13 @@ class _Work:
         done = fuse(
             models,
             path.parent,
-            videos=plan.videos,
+            videos=() if withheld else plan.videos,
             stills=plan.stills or None,
             year=plan.year,
             split=plan.split,
             device=self.device,
             threads=self.threads,
-            options=FuseOptions(clips=self.options.clips, steps=self.options.fusion_steps, seed=seed),
+            options=FuseOptions(clips=self.options.clips, steps=self.options.fusion_steps, seed=seed, kinds=withheld),
             progress=self.progress,
             notice=self.notice,
         )

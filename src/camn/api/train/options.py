@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from camn.api.train.rows import ROWS, Row
+from camn.config import EnsembleConfig
+from camn.config.ensemble import Feedback
 from camn.errors import ConfigError
 
 STM = {"camn-mobile": "stm-mobile", "camn-r50": "stm-r50", "camn-r101": "stm-r50"}
@@ -13,13 +15,19 @@ STM = {"camn-mobile": "stm-mobile", "camn-r50": "stm-r50", "camn-r101": "stm-r50
 @dataclass(frozen=True)
 class FuseOptions:
     """What the fusion network is trained on: clips as for training, but longer and with larger gaps, so that members
-    begin to fail. Raises ConfigError for values that cannot be."""
+    begin to fail. They should be clips that no member was trained on: on its own a member errs less than on new ones.
+    scales, flip, feedback: the views that members have, and what these go on from, as in use. Raises ConfigError for
+    values that cannot be."""
 
     clips: int = 200  # to run the members on
     frames: int = 6  # of each clip; the first one's masks are given
     size: int = 353  # side of the clips' frames; 16 k + 1
     gap: tuple[int, int] = (2, 10)  # frames of the video from one frame of a clip to the next
     video_share: float = 0.6  # of clips from videos, the others are stills set in motion
+    kinds: tuple[str, ...] = ()  # of stills, these folders alone, such as those that no member was trained on
+    scales: tuple[float, ...] = (1.0,)  # views of each member, as in use
+    flip: bool = False  # and mirrored
+    feedback: Feedback = "joint"  # what members go on from: the mean of them all, or their own answers
     steps: int = 1200  # of training
     seed: int = 0
 
@@ -28,6 +36,10 @@ class FuseOptions:
             raise ConfigError(f"{self}: give clips 1 or more, frames 2 or more, a size 16 k + 1 such as 353")
         if self.steps < 1 or self.seed < 0 or not 0 <= self.video_share <= 1:
             raise ConfigError(f"{self}: give steps 1 or more, a seed 0 or more, a video_share in 0..1")
+        self.ensemble()
+
+    def ensemble(self) -> EnsembleConfig:
+        return EnsembleConfig(self.scales, self.flip, feedback=self.feedback)
 
 
 @dataclass(frozen=True)
