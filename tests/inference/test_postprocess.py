@@ -245,7 +245,7 @@ def test_probabilities_stay_probabilities_and_only_lose(clip, distance):
 @settings(max_examples=20)
 def test_nothing_changes_where_all_is_near(clip):
     objects, first, frames = clip
-    post = PostProcessor(PostProcess(track_loss=True, track_distance=1000), none_needed)
+    post = PostProcessor(PostProcess(track_loss=True, track_distance=1000, track_excess=1000), none_needed)
     picture = np.zeros((*first.shape, 3), np.uint8)
     post.given(0, picture, objects, first)
     for t, probabilities in enumerate(frames, 1):

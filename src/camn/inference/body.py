@@ -96,7 +96,9 @@ class Body:
             new = Growth(core, beyond, fresh, turn, side, size, self.sizes[0], likeness, options).strange()
             others, core, beyond = others | new, core & ~new, beyond & ~new
         like = bool(others.any() and likeness()[others].mean() >= LIKE)
-        return Verdict(core, beyond, others, apart, size, _trust(found, core | beyond, size), like)
+        return Verdict(
+            core, beyond, others, apart, size, _trust(found, core | beyond, SPREAD * options.track_excess * size), like
+        )
 
     def _as_before(self, found: np.ndarray) -> Verdict:
         nothing = np.zeros_like(found)
@@ -127,11 +129,11 @@ def distance(region: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def _trust(found: np.ndarray, kept: np.ndarray, size: float) -> float:
-    """The share of what was kept in all that hangs together with it, less where that is far larger than the object."""
+def _trust(found: np.ndarray, kept: np.ndarray, most: float) -> float:
+    """The share that was kept of all that hangs together with it, less where that is more than `most` pixels."""
     parts = Parts.of(found)
     area = int(parts.areas[parts.means(kept) > 0].sum())
-    return min(1.0, np.count_nonzero(kept) / area, SPREAD * size / area) if area and size >= LEAST else 1.0
+    return min(1.0, np.count_nonzero(kept) / area, most / area) if area and most >= LEAST else 1.0
 
 
 def _side(mask: np.ndarray) -> int:

@@ -14,7 +14,7 @@ from camn.inference.parts import Parts
 REACH = 0.1  # how far an outline moves from one frame to the next beside the motion, in diameters
 RIM = 1  # pixels by which it widens without a doubt
 LEAP = 0.75  # what comes at once and looks like the object is another one from this share of its size on
-SPREAD = 2.0  # an area of so many times that of some frames ago has spread, if most of it is of other colours
+SPREAD = 1.6  # times `track_excess`: a mask that grew by more over some frames has spread, if most is of other colours
 SMOOTH = 5  # pixels over which colours are told
 LIKE = 0.5  # likeness from which something looks like the object
 
@@ -68,7 +68,7 @@ class Growth:
 
     def _spread(self, left: np.ndarray) -> np.ndarray:
         """What of the rest has other colours than the object, if that has grown far and most of it has."""
-        if self._count(left) <= SPREAD * self.before:
+        if self._count(left) <= SPREAD * self.options.track_excess * self.before:
             return np.zeros_like(left)
         unlike = left & (cv2.blur(self.likeness(), (SMOOTH, SMOOTH)) < LIKE)
         return unlike & (2 * self._count(unlike) > self._count(left))
