@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors=ODD)
     with stopped_by_signals():
         try:
-            _run(sys.argv[1:] if arguments is None else arguments)
+            command_of(sys.argv[1:] if arguments is None else arguments).run()
+            sys.stdout.flush()
         except CamnError as error:
             _tell(str(error))
             return 2
@@ -68,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(arguments: Sequence[str]) -> None:
+def command_of(arguments: Sequence[str]) -> Command:
+    """What a command line asks for, ready to run. Raises ConfigError; SystemExit for what the parser does not know."""
     given = list(arguments)
     if chosen := _COMMANDS.get(given[0] if given else ""):
         several, paths = flags(chosen)
@@ -77,9 +79,7 @@ def _run(arguments: Sequence[str]) -> None:
         check_paths(given, paths)
         check_places(given, several & {"--click", "--negative", "--box"})
     choose_preset(said_preset(given))
-    command = tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
-    command.run()
-    sys.stdout.flush()
+    return tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
 
 
 def _tell(said: str) -> None:
