@@ -13,8 +13,8 @@ from torch import Tensor
 from camn.config import PostProcess
 from camn.errors import ConfigError
 from camn.inference import Segmenter
+from camn.inference.parts import Parts
 from camn.inference.postprocess import PostProcessor
-from camn.inference.track_loss import _Parts
 from camn.masks import ObjectIds
 
 SIZE = (60, 100)
@@ -245,7 +245,7 @@ def test_probabilities_stay_probabilities_and_only_lose(clip, distance):
 @settings(max_examples=20)
 def test_nothing_changes_where_all_is_near(clip):
     objects, first, frames = clip
-    post = PostProcessor(PostProcess(track_loss=True, track_distance=1000), none_needed)
+    post = PostProcessor(PostProcess(track_loss=True, track_distance=1000, track_excess=1000), none_needed)
     picture = np.zeros((*first.shape, 3), np.uint8)
     post.given(0, picture, objects, first)
     for t, probabilities in enumerate(frames, 1):
@@ -258,7 +258,7 @@ def test_parts_within_reach_are_those_with_a_pixel_that_near(seed, reach):
     rng = np.random.default_rng(seed)
     mask, region = rng.random((12, 15)) < 0.15, rng.random((12, 15)) < 0.05
     region[rng.integers(12), rng.integers(15)] = True
-    parts = _Parts.of(mask)
+    parts = Parts.of(mask)
     places = np.argwhere(region)
     for k, near in enumerate(parts.within(reach, region)):
         own = np.argwhere(parts.labels == k + 1)

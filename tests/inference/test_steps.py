@@ -14,6 +14,7 @@ from camn.config import PostProcess
 from camn.config.postprocess import StepOptions, TrackLossOptions, within
 from camn.errors import AnswerError, ConfigError
 from camn.inference import Segmenter
+from camn.inference.ensemble import Ensemble
 from camn.inference.postprocess import PostProcessor, Step
 from camn.inference.track_loss import TrackLoss
 from camn.masks import ObjectIds
@@ -104,6 +105,29 @@ def test_an_opened_model_has_it():
     segmenter.remove(7)
     segmenter.correct(IDS, [3])
     assert [segmenter.step(FRAME).ids.any() for _ in range(2)] == [True, False]
+
+
+def test_what_it_takes_away_is_background_to_the_frames_after():
+    segmenter = camn.load("camn-mobile", "cpu", short_side=64, backend="eager", post=Listed(blink=True, blink_every=1))
+    segmenter.start(FRAME, IDS)
+    for _ in range(5):  # the fifth is remembered
+        segmenter.step(FRAME)
+    assert isinstance(segmenter, Ensemble)
+    bank = segmenter.ways[0].segmenter._bank
+    assert bank.previous is not None
+    for frame in (bank.previous, *bank._recent):
+        assert all(bool((masks[0] > 0.99).all()) for masks in frame.masks)
+
+
+def test_what_it_does_not_trust_is_less_sure(monkeypatch):
+    told = []
+    for trust in ({}, {3: 0.5}):
+        monkeypatch.setattr(Blink, "trust", trust)
+        post = Listed(blink=True, blink_every=99)
+        segmenter = camn.load("camn-mobile", "cpu", short_side=64, backend="eager", post=post)
+        segmenter.start(FRAME, IDS)
+        told.append(segmenter.step(FRAME).confidence)
+    assert told[1] == pytest.approx({3: told[0][3] / 2, 7: told[0][7]})
 
 
 # --- the list --------------------------------------------------------------------------------------------------------

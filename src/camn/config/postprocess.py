@@ -41,20 +41,27 @@ class TrackLossOptions(StepOptions):
     of where the object was of late, and `track_growth` more for each frame since it was last seen there.
     track_least: the least diameter that is reckoned with, as a share of the frame's short side, so that small objects
     are not lost when the camera shakes. track_window: an object was "of late" wherever it was within so many frames up
-    to its last, so that a part behind something may come out again. track_lost, track_confirm, track_confidence,
-    track_area: an object that left is taken up again anywhere when it has been lost for `track_lost` frames and the
-    same part of it was found on `track_confirm` frames in succession, with a mean probability of at least
-    `track_confidence` and of at least `track_area` times its last area.
+    to its last, so that a part behind something may come out again; and its size is the largest that it had in them.
+    track_excess, track_apart: an object that has grown to more than `track_excess` times its size has something else
+    with it when what is more came at once and looks otherwise, or has split off and moved by `track_apart` diameters
+    against the rest.
+    track_lost, track_confirm, track_confidence, track_area: an object that left is taken up again anywhere when it has
+    been lost for `track_lost` frames and the same part of it was found on `track_confirm` frames in succession, with a
+    mean probability of at least `track_confidence` and of at least `track_area` times its last area.
     """
 
     step = "camn.inference.track_loss:TrackLoss"
     switch = "track_loss"
 
-    track_loss: bool = False  # remove parts of an object that lie far from where it was
+    track_loss: bool = False  # remove what lies far from where an object was, splits off from it or spreads
     track_distance: float = within(1.0)  # how far a part may lie from where the object was, in object diameters
     track_growth: float = within(0.1)  # as much farther for each frame since the object was last seen, in diameters
     track_least: float = within(0.05)  # least diameter reckoned with, share of the frame's short side
     track_window: int = within(25, 1)  # frames up to the last seen whose masks count as where the object was
+    track_excess: float = within(
+        1.25, 1
+    )  # share of its size of late that an object has grown beyond what motion explains
+    track_apart: float = within(0.2)  # how far a part moves against the object that is something else, in diameters
     track_lost: int = within(5)  # frames that an object must have been lost before it is taken up anywhere
     track_confirm: int = within(3, 1)  # frames in succession on which it must be found there
     track_confidence: float = within(0.7, most=1)  # least mean probability of what is taken up

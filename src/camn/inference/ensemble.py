@@ -92,10 +92,12 @@ class Ensemble(Caller):
         uploaded, ways, post = self._uploaded(frame), self._copies(), copy(self._post)
         predicted = [way.segmenter.predict(seen) for way, seen in zip(ways, uploaded.seen)]
         joined = self._joined(uploaded.frame, [p.probabilities for p in predicted])
+        first, trust = ways[0].segmenter, {}
         if post is not None and len(self.objects):
             joined = post(self.index + 1, uploaded.frame, self.objects, joined)
-        first = ways[0].segmenter
-        result = Result.of(self.index + 1, self.objects, joined, uploaded.size, lost_below=first.config.lost_below)
+            trust = post.trust
+        below = first.config.lost_below
+        result = Result.of(self.index + 1, self.objects, joined, uploaded.size, lost_below=below, trust=trust)
         doubtful = first.doubts(result)
         for way, found in zip(ways, predicted):
             if self.ensemble.feedback == "joint":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from pkgutil import resolve_name
 from typing import Any
@@ -40,6 +40,11 @@ class Step(ABC):
 
     def remember(self, index: int, objects: ObjectIds, probabilities: Tensor) -> None:  # noqa: B027, a step need not
         """Take in what was answered for the frame after all steps."""
+
+    @property
+    def trust(self) -> Mapping[int, float]:
+        """How far what was last found of an object is trusted, by its id, 0..1; fully where nothing is said."""
+        return {}
 
     @abstractmethod
     def select(self, objects: ObjectIds) -> None:
@@ -84,6 +89,12 @@ class PostProcessor:
             step.remember(index, objects, probabilities)
         self._steps = steps
         return probabilities
+
+    @property
+    def trust(self) -> Mapping[int, float]:
+        """See `Step.trust`; the least that a step says."""
+        said = [step.trust for step in self._steps]
+        return {id: min(one[id] for one in said if id in one) for id in frozenset().union(*said)}
 
     def select(self, objects: ObjectIds) -> None:
         """Go on with these objects alone."""

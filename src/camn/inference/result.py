@@ -23,9 +23,9 @@ class Result:
     """The objects of one frame of size (H, W).
 
     index: position in the video from 0. ids: (H, W) uint8, 0 background, else the user's id. confidence: for each id
-    the mean probability of the pixels given to it, its largest probability where it got none; 0..1. lost: ids that got
-    no pixel, or are nowhere more probable than `InferenceConfig.lost_below`; one whose mask was given here is lost only
-    where that mask is empty.
+    the mean probability of the pixels given to it, its largest probability where it got none, times the trust that
+    post-processing has in it; 0..1. lost: ids that got no pixel, or are nowhere more probable than
+    `InferenceConfig.lost_below`; one whose mask was given here is lost only where that mask is empty.
     For `probability` it holds maps at the work size, on the segmenter's device, which may be a GPU: 1.6 MiB an object
     at 480x854, the background counted in, so 6 GiB for a thousand frames of three objects. Who keeps many results keeps
     their `slim()`.
@@ -48,9 +48,11 @@ class Result:
         ids: np.ndarray | None = None,
         given: frozenset[int] = frozenset(),
         lost_below: float = 0.0,
+        trust: Mapping[int, float] = {},  # noqa: B006, never changed
     ) -> Result:
         """probabilities (N+1, h, w), any size; size: (H, W). ids: the frame's, where the user has said them; copied.
-        given: objects whose masks are the user's. Raises AnswerError for probabilities that are not finite."""
+        given: objects whose masks are the user's. trust: see `Step.trust`. Raises AnswerError for probabilities
+        that are not finite."""
         stated = None if ids is None else torch.from_numpy(objects.channels(ids)).to(probabilities.device)
         found, sums, counts, peaks = _settled(probabilities, size, stated)
         if not all(map(math.isfinite, peaks)):
@@ -60,7 +62,7 @@ class Result:
         for id in objects:
             channel = objects.channel(id)
             inside, best = counts[channel], peaks[channel]
-            confidence[id] = sums[channel] / inside if inside else best
+            confidence[id] = (sums[channel] / inside if inside else best) * trust.get(id, 1.0)
             if not inside or (best < lost_below and id not in given):
                 lost.add(id)
         return cls(index, ids, confidence, frozenset(lost), probabilities, objects)

@@ -1,0 +1,58 @@
+"""Connected components of a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Connected components of a mask: labels (h, w) int32, 0 outside; areas (K,) in pixels, label k + 1's at k."""
+
+    labels: np.ndarray
+    areas: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Parts:
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+        return cls(labels, stats[1:, cv2.CC_STAT_AREA])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.labels.shape[0], self.labels.shape[1]
+
+    def mask(self, chosen: np.ndarray) -> np.ndarray:
+        """chosen (K,) bool -> (h, w) bool."""
+        return np.concatenate([[False], chosen])[self.labels]
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """values (h, w) -> (K,): their mean in each part."""
+        sums = np.bincount(self.labels.ravel(), values.ravel(), len(self.areas) + 1)
+        return sums[1:] / self.areas
+
+    def within(self, reach: float, region: np.ndarray) -> np.ndarray:
+        """(K,) bool: the parts with a pixel at most `reach` pixels from a region (h, w) bool that is somewhere true."""
+        near = np.zeros(len(self.areas) + 1, bool)
+        near[self.labels[region]] = True
+        if not near[1:].all():
+            distance = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            near[self.labels[distance <= reach]] = True
+        return near[1:]
+
+
+def diameter(mask: np.ndarray) -> float:
+    """The longer side of the box around a mask (h, w) bool, in shares of its height."""
+    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return max(width, height) / mask.shape[0]
+
+
+def fitted(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """(H, W) bool -> (h, w) bool, true wherever any of it is, so that nothing small vanishes."""
+    if mask.shape == tuple(size):
+        return mask
+    smaller = mask.shape[0] >= size[0]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cv2.resize(mask.astype(np.float32), size[::-1], interpolation=way) > 0

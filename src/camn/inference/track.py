@@ -1,0 +1,58 @@
+"""Where an object was, from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from camn.inference.parts import diameter, fitted
+
+FADE = 0.9  # area and diameter shrink by this a frame at most: what leaves at the border ends as a sliver
+NEVER = -(1 << 30)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """What may be an object come back: its mask (h, w) bool, and on how many frames in succession it was found."""
+
+    mask: np.ndarray
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Where an object was.
+
+    stamps (h, w) int32: the frame on which each pixel was last the object's. last: the frame it was last seen on.
+    area: share of the frame, diameter: share of the frame's height, of late. placed: not after a cut, until it is seen:
+    it may be anywhere.
+    """
+
+    stamps: np.ndarray
+    last: int
+    area: float
+    diameter: float
+    candidate: Candidate | None = None
+    placed: bool = True
+
+    @classmethod
+    def of(cls, index: int, mask: np.ndarray) -> Track:
+        """mask (h, w) bool, somewhere true."""
+        stamps = np.where(mask, np.int32(index), np.int32(NEVER))
+        return cls(stamps, index, np.count_nonzero(mask) / mask.size, diameter(mask))
+
+    def seen(self, index: int, mask: np.ndarray) -> Track:
+        """With one frame more: mask (h, w) bool, empty where the object was not seen."""
+        if not mask.any():
+            return self
+        new = Track.of(index, mask)
+        if not self.placed:
+            return new
+        if new.stamps.shape == self.stamps.shape:
+            new = replace(new, stamps=np.maximum(new.stamps, self.stamps))
+        return replace(new, area=max(new.area, FADE * self.area), diameter=max(new.diameter, FADE * self.diameter))
+
+    def region(self, size: tuple[int, int], window: int) -> np.ndarray:
+        """(h, w) bool: where it was on the last `window` frames up to the one that it was last seen on."""
+        return fitted(self.stamps > self.last - window, size)

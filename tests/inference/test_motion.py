@@ -1,0 +1,77 @@
+"""How parts of pictures move, where shots are cut, and what objects look like."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camn.inference.looks import Looks
+from camn.inference.motion import FAR, SIDE, Motion, moved, small
+
+NOISE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+
+
+def patch(top: int = 30, left: int = 40, height: int = 20, width: int = 24) -> np.ndarray:
+    mask = np.zeros(NOISE.shape[:2], bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+@given(st.integers(-FAR, FAR), st.integers(-FAR, FAR))
+@settings(max_examples=20, deadline=None)
+def test_a_part_is_found_where_it_went_whatever_is_around_it(x, y):
+    other = np.random.default_rng(1).integers(0, 256, NOISE.shape, np.uint8)
+    mask = patch()
+    there = moved(mask, np.array([x, y]))
+    other[there] = NOISE[mask]
+    motion = Motion(NOISE, other)
+    assert motion.of(mask).tolist() == [x, y]
+
+
+def test_what_is_plain_or_nowhere_stands_still():
+    plain = np.full_like(NOISE, 100)
+    assert not Motion(plain, plain).of(patch()).any()
+    assert not Motion(NOISE, NOISE).of(np.zeros(NOISE.shape[:2], bool)).any()
+
+
+def test_what_leaves_the_picture_is_gone():
+    assert np.array_equal(moved(patch(), np.array([3, -5])), patch(25, 43))
+    assert not moved(patch(), np.array([0, -60])).any()
+    assert moved(patch(0, 0), np.array([-20, 0])).sum() == 4 * 20
+
+
+@pytest.mark.parametrize("size", [(480, 854), (1080, 607), (100, 80), (1, 3)])
+def test_pictures_are_small_and_never_enlarged(size):
+    made = small(np.zeros((*size, 3), np.uint8))
+    assert min(made.shape[:2]) == min(SIDE, *size)
+
+
+def test_another_shot_is_told_from_motion_and_light():
+    scene = cv2.GaussianBlur(NOISE, (0, 0), 6)
+    scene = cv2.normalize(scene, None, 60, 200, cv2.NORM_MINMAX)  # pyright: ignore
+    assert not Motion(scene, np.roll(scene, 15, 1)).cut
+    assert not Motion(scene, cv2.add(scene, np.full_like(scene, 3))).cut
+    assert Motion(scene, 255 - scene // 2).cut
+
+
+def test_looks_tell_an_object_from_what_is_around_it():
+    picture = np.zeros((60, 60, 3), np.uint8)
+    picture[:] = (200, 30, 30)
+    mask = np.zeros((60, 60), bool)
+    mask[20:30, 20:30] = True
+    picture[mask] = (30, 30, 200)
+    looks = Looks.of(picture, mask)
+    assert looks.likeness(picture)[mask].min() > 0.99 and looks.likeness(picture)[~mask].max() < 0.01
+    assert looks.likeness(np.full((2, 2, 3), 130, np.uint8)) == pytest.approx(0.5)
+    green = np.where(mask[..., None], np.uint8([30, 200, 30]), picture)  # pyright: ignore
+    both = looks.with_more(Looks.of(green, mask))
+    assert both.likeness(picture)[mask].min() > 0.98 and both.likeness(green)[mask].min() > 0.98
+
+
+def test_what_is_far_from_an_object_does_not_count_as_around_it():
+    picture = np.zeros((60, 60, 3), np.uint8)
+    picture[:, 50:] = 255
+    mask = np.zeros((60, 60), bool)
+    mask[20:30, 20:30] = True
+    assert Looks.of(picture, mask).likeness(picture)[0, 55] == pytest.approx(0.5)
