@@ -19,7 +19,7 @@ from camn import weights
 from camn.api.evaluate.sequences import segment_frame
 from camn.api.models.assemble import assemble
 from camn.api.options import Setup
-from camn.config import EnsembleConfig, InferenceConfig
+from camn.config import EnsembleConfig, InferenceConfig, PostProcess
 from camn.datasets.pairs import read_image
 from camn.evaluation.jf import contour_accuracy, region_similarity
 from camn.evaluation.sets import EvaluationSet, open_set
@@ -45,6 +45,7 @@ def main() -> None:
         InferenceConfig(short_side=asked.short_side, max_side=max(asked.short_side, 1041)),
         EnsembleConfig(feedback="own"),
         asked.join,
+        PostProcess.off(),
     )
     read = [weights.read(model) for model in asked.model]
     ensemble = assemble(read, resolve_device("cpu"), setup)

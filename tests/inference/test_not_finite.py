@@ -56,7 +56,7 @@ def test_one_of_an_ensemble(broken, network, post):
 
 
 def test_the_crop_of_a_small_object(broken, network):
-    config = PostProcess(small_objects=True, small_area=0.5, small_work=64)
+    config = PostProcess(track_loss=False, small_area=0.5, small_work=64)
     post = PostProcessor(config, lambda side: Segmenter(broken, InferenceConfig(short_side=128, max_side=128)))
     segmenter = started(Ensemble([Way(0, View(), Segmenter(network, SMALL))], post=post))
     with pytest.raises(AnswerError, match="frame 1 .*the network's answer on the crop of a small object is not finite"):

@@ -1,7 +1,7 @@
 """Post-processing as a whole, and track loss on clips with a known answer: probabilities are made by hand."""
 
 from copy import copy
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from camn.masks import ObjectIds
 
 SIZE = (60, 100)
 FRAME = np.zeros((*SIZE, 3), np.uint8)
-TRACK = PostProcess(track_loss=True)
+TRACK = PostProcess(small_objects=False)
 
 
 def none_needed(side: int) -> Segmenter:
@@ -67,7 +67,7 @@ def test_a_twin_far_away_is_removed_and_the_object_kept():
     seen = [clip[0], *(together(ids, twin) for ids in clip[1:])]
     for got, wanted in zip(run(seen), clip[1:], strict=True):
         assert np.array_equal(got, wanted)
-    assert all(np.array_equal(got, ids) for got, ids in zip(run(seen, PostProcess()), seen[1:], strict=True))
+    assert all(np.array_equal(got, ids) for got, ids in zip(run(seen, PostProcess.off()), seen[1:], strict=True))
 
 
 def test_what_surrounds_a_removed_part_goes_too():
@@ -226,7 +226,7 @@ def clips(draw):
 @settings(max_examples=40)
 def test_probabilities_stay_probabilities_and_only_lose(clip, distance):
     objects, first, frames = clip
-    post = PostProcessor(PostProcess(track_loss=True, track_distance=distance, track_least=0), none_needed)
+    post = PostProcessor(replace(TRACK, track_distance=distance, track_least=0), none_needed)
     picture = np.zeros((*first.shape, 3), np.uint8)
     post.given(0, picture, objects, first)
     for t, probabilities in enumerate(frames, 1):
@@ -245,7 +245,7 @@ def test_probabilities_stay_probabilities_and_only_lose(clip, distance):
 @settings(max_examples=20)
 def test_nothing_changes_where_all_is_near(clip):
     objects, first, frames = clip
-    post = PostProcessor(PostProcess(track_loss=True, track_distance=1000, track_excess=1000), none_needed)
+    post = PostProcessor(replace(TRACK, track_distance=1000, track_excess=1000), none_needed)
     picture = np.zeros((*first.shape, 3), np.uint8)
     post.given(0, picture, objects, first)
     for t, probabilities in enumerate(frames, 1):
@@ -269,8 +269,8 @@ def test_parts_within_reach_are_those_with_a_pixel_that_near(seed, reach):
 # --- the configuration -----------------------------------------------------------------------------------------------
 
 
-def test_both_are_off_unless_asked_for():
-    assert not PostProcess().track_loss and not PostProcess().small_objects
+def test_both_are_on_unless_told_otherwise():
+    assert PostProcess().track_loss and PostProcess().small_objects and not PostProcess.off().enabled
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(PostProcess) if f.name not in ("track_loss", "small_objects")])

@@ -24,7 +24,7 @@ from camn.inference.window import Window
 from camn.masks import ObjectIds
 
 SIZE = (720, 1280)
-SMALL = PostProcess(small_objects=True, small_work=241, small_steady=1)  # quicker than the default
+SMALL = PostProcess(track_loss=False, small_work=241, small_steady=1)  # quicker than the default
 STRIPES = np.array([[[210, 60, 40], [250, 190, 60]], [[40, 90, 220], [90, 200, 230]]], np.uint8)  # red, blue
 
 
@@ -113,7 +113,7 @@ def overlaps(clip: list[tuple[np.ndarray, np.ndarray]], config: PostProcess) -> 
 
 def test_an_object_of_12_pixels_is_followed():
     clip = [scene(place) for place in path((300, 400), (3, 8), 4)]
-    without, found = overlaps(clip, PostProcess()), overlaps(clip, SMALL)
+    without, found = overlaps(clip, PostProcess.off()), overlaps(clip, SMALL)
     assert found.mean() > 0.7 and found.mean() > without.mean() + 0.3
 
 
@@ -256,6 +256,28 @@ def test_an_object_that_grows_leaves_its_crops_and_comes_back_when_it_shrinks():
     frame, ids = scene((300, 400), diameter=60)
     post(1, frame, ONE, told(ids))
     assert found_by_crops(post, frame, ids) > 0.6
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_of_many_the_smallest_are_on_crops(steady):
+    """Of three that become small together there is room for two; each run of a crop costs time."""
+    three, places, small = ObjectIds((1, 2, 3)), ((200, 300), (200, 700), (500, 300)), (40, 20, 30)
+    post = PostProcessor(replace(SMALL, small_most=2), crops)
+
+    def picture(diameters: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        shown = [scene(place, diameter=d) for place, d in zip(places, diameters, strict=True)]
+        frame = np.where((shown[1][1] > 0)[..., None], shown[1][0], shown[0][0])
+        frame = np.where((shown[2][1] > 0)[..., None], shown[2][0], frame)
+        return frame, sum(n * mask for n, (_, mask) in enumerate(shown, 1)).astype(np.uint8)
+
+    frame, ids = picture((140, 140, 140) if steady else small)
+    post.given(0, frame, three, ids)
+    frame, ids = picture(small)
+    hot = three.one_hot(cv2.resize(ids, GRID[::-1], interpolation=cv2.INTER_NEAREST))
+    if steady:
+        post(1, frame, three, hot)
+    answer = post(2, frame, three, three.one_hot(np.zeros(GRID, np.uint8)))
+    assert (answer[1:].amax((1, 2)) > 0.5).tolist() == [False, True, True]
 
 
 def test_an_object_that_is_small_no_more_by_a_correction():

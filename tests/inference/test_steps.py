@@ -56,7 +56,8 @@ class Blink(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Listed(PostProcess, BlinkOptions):
-    pass
+    track_loss: bool = False
+    small_objects: bool = False
 
 
 # --- what it is part of by that --------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def empty(probabilities: torch.Tensor) -> bool:
 
 
 def test_it_is_run_only_where_it_is_on():
-    assert Listed().enabled == PostProcess().enabled == ()
+    assert Listed().enabled == PostProcess.off().enabled == ()
     assert Listed(blink=True).enabled == (BlinkOptions,)
     assert Listed(blink=True, track_loss=True).enabled == (TrackLossOptions, BlinkOptions)
     post = begun(Listed(blink=True))

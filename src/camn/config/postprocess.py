@@ -53,7 +53,7 @@ class TrackLossOptions(StepOptions):
     step = "camn.inference.track_loss:TrackLoss"
     switch = "track_loss"
 
-    track_loss: bool = False  # remove what lies far from where an object was, splits off from it or spreads
+    track_loss: bool = True  # remove what lies far from where an object was, splits off from it or spreads
     track_distance: float = within(1.0)  # how far a part may lie from where the object was, in object diameters
     track_growth: float = within(0.1)  # as much farther for each frame since the object was last seen, in diameters
     track_least: float = within(0.05)  # least diameter reckoned with, share of the frame's short side
@@ -76,7 +76,9 @@ class SmallObjectsOptions(StepOptions):
     `small_gain` at least. small_context: side of the crop, in diameters; small_least: its least side, in pixels of
     the frame. small_work, small_work_most: side in pixels at which the network works on crops, at least and at
     most; between them as much as shows the object `small_enlarged` times as large as the whole frame does at work.
-    small_steady: an object becomes small later when it was so on so many frames in succession. small_change: the
+    small_most: the most objects on crops at a time, since each costs a run of the network; of those that become small
+    together the smallest. small_steady: an object becomes small later when it was so on so many frames in succession.
+    small_change: the
     crop keeps its side until the diameter has grown or shrunk by this factor; an object that crops no longer show
     larger, or whose area is over the bound by this factor, is small no longer. small_lost: the object is lost to
     the crop when less than this share of its last area is found there, or more than its last area by this share;
@@ -86,7 +88,7 @@ class SmallObjectsOptions(StepOptions):
     step = "camn.inference.small_objects:SmallObjects"
     switch = "small_objects"
 
-    small_objects: bool = False  # segment objects while they are small again, on enlarged crops of the frames
+    small_objects: bool = True  # segment objects while they are small again, on enlarged crops of the frames
     small_area: float = within(0.01, most=1)  # an object that covers less than this share of the frame is small
     small_context: float = within(3.0, 1)  # side of the crop, in object diameters
     small_least: int = within(64, 8)  # least side of the crop, in pixels of the frame
@@ -94,6 +96,7 @@ class SmallObjectsOptions(StepOptions):
     small_work_most: int = within(481, 33)  # most side at which it does so
     small_enlarged: float = within(1.5, 1)  # how much larger than at work on the whole frame crops should show objects
     small_gain: float = within(1.1, 1)  # least that they must show them larger, else the whole frame's answer is kept
+    small_most: int = within(4, 1)  # objects on crops at a time; each costs a run of the network a frame
     small_steady: int = within(5, 1)  # frames in succession that an object must have been small to be so from then on
     small_change: float = within(1.5, 1)  # the crop keeps its side until the diameter has changed by this factor
     # what a crop finds does not count below this share of its last area, nor above its inverse
@@ -112,7 +115,12 @@ class PostProcess(
     TrackLossOptions,
     SmallObjectsOptions,
 ):
-    """All steps, in the order in which a frame passes them, by the options of each. None is on unless asked for."""
+    """All steps, in the order in which a frame passes them, by the options of each. All are on by default."""
+
+    @classmethod
+    def off(cls) -> PostProcess:
+        """None of them: the networks' own answers."""
+        return cls(track_loss=False, small_objects=False)
 
     @property
     def enabled(self) -> tuple[type[StepOptions], ...]:

@@ -80,11 +80,10 @@ class SmallObjects(Step):
 
     def _mended(self, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         size = (probabilities.shape[1], probabilities.shape[2])
-        opened = {id: self._opened(id, self._shown[id].place, len(frame), size) for id in self._new}
-        crops, found = {}, {}
-        for id, crop in {**self._crops, **opened}.items():
-            if crop is None or crop.outgrown(self.config, len(frame), size):
-                continue
+        crops = {id: crop for id, crop in self._crops.items() if not crop.outgrown(self.config, len(frame), size)}
+        crops = self._with_new(crops, {id: self._shown[id].place for id in self._new}, len(frame), size)
+        found = {}
+        for id, crop in crops.items():
             window = crop.expected(self.config, len(frame), size)
             channel = objects.channel(id)
             crop, on_crop = crop.followed(window, frame, self.config)
@@ -95,6 +94,16 @@ class SmallObjects(Step):
             crops[id] = crop
         self._crops, self._new = crops, frozenset()
         return _pasted(probabilities, found) if found else probabilities
+
+    def _with_new(
+        self, crops: Mapping[int, Crop], places: Mapping[int, Place], height: int, size: tuple[int, int]
+    ) -> dict[int, Crop]:
+        """With crops of further objects, by where these are: the smallest first, as long as there is room."""
+        crops = dict(crops)
+        for id in sorted(places, key=lambda id: places[id].area):
+            if len(crops) < self.config.small_most and (crop := self._opened(id, places[id], height, size)):
+                crops[id] = crop
+        return crops
 
     def _opened(self, id: int, place: Place, height: int, size: tuple[int, int]) -> Crop | None:
         """The crops of an object that is at `place`; None where it is too large for them."""
@@ -108,12 +117,11 @@ class SmallObjects(Step):
 
     def _take_up(self, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> None:
         """Follow on crops, too, what has been small for some frames by what was answered for them."""
-        small, crops = dict(self._still_small(objects, probabilities)), dict(self._crops)
-        for id, one in small.items():
-            if one.frames < self.config.small_steady:
-                continue
-            if crop := self._opened(id, one.place, len(frame), (probabilities.shape[1], probabilities.shape[2])):
-                crops[id] = crop.seen(frame, probabilities[objects.channel(id)].cpu().numpy())
+        small, size = dict(self._still_small(objects, probabilities)), (probabilities.shape[1], probabilities.shape[2])
+        steady = {id: one.place for id, one in small.items() if one.frames >= self.config.small_steady}
+        crops = self._with_new(self._crops, steady, len(frame), size)
+        for id in crops.keys() - self._crops.keys():
+            crops[id] = crops[id].seen(frame, probabilities[objects.channel(id)].cpu().numpy())
         self._small, self._crops = small, crops
 
     def _still_small(self, objects: ObjectIds, probabilities: Tensor) -> Iterator[tuple[int, Small]]:

@@ -16,7 +16,7 @@ from camn import weights
 from camn.api.models.assemble import assemble, filled, segmenter_of
 from camn.api.options import Notice, SegmentOptions, Setup, named
 from camn.checkpoints import cfbi, stm
-from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, network_preset
+from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, PostProcess, network_preset
 from camn.errors import CheckpointError, ConfigError
 from camn.inference import AnySegmenter, Segmenter, resolve_device
 from camn.inference.calls import own_settings
@@ -76,17 +76,17 @@ def load(
     """A segmenter with a shipped model or a .safetensors file; an ensemble with several, or with several views.
 
     device: auto (CUDA, else MPS, else CPU) or a torch device. options: fields of `InferenceConfig`, in place of
-    `config`, of `EnsembleConfig` (`scales`, `flip`), `join` and `post`; without any the backend is `auto`. setup: all
-    of these in one. notice: called with what is chosen for each size, on its first frames. Raises CheckpointError for
-    an unknown model and a file that is corrupt or does not fit its network, ConfigError for options and devices that
-    cannot be.
+    `config`, of `EnsembleConfig` (`scales`, `flip`), `join` and `post`; without any the backend is `auto`, and answers
+    are post-processed. config: of the network alone, whose answers stay as they are. setup: all of these in one.
+    notice: called with what is chosen for each size, on its first frames. Raises CheckpointError for an unknown model
+    and a file that is corrupt or does not fit its network, ConfigError for options and devices that cannot be.
     """
     if (config is not None) + (setup is not None) + bool(options) > 1:
         raise ConfigError(f"load: give one of config, setup, and {', '.join(options) or 'options'}")
     return assemble(
         [weights.read(one) for one in named(model)],
         resolve_device(device),
-        setup or (_setup(options) if config is None else Setup(config)),
+        setup or (_setup(options) if config is None else Setup(config, post=PostProcess.off())),
         notice,
     )
 

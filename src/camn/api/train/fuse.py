@@ -19,7 +19,7 @@ from camn.api.models.load import cpu_threads
 from camn.api.options import Notice, Progress, Report, Setup, named
 from camn.api.train.options import FuseOptions
 from camn.clips.dataset import Appearance, ClipDataset, ClipOptions, ClipSample
-from camn.config import FusionConfig, InferenceConfig
+from camn.config import FusionConfig, InferenceConfig, PostProcess
 from camn.datasets.layouts import open_videos
 from camn.datasets.stills import StillsFolder
 from camn.errors import ConfigError, OutputError
@@ -91,7 +91,9 @@ def fuse(
     key = {"members": hashes, "options": dataclasses.asdict(options) | {"steps": 0}, "split": [year, split]}
     with alone(folder), cpu_threads(threads):
         _check_answers(folder / "answers", json.loads(json.dumps(key)))
-        setup = Setup(InferenceConfig(short_side=options.size, max_side=options.size), options.ensemble())
+        setup = Setup(
+            InferenceConfig(short_side=options.size, max_side=options.size), options.ensemble(), post=PostProcess.off()
+        )
         ensemble = assemble(read, resolve_device(device), setup, notice)
         assert isinstance(ensemble, Ensemble)
         files = answers(ensemble, data, folder / "answers", progress)
