@@ -20,7 +20,7 @@ import camn
 from camn import api, weights
 from camn.api.segment.run import enough_memory
 from camn.checkpoints.cfbi import expected_shapes, public_name
-from camn.config import preset
+from camn.config import PostProcess, preset
 from camn.errors import (
     CamnError,
     CheckpointError,
@@ -150,7 +150,8 @@ assert camn.load is camn.api.load and camn.__version__"""
 
 
 def test_load_gives_the_network_of_the_file(model):
-    segmenter = camn.load(model, "cpu", memory_every=3, short_side=32)
+    segmenter = camn.load(model, "cpu", memory_every=3, short_side=32, post=PostProcess.off())
+    assert isinstance(segmenter, Segmenter)
     assert segmenter.config.memory_every == 3 and segmenter.device.type == "cpu"
     read = weights.read(model)
     network = Camn(read.config)

@@ -14,13 +14,13 @@ from torch.overrides import TorchFunctionMode
 
 import camn
 from camn import weights
-from camn.config import InferenceConfig
+from camn.config import InferenceConfig, PostProcess
 from camn.errors import CamnError
 from camn.inference import Segmenter
 from camn.inference.calls import own_settings
 from camn.model.build import build_network
 
-SMALL = {"device": "cpu", "backend": "eager", "short_side": 64}
+SMALL = {"device": "cpu", "backend": "eager", "short_side": 64, "post": PostProcess.off()}
 
 
 def frame(index: int) -> np.ndarray:
@@ -122,7 +122,7 @@ def test_settings_of_the_caller_change_nothing(name, plain):
 
 
 def test_settings_of_the_caller_and_an_ensemble():
-    options = {"flip": True, "post": camn.api.SegmentOptions(post={"small_objects": True, "track_loss": True}).post}
+    options = {"flip": True, "post": PostProcess()}
     wanted = answers(**options)
     with torch.autocast("cpu", torch.bfloat16), said(torch.set_default_dtype, torch.float64, torch.float32):
         assert same(answers(**options), wanted)
@@ -216,7 +216,9 @@ def test_a_second_thread_is_told(mobile):
     assert segmenter.index == 1 and segmenter.step(frame(2)).index == 2
 
 
-@pytest.mark.parametrize("options", [{}, {"flip": True}], ids=["segmenter", "ensemble"])
+@pytest.mark.parametrize(
+    "options", [{}, {"flip": True}, {"post": PostProcess()}], ids=["segmenter", "ensemble", "post-processed"]
+)
 def test_copies_and_pickles(options):
     segmenter = camn.load("camn-mobile", **SMALL | options)
     segmenter.start(frame(0), mask(1))

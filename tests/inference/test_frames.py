@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import camn
-from camn.config import InferenceConfig
+from camn.config import InferenceConfig, PostProcess
 from camn.errors import VideoError
 from camn.inference import Segmenter
 from camn.inference.frames import as_frame
@@ -107,9 +107,7 @@ def test_what_is_no_frame(given, said):
         as_frame(given)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"flip": True, "post": camn.SegmentOptions(post={"small_objects": True}).post}]
-)
+@pytest.mark.parametrize("options", [{"post": PostProcess.off()}, {"flip": True}])
 @pytest.mark.parametrize("side", [40, 64])
 def test_the_memory_of_a_frame_is_free_at_once(options, side):
     """A reader that has one buffer for all frames: also between `upload` and its turn, and before `correct`."""

@@ -17,7 +17,7 @@ import camn
 from camn import weights
 from camn.config import InferenceConfig
 from camn.errors import CamnError, ConfigError, MaskError, MaskTurnedError, VideoError
-from camn.inference import Result, Segmenter, resolve_device
+from camn.inference import AnySegmenter, Result, Segmenter, resolve_device
 from camn.lean.memory import SharedEntry
 from camn.masks import ObjectIds
 from camn.model.interface import Network
@@ -717,7 +717,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Segmenter:
+def shipped() -> AnySegmenter:
     if "camn-mobile" not in weights.shipped():
         pytest.skip("camn-mobile's weights are not shipped with this checkout")
     return camn.load("camn-mobile", device="cpu", short_side=240)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+Box = tuple[slice, slice]  # rows, columns
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -17,7 +19,11 @@ class Parts:
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Parts:
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+        box, labels = box_of(mask), np.zeros(mask.shape, np.int32)
+        within = np.ascontiguousarray(mask[box])
+        if not within.size:
+            return cls(labels, np.zeros(0, np.int32))
+        _, labels[box], stats, _ = cv2.connectedComponentsWithStats(within.view(np.uint8), connectivity=8)
         return cls(labels, stats[1:, cv2.CC_STAT_AREA])
 
     @property
@@ -43,10 +49,19 @@ class Parts:
         return near[1:]
 
 
+def box_of(mask: np.ndarray, margin: int = 0) -> Box:
+    """The box around a mask (h, w) bool, empty where that is, and `margin` pixels more on each side."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return (
+        slice(max(0, top - margin), top + height + margin),
+        slice(max(0, left - margin), left + width + margin),
+    )
+
+
 def diameter(mask: np.ndarray) -> float:
     """The longer side of the box around a mask (h, w) bool, in shares of its height."""
-    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return max(width, height) / mask.shape[0]
+    rows, columns = box_of(mask)
+    return max(rows.stop - rows.start, columns.stop - columns.start) / mask.shape[0]
 
 
 def fitted(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from camn.inference.parts import diameter, fitted
+from camn.inference.parts import Box, box_of, diameter, fitted
 
 FADE = 0.9  # area and diameter shrink by this a frame at most: what leaves at the border ends as a sliver
 NEVER = -(1 << 30)
@@ -22,13 +22,16 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """Where an object was.
+    """Where an object was on a map of `size` (h, w).
 
-    stamps (h, w) int32: the frame on which each pixel was last the object's. last: the frame it was last seen on.
+    stamps int32: the frame on which each pixel of `box` was last the object's; all others never were, or too long ago
+    to matter. Whole maps of all objects would be a gigabyte. last: the frame it was last seen on.
     area: share of the frame, diameter: share of the frame's height, of late. placed: not after a cut, until it is seen:
     it may be anywhere.
     """
 
+    size: tuple[int, ...]
+    box: Box
     stamps: np.ndarray
     last: int
     area: float
@@ -39,20 +42,29 @@ class Track:
     @classmethod
     def of(cls, index: int, mask: np.ndarray) -> Track:
         """mask (h, w) bool, somewhere true."""
-        stamps = np.where(mask, np.int32(index), np.int32(NEVER))
-        return cls(stamps, index, np.count_nonzero(mask) / mask.size, diameter(mask))
+        box = box_of(mask)
+        stamps = np.where(mask[box], np.int32(index), np.int32(NEVER))
+        return cls(mask.shape, box, stamps, index, np.count_nonzero(stamps > NEVER) / mask.size, diameter(mask))
 
-    def seen(self, index: int, mask: np.ndarray) -> Track:
-        """With one frame more: mask (h, w) bool, empty where the object was not seen."""
+    def seen(self, index: int, mask: np.ndarray, window: int) -> Track:
+        """With one frame more: mask (h, w) bool, empty where the object was not seen. window: see `region`."""
         if not mask.any():
             return self
         new = Track.of(index, mask)
         if not self.placed:
             return new
-        if new.stamps.shape == self.stamps.shape:
-            new = replace(new, stamps=np.maximum(new.stamps, self.stamps))
+        if new.size == self.size:
+            stamps = self._whole()
+            stamps[new.box] = np.maximum(stamps[new.box], new.stamps)
+            box = box_of(stamps > index - window)
+            new = replace(new, box=box, stamps=stamps[box].copy())
         return replace(new, area=max(new.area, FADE * self.area), diameter=max(new.diameter, FADE * self.diameter))
 
     def region(self, size: tuple[int, int], window: int) -> np.ndarray:
         """(h, w) bool: where it was on the last `window` frames up to the one that it was last seen on."""
-        return fitted(self.stamps > self.last - window, size)
+        return fitted(self._whole() > self.last - window, size)
+
+    def _whole(self) -> np.ndarray:
+        stamps = np.full(self.size, NEVER, np.int32)
+        stamps[self.box] = self.stamps
+        return stamps

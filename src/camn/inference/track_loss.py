@@ -12,7 +12,7 @@ from torch import Tensor
 
 from camn.config.postprocess import TrackLossOptions
 from camn.inference.bodies import Bodies
-from camn.inference.parts import Parts, fitted
+from camn.inference.parts import Parts, box_of, fitted
 from camn.inference.postprocess import OpenSegmenter, Step
 from camn.inference.result import strongest
 from camn.inference.track import Candidate, Track
@@ -49,8 +49,8 @@ class TrackLoss(Step):
 
     def mended(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
         """(N+1, h, w) -> the same without what is another thing; what may have come back is noted."""
-        labels = strongest(probabilities).cpu().numpy()
-        tracks, bodies = dict(self._tracks), self._bodies.at(frame)
+        labels = strongest(probabilities).byte().cpu().numpy()
+        mended, tracks, bodies = None, dict(self._tracks), self._bodies.at(frame)
         for id, track in self._tracks.items():
             channel = objects.channel(id)
             mask = labels == channel
@@ -58,23 +58,25 @@ class TrackLoss(Step):
             if bodies.cut:
                 tracks[id], near = replace(track, placed=False), bodies.like(id, parts)
             else:
-                tracks[id], near = self._placed(index, track, parts, probabilities[channel])
-            bodies, other = bodies.judged(id, parts.mask(near))
-            gone = other if near.all() else other | parts.mask(~near)
+                now = probabilities if mended is None else mended
+                tracks[id], near = self._placed(index, track, parts, now[channel])
+            bodies, gone = bodies.judged(id, mask if near.all() else parts.mask(near))
+            gone = gone if near.all() else gone | parts.mask(~near)
             if gone.any():
-                probabilities = _taken_away(probabilities, channel, gone, mask & ~gone)
+                mended = probabilities.clone() if mended is None else mended
+                _take_away(mended, channel, gone, mask & ~gone)
         self._tracks, self._bodies = tracks, bodies
-        return probabilities
+        return probabilities if mended is None else mended
 
     def remember(self, index: int, objects: ObjectIds, probabilities: Tensor) -> None:
         """Take in where objects are by what was answered."""
-        labels = strongest(probabilities).cpu().numpy()
+        labels = strongest(probabilities).byte().cpu().numpy()
         tracks, bodies = {}, self._bodies
         for id in objects:
             mask = labels == objects.channel(id)
             bodies = bodies.seen(id, mask)
             if track := self._tracks.get(id):
-                tracks[id] = track.seen(index, mask)
+                tracks[id] = track.seen(index, mask, self.config.track_window)
             elif mask.any():
                 tracks[id] = Track.of(index, mask)
         self._tracks, self._bodies = tracks, bodies
@@ -121,13 +123,16 @@ class TrackLoss(Step):
         return candidate.frames >= self.config.track_confirm and index - track.last > self.config.track_lost
 
 
-def _taken_away(probabilities: Tensor, channel: int, parts: np.ndarray, kept: np.ndarray) -> Tensor:
-    """(N+1, h, w) without the object of `channel` in the pixels of `parts` and the halo around them, but for what is as
-    near to those `kept`; the other channels share what it had. parts, kept (h, w) bool."""
+def _take_away(whole: Tensor, channel: int, parts: np.ndarray, kept: np.ndarray) -> None:
+    """From probabilities (N+1, h, w), which are changed, the object of `channel` in the pixels of `parts` and the halo
+    around them, but for what is as near to those `kept`; the other channels share what it had. parts, kept (h, w) bool,
+    parts somewhere true. Only what lies around these is looked at: there may be many objects."""
+    rows, columns = box_of(parts, 2 * HALO)  # what is kept beyond that has no halo in theirs
+    probabilities, parts, kept = whole[:, rows, columns], parts[rows, columns], kept[rows, columns]
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HALO + 1, 2 * HALO + 1))
     around, own = (cv2.dilate(mask.astype(np.uint8), disk).astype(bool) for mask in (parts, kept))
     where = torch.from_numpy(parts | (around & ~own)).to(probabilities.device)
     left = probabilities.clone()
     left[channel].masked_fill_(where, 0)
     left[0] += where * torch.finfo(left.dtype).eps  # where it had everything, the background has it now
-    return torch.where(where, left / left.sum(0), probabilities)
+    whole[:, rows, columns] = torch.where(where, left / left.sum(0), probabilities)

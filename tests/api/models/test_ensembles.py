@@ -13,7 +13,7 @@ from PIL import Image
 import camn
 from camn import api, cli, weights
 from camn.arguments import gathered, said_preset
-from camn.config import FusionConfig, StmConfig, preset
+from camn.config import FusionConfig, InferenceConfig, PostProcess, StmConfig, preset
 from camn.errors import CheckpointError, ConfigError, DataError, OutputError
 from camn.inference import Ensemble, Result, Segmenter
 from camn.inference.segmenter import Prediction
@@ -95,8 +95,11 @@ def test_a_video_by_two_models_and_four_views(models, clip, tmp_path):
 
 
 def test_one_model_at_scale_one_is_a_plain_segmenter(models):
-    assert isinstance(camn.load(models[0], "cpu", short_side=48), Segmenter)
-    assert isinstance(camn.load(models[0], "cpu", short_side=48, scales=(1.5,)), Ensemble)
+    plain = {"short_side": 48, "post": PostProcess.off()}
+    assert isinstance(camn.load(models[0], "cpu", **plain), Segmenter)
+    assert isinstance(camn.load(models[0], "cpu", InferenceConfig(short_side=48)), Segmenter)
+    assert isinstance(camn.load(models[0], "cpu", scales=(1.5,), **plain), Ensemble)
+    assert isinstance(camn.load(models[0], "cpu", short_side=48), Ensemble)  # which post-processes
     model = api.open_model(api.SegmentOptions(model=models, **QUICK))
     assert model.serves(api.SegmentOptions(model=models, **QUICK))
     assert not model.serves(api.SegmentOptions(model=models, **QUICK | {"flip": True}))  # type: ignore[arg-type]
@@ -226,7 +229,8 @@ def test_cached_answers_are_those_of_the_members_live_and_so_is_their_fusion(mod
     )
     files = sorted((tmp_path / "fused" / "answers").glob("*.npz"))
     assert done.samples == len(files) == 6 and np.isfinite([done.loss, done.mean]).all()
-    live = camn.load(models, "cpu", short_side=49, max_side=49, backend="eager", feedback="own", join=str(done.weights))
+    plain = {"short_side": 49, "max_side": 49, "backend": "eager", "post": PostProcess.off()}
+    live = camn.load(models, "cpu", feedback="own", join=str(done.weights), **plain)
     assert isinstance(live, Ensemble)
     read = weights.read_fusion(done.weights)
     network = Fusion(read.config)
@@ -259,7 +263,7 @@ def test_answers_to_fuse_are_those_of_members_that_go_on_from_their_mean(models,
     root = clip.parents[2]
     api.fuse(models, tmp_path, videos=root, split="train", device="cpu", threads=1, options=options)
     data = _clips(root, None, "", "train", options)
-    members = [camn.load(one, "cpu", short_side=49, max_side=49, backend="eager") for one in models]
+    members = [camn.load(one, "cpu", InferenceConfig(short_side=49, max_side=49)) for one in models]
     for number in range(2):
         frames, labels = data[number].frames.permute(0, 2, 3, 1).numpy(), data[number].labels.numpy()
         for one in members:
@@ -363,7 +367,8 @@ frames = 2
     assert record["rows"]["views"]["1"]["jf"] == done.found["views"][1].jf
     # The row's figure is that of `evaluate` with the row's weights.
     network = tmp_path / "out" / "camn-mobile-multiply-1" / "weights.safetensors"
-    alone = api.evaluate(root, split="val", model=network, short_side=49, device="cpu", threads=1, backend="eager")
+    how = {"short_side": 49, "device": "cpu", "threads": 1, "backend": "eager", "post": PostProcess.off()}
+    alone = api.evaluate(root, split="val", model=network, **how)
     assert alone.scores is not None and alone.scores.jf == pytest.approx(done.found["memory-a"][1].jf)
     # A second run trains and measures nothing.
     said.clear()

@@ -15,7 +15,7 @@ from PIL import Image
 from camn import api, weights
 from camn.api.train.validation import Validation
 from camn.cli import main
-from camn.config import preset
+from camn.config import PostProcess, preset
 from camn.datasets.layouts import open_videos
 from camn.errors import ConfigError, DataError, OutputError, TrainingError
 from camn.evaluation.jf import contour_accuracy, region_similarity
@@ -142,15 +142,14 @@ def network():
 def test_validation_is_what_evaluate_measures(tmp_path, root):
     made = network()
     weights.write(tmp_path / "w.safetensors", made.config, made.state_dict(), half=False)
-    found = api.evaluate(
-        root / "davis", year="2017", split="train", model=tmp_path / "w.safetensors", device="cpu", short_side=65
-    )
+    plain = {"model": tmp_path / "w.safetensors", "device": "cpu", "short_side": 65, "post": PostProcess.off()}
+    found = api.evaluate(root / "davis", year="2017", split="train", **plain)
     validation = Validation(open_videos(root / "davis", "train"), "2017", short_side=65)
     scores = validation(made)
     assert len(scores) == 4 and np.mean(scores) == pytest.approx(found.scores.jf)
     assert validation(made, 0, 2) + validation(made, 1, 2) == scores  # shared between processes
     assert len(Validation(open_videos(root / "davis", "train"), "2016", short_side=65)(made)) == 2
-    own = api.evaluate(root / "clips", model=tmp_path / "w.safetensors", device="cpu", short_side=65)
+    own = api.evaluate(root / "clips", **plain)
     assert np.mean(Validation(open_videos(root / "clips"), short_side=65)(made)) == pytest.approx(own.scores.jf)
 
 

@@ -18,7 +18,7 @@ from camn.api.options import Notice, SegmentOptions, Setup, named
 from camn.checkpoints import cfbi, stm
 from camn.config import NETWORKS, EnsembleConfig, InferenceConfig, PostProcess, network_preset
 from camn.errors import CheckpointError, ConfigError
-from camn.inference import AnySegmenter, Segmenter, resolve_device
+from camn.inference import AnySegmenter, Ensemble, resolve_device
 from camn.inference.calls import own_settings
 from camn.inference.marker import Marker
 from camn.model.build import expected_shapes
@@ -94,11 +94,12 @@ def load(
 @own_settings(inference=False)
 @torch.random.fork_rng(devices=())  # building a network draws numbers, and those are the caller's
 def load_marker(
-    clicks: str | Path = CLICKS, device: str | torch.device = "auto", segmenter: Segmenter | None = None
+    clicks: str | Path = CLICKS, device: str | torch.device = "auto", segmenter: AnySegmenter | None = None
 ) -> Marker:
     """What makes masks from clicks: see `Marker`.
 
-    clicks: a shipped network for clicks, or a file. segmenter: one whose network it shares, in place of a new one.
+    clicks: a shipped network for clicks, or a file. segmenter: one whose network it shares, of several the first,
+    in place of a new one.
     Raises CheckpointError for a file that is corrupt, or was trained for other weights than the segmenter's.
     """
     read = weights.read_clicks(clicks)
@@ -109,6 +110,8 @@ def load_marker(
         )
     if segmenter is None:
         segmenter = segmenter_of(encoder, resolve_device(device), InferenceConfig())
+    elif isinstance(segmenter, Ensemble):
+        segmenter = segmenter.ways[0].segmenter
     return Marker(filled(lambda: ClickNetwork(read.config), read, read.config.name), segmenter)
 
 

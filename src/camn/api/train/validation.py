@@ -25,7 +25,8 @@ class Validation:
     """Segments the sequences of a folder by the rules of its benchmark, and measures; nothing is written.
 
     year: of a DAVIS folder; 2016 takes all objects as one. frames: of each sequence, counted from its first mask; 0 for
-    all, and then the mean is what `camn evaluate` finds. short_side: the size that the network works at.
+    all, and then the mean is what `camn evaluate` finds without post-processing: it is the network that is trained, and
+    this is quicker. short_side: the size that the network works at.
     Raises DataError where first masks hold no object, or no object has a mask after its first.
     """
 
