@@ -1,7 +1,7 @@
 """J of each kind of made hard clips, for several ways to run a model, side by side.
 
     python scripts/make_hard_clips.py DAVIS hard --set scenes
-    python bench/hard.py hard --short-side 288 --variant "" --variant "--track-loss --small-objects" [--only twin part]
+    python bench/hard.py hard --short-side 288 --variant "--no-track-loss --no-small-objects" --variant "" [--only ...]
 
 Each `--variant` is a column: options as `camn evaluate` takes them; those that stand outside go for all columns. The
 kind of a clip is its name up to the last dash; its J is the mean over its frames but the first and last.

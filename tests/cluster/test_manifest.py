@@ -247,11 +247,11 @@ def test_a_task_travels_as_json(options, span, names):
 
 def test_several_models_views_and_post_processing_in_a_manifest(tmp_path):
     row = {"video": "v", "masks": "m", "model": ["camn-mobile", "b.safetensors"], "scales": [1, 1.3], "flip": True}
-    (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_loss": True, "track_window": 9}}))
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_loss": False, "track_window": 9}}))
     (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
     options = SegmentOptions(**job.options)
     assert options.model == ("camn-mobile", f"{tmp_path}/b.safetensors") and options.scales == (1, 1.3) and options.flip
-    assert options.post == PostProcess(track_loss=True, track_window=9)
+    assert options.post == PostProcess(track_loss=False, track_window=9, small_objects=True)
     (tmp_path / "jobs.csv").write_text("video,masks,model,scales\nv,m,camn-mobile b.safetensors,1 1.3\n")
     (job,) = read_jobs(str(tmp_path / "jobs.csv"))
     assert job.options == {"model": options.model, "scales": (1, 1.3)}
