@@ -48,7 +48,7 @@ class Progress:
 
 Report = Callable[[Progress], None]
 Notice = Callable[[str], None]
-Preset = Literal["default", "views", "best"]
+Preset = Literal["default", "best"]
 JOINS = ("mean", "fusion")  # all else is a file
 
 
@@ -180,13 +180,11 @@ def _post(fields: dict[str, Any]) -> PostProcess:
 
 
 def preset_options(preset: Preset = "default") -> SegmentOptions:
-    """default: `SegmentOptions()`. views: the objects are followed at two sizes, 2.7 times the work. best: mirrored,
-    too, 5.4 times the work. What each brings: docs/ensemble.md. Raises ConfigError for another name."""
+    """default: `SegmentOptions()`. best: the most accurate that we know, the objects followed at two sizes; 2.7 times
+    the work. What it brings: docs/ensemble.md. Raises ConfigError for another name."""
     if preset not in get_args(Preset):
         raise ConfigError(f"unknown preset {preset!r}; choose among {', '.join(get_args(Preset))}")
-    if preset == "default":
-        return SegmentOptions()
-    return SegmentOptions(scales=(1.0, 1.3), flip=preset == "best", backend="eager")
+    return SegmentOptions() if preset == "default" else SegmentOptions(scales=(1.0, 1.3), backend="eager")
 
 
 def demo_files() -> tuple[Path, Path]:

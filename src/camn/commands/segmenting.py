@@ -31,7 +31,7 @@ class Segment:
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
-    preset: Preset = "default"  # of options not given; views: at 2 sizes, 2.7 times the work; best: mirrored too, 5.4
+    preset: Preset = "default"  # of the options not given; best: followed at two sizes, 2.7 times the work
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=segment_options)
 
     def run(self) -> None:

@@ -55,8 +55,7 @@ class Motion:
         """mask (h, w) bool of the new picture: whether what is there was to be seen in the old one, moved by one of
         these (x, y). What comes out from behind something was not."""
         old, new = (cv2.blur(grey, (3, 3)).astype(np.float32) for grey in self._grey)
-        there = np.count_nonzero(mask) > 0
-        return there and any(float(np.abs(new - moved(old, way))[mask].mean()) <= SAME for way in ways)
+        return bool(mask.any()) and any(float(np.abs(new - moved(old, way))[mask].mean()) <= SAME for way in ways)
 
     @cached_property
     def _grey(self) -> list[np.ndarray]:
