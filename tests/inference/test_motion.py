@@ -87,5 +87,6 @@ def test_what_was_seen_before_is_told_from_what_appears(x, y):
     new[50:70, 60:90] = chance.integers(0, 256, (20, 30, 3), np.uint8)
     motion, ways = Motion(old, new), [np.zeros(2, int), np.array([x, y])]
     assert motion.seen(there, ways) and not motion.seen(appeared, ways)
-    assert motion.seen(there, ways[:1]) == (x == y == 0)
+    assert motion.seen(there, ways[:1]) or max(abs(x), abs(y)) > 0
+    assert not motion.seen(there, ways[:1]) or max(abs(x), abs(y)) < 3
     assert not motion.seen(np.zeros_like(there), ways)
