@@ -9,6 +9,7 @@ import random
 import struct
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,15 +167,23 @@ def test_configurations_that_make_no_network(tmp_path, key):
             camn.load(path, device="cpu")
 
 
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The shipped model by another name."""
+    read, path = weights.read("camn-mobile"), tmp_path_factory.mktemp("weights") / "another.safetensors"
+    weights.write(path, replace(read.config, name="another"), read.state)
+    return str(path)
+
+
 @pytest.mark.parametrize(
     "said", ["[]", "3", "null", "{", '"x"', "[" * 100_000, '{"members": 3}', '{"members": ["a", 1]}']
 )
-def test_what_a_file_says_of_itself(tmp_path, said):
+def test_what_a_file_says_of_itself(tmp_path, another, said):
     path = tmp_path / "file.safetensors"
     for kind in ("camn.config", "camn.fusion", "camn.notes"):
-        mine = {"camn.config": json.dumps(CONFIG), "camn.fusion": '{"members": ["camn-mobile", "stm-mobile"]}'}
+        mine = {"camn.config": json.dumps(CONFIG), "camn.fusion": '{"members": ["camn-mobile", "another"]}'}
         path.write_bytes(tensors({"__metadata__": mine | {kind: said}, **entry(size=8, shape=[2])}))
-        for options in ({"model": path}, {"model": ["camn-mobile", "stm-mobile"], "join": str(path)}):
+        for options in ({"model": path}, {"model": ["camn-mobile", another], "join": str(path)}):
             with pytest.raises(CheckpointError, match=r"file\.safetensors"):
                 camn.load(**options, device="cpu")
 

@@ -21,6 +21,7 @@ NOISE = np.random.default_rng(0)
 GROUND = NOISE.integers(90, 160, (*SIZE, 3), np.uint8)
 SKIN = NOISE.integers(0, 80, (*SIZE, 3), np.uint8)
 COAT = NOISE.integers(170, 256, (*SIZE, 3), np.uint8)
+WALL = NOISE.integers(60, 130, (*SIZE, 3), np.uint8)
 
 Layer = tuple[int, int, int, int, np.ndarray]  # top, left, height, width, cloth
 Shot = tuple[np.ndarray, np.ndarray]  # frame, mask
@@ -178,11 +179,22 @@ def test_what_comes_out_bit_by_bit_and_looks_like_the_object_stays():
     assert unchanged(clip)
 
 
+@pytest.mark.parametrize("step", [8, 70])
+@pytest.mark.parametrize("cloth", [SKIN, COAT], ids=["alike", "of other colours"])
+def test_what_comes_out_from_behind_something_stays_however_fast_it_grows(cloth, step):
+    """Of an object that all but a strip hid, on the user's frame, too: what appears was not there to be spread onto."""
+    clip = []
+    for t in range(90 // step + 3):
+        edge = 75 + step * t
+        there = box(40, 60, 60, min(90, edge - 60))
+        layers = ((40, 60, 60, 90, cloth), (40, 60, 60, 15, SKIN), (0, edge, 120, 200, WALL))
+        clip.append((painted(*layers), there))
+    assert unchanged(clip)
+
+
 def test_what_stays_with_the_object_and_looks_like_it_is_taken_for_its_part_in_the_end():
-    whole = box(40, 60, 30, 70)
-    hidden = (painted((40, 60, 30, 70, SKIN), (0, 90, 120, 60, COAT)), box(40, 60))
-    shown = painted((40, 60, 30, 70, SKIN))
-    got = answers([hidden, *[(shown, whole)] * (RELEASE + 4)])
+    whole, shown = box(40, 60, 30, 70), painted((40, 60, 30, 70, SKIN))
+    got = answers([(shown, box(40, 60)), *[(shown, whole)] * (RELEASE + 4)])
     assert iou(got[0], box(40, 60)) > 0.8
     assert np.array_equal(got[-1], whole)
 

@@ -75,3 +75,18 @@ def test_what_is_far_from_an_object_does_not_count_as_around_it():
     mask = np.zeros((60, 60), bool)
     mask[20:30, 20:30] = True
     assert Looks.of(picture, mask).likeness(picture)[0, 55] == pytest.approx(0.5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(-6, 6), st.integers(-6, 6))
+def test_what_was_seen_before_is_told_from_what_appears(x, y):
+    chance = np.random.default_rng(7)
+    old = chance.integers(0, 256, (80, 120, 3), np.uint8)
+    new, there, appeared = np.roll(old, (y, x), (0, 1)), np.zeros((80, 120), bool), np.zeros((80, 120), bool)
+    there[20:40, 20:40], appeared[50:70, 60:90] = True, True
+    new[50:70, 60:90] = chance.integers(0, 256, (20, 30, 3), np.uint8)
+    motion, ways = Motion(old, new), [np.zeros(2, int), np.array([x, y])]
+    assert motion.seen(there, ways) and not motion.seen(appeared, ways)
+    assert motion.seen(there, ways[:1]) or max(abs(x), abs(y)) > 0
+    assert not motion.seen(there, ways[:1]) or max(abs(x), abs(y)) < 3
+    assert not motion.seen(np.zeros_like(there), ways)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
@@ -93,7 +94,8 @@ class Body:
             # Beside that, as a whole: the motion of a narrow strip is a guess.
             fresh = np.minimum(last, distance(moved(self.core | self.beyond, with_core)))
             turn = float(np.hypot(*apart))
-            new = Growth(core, beyond, fresh, turn, side, size, self.sizes[0], likeness, options).strange()
+            seen = partial(motion.seen, ways=(with_core, *ways))
+            new = Growth(core, beyond, fresh, turn, side, size, self.sizes[0], likeness, seen, options).strange()
             others, core, beyond = others | new, core & ~new, beyond & ~new
         like = bool(others.any() and likeness()[others].mean() >= LIKE)
         return Verdict(

@@ -24,7 +24,8 @@ class Growth:
     """What was found, (h, w) bool: core, the object as it was, and beyond, what there is beside that. fresh (h, w): how
     far each pixel is from where the object was on the frame before, in pixels. apart: how far what is beyond has moved
     against the core, side: the object's diameter, in pixels; size, before: pixels that it may have now, and that it had
-    some frames ago. likeness: gives (h, w), see `Looks`."""
+    some frames ago. likeness: gives (h, w), see `Looks`. seen: see `Motion.seen`: what was there before and was not the
+    object may be spread onto; what was not there may be more of the object, come out from behind something."""
 
     core: np.ndarray
     beyond: np.ndarray
@@ -34,6 +35,7 @@ class Growth:
     size: float
     before: float
     likeness: Callable[[], np.ndarray]
+    seen: Callable[[np.ndarray], bool]
     options: TrackLossOptions
 
     def strange(self) -> np.ndarray:
@@ -56,7 +58,8 @@ class Growth:
         """What came at once, if it is more than an object grows by and leaves what may be the object."""
         fresh = self.found & (self.fresh > max(2, REACH * self.side))
         large = self._large(fresh, LEAP) or (self._large(fresh, extra) and self.likeness()[fresh].mean() < LIKE)
-        return self.found & (self.fresh > RIM) & (large and self._large(self.found & ~fresh, 0.5))
+        left = large and self._large(self.found & ~fresh, 0.5)
+        return self.found & (self.fresh > RIM) & (left and self.seen(fresh))
 
     def _split_off(self, extra: float) -> np.ndarray:
         """The parts that are hardly of the core, if they are large and beside one that is, and has about the size."""
@@ -68,7 +71,8 @@ class Growth:
 
     def _spread(self, left: np.ndarray) -> np.ndarray:
         """What of the rest has other colours than the object, if that has grown far and most of it has."""
-        if self._count(left) <= SPREAD * self.options.track_excess * self.before:
+        grown = self._count(left) > SPREAD * self.options.track_excess * self.before
+        if not grown or not self.seen(left & (self.fresh > RIM)):
             return np.zeros_like(left)
         unlike = left & (cv2.blur(self.likeness(), (SMOOTH, SMOOTH)) < LIKE)
         return unlike & (2 * self._count(unlike) > self._count(left))

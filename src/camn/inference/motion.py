@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,7 @@ FAR = 12  # pixels that a part moves at most
 NEAR = 0.02  # a step farther must lessen the difference by this share
 CUT = 0.6  # share of the colours that neighbouring frames have in common: 0.9 and more in a shot, 0.5 and less at a cut
 BINS = 8  # of each colour in a histogram
+SAME = 12  # mean difference, in grey levels, up to which two pictures show the same
 
 
 def small(frame: np.ndarray) -> np.ndarray:
@@ -49,6 +51,12 @@ class Motion:
         at = int((differences + least * NEAR * np.hypot(x, y)).argmin())
         return np.array([at % (2 * FAR + 1) - FAR, at // (2 * FAR + 1) - FAR])
 
+    def seen(self, mask: np.ndarray, ways: Sequence[np.ndarray]) -> bool:
+        """mask (h, w) bool of the new picture: whether what is there was to be seen in the old one, moved by one of
+        these (x, y). What comes out from behind something was not."""
+        old, new = (cv2.blur(grey, (3, 3)).astype(np.float32) for grey in self._grey)
+        return bool(mask.any()) and any(float(np.abs(new - moved(old, way))[mask].mean()) <= SAME for way in ways)
+
     @cached_property
     def _grey(self) -> list[np.ndarray]:
         return [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (self.old, self.new)]
@@ -58,8 +66,8 @@ class Motion:
         return cv2.copyMakeBorder(self._grey[1], FAR, FAR, FAR, FAR, cv2.BORDER_REPLICATE)
 
 
-def moved(mask: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """(h, w) bool, moved by (x, y) whole pixels; what leaves the picture is gone."""
+def moved(picture: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """(h, w), moved by (x, y) whole pixels; what leaves the picture is gone, and 0 or false comes in."""
     matrix = np.array([[1, 0, by[0]], [0, 1, by[1]]], np.float32)
-    size = mask.shape[1], mask.shape[0]
-    return cv2.warpAffine(mask.view(np.uint8), matrix, size, flags=cv2.INTER_NEAREST).view(bool)
+    size, raw = (picture.shape[1], picture.shape[0]), picture.view(np.uint8) if picture.dtype == bool else picture
+    return cv2.warpAffine(raw, matrix, size, flags=cv2.INTER_NEAREST).view(picture.dtype)

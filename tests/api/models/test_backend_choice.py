@@ -61,7 +61,7 @@ def test_segment(clips, tmp_path, capsys):
 def test_figures_of_record_are_eager(clips, tmp_path, capsys):
     """No timing decides what is scored, unless `--backend` says so."""
     command = ["evaluate", str(clips), *QUICK]
-    for given, wanted in (([], "eager"), (["--preset", "views"], "eager"), (["--backend", "onnx"], "onnx")):
+    for given, wanted in (([], "eager"), (["--preset", "best"], "eager"), (["--backend", "onnx"], "onnx")):
         assert cli.main([*command, "--out", str(tmp_path / wanted), *given, "--report", str(tmp_path / "r.html")]) == 0
         scores = json.loads((tmp_path / wanted / "scores.json").read_text())
         assert scores["options"]["backend"] == wanted and wanted in scores["backend"]

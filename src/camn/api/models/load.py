@@ -27,14 +27,12 @@ from camn.model.clicks import ClickNetwork
 ABOUT = {
     "camn-mobile": "ours, small: EfficientNet-Lite0, for CPUs",
     "camn-base": "ours, a size larger: EfficientNet-Lite2",
-    "camn-mobile-context": "ours, small, without memory: a member of the best preset",
-    "camn-mobile-prior": "ours, small, memory parted by scheme (b): a member of the best preset",
     "camn-r50": "ours: ResNet-50",
     "camn-r101": "ours, the paper's network: ResNet-101",
     "cfbi-mobilenetv2": "CFBI with MobileNetV2; public weights can be converted",
     "cfbi-r101": "CFBI as published, ResNet-101; public weights can be converted",
     "cfbi-plus-r101": "CFBI+ as published, ResNet-101; public weights can be converted",
-    "stm-mobile": "STM, small: EfficientNet-Lite0; a member of the best preset",
+    "stm-mobile": "STM, small: EfficientNet-Lite0",
     "stm-r50": "STM as published, ResNet-50; public weights can be converted",
 }
 CLICKS = "camn-mobile-clicks"  # the network for clicks that is taken if none is named
