@@ -100,8 +100,8 @@ def test_a_truncated_video_is_warned_about(place):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits file sizes by setrlimit")
 def test_a_full_disk(place):
-    def limit():  # files may grow to this size only, which looks like a full disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500))
+    def limit():  # files may grow to this size only, which looks like a full disk; run.json with its error is smaller
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
     arguments = ["segment", "clip.mp4", "--masks", "first.png", "--out", "out", *QUICK]
     done = camn(place, *arguments, preexec_fn=limit)
