@@ -270,3 +270,40 @@ def test_something_else_is_forgotten_when_it_is_found_no_more():
 def test_distance_is_to_the_nearest_pixel():
     region = box(10, 10, 1, 1)
     assert distance(region)[13, 14] == pytest.approx(5, abs=1e-4) and np.isinf(distance(np.zeros(SIZE, bool))).all()
+
+
+# --- what comes into view, and corrections ---------------------------------------------------------------------------
+
+
+def test_what_came_into_view_is_the_object_before_long():
+    """It walks out from behind a wall, and a pole passes in front of it later: nothing of it goes, and it is sure."""
+    clip = []
+    for t in range(90):
+        shown, pole = min(60, 12 + 4 * t), 3 * t - 170
+        there = box(40, 60, 60, shown) & ~(box(0, pole, 120, 8) if pole >= 0 else np.zeros(SIZE, bool))
+        layers = [(40, 60, 60, 60, SKIN), (0, 60 + shown, 120, 200, WALL)] if shown < 60 else [(40, 60, 60, 60, SKIN)]
+        clip.append((painted(*layers, *[(0, pole, 120, 8, COAT)] * (pole >= 0)), there))
+    follow = Follower(*clip[0])
+    assert all(np.array_equal(follow(*shot), shot[1]) for shot in clip[1:50])
+    assert follow.trust == 1
+    assert all(np.array_equal(follow(*shot), shot[1]) for shot in clip[50:])
+
+
+def test_a_correction_of_one_object_leaves_what_is_known_of_the_others():
+    """The other one's twin, which was removed before it, is removed after it as well."""
+    two, clip = ObjectIds((1, 2)), twins()
+    post = PostProcessor(TRACK, lambda side: pytest.fail("no object here is small"))
+    other = box(4, 4, 20, 20)
+
+    def ids(mask: np.ndarray) -> np.ndarray:
+        return np.where(mask, 1, np.where(other, 2, 0)).astype(np.uint8)
+
+    post.given(0, clip[0][0], two, ids(clip[0][1]))
+    apart = next(t for t, (_, own, both) in enumerate(clip) if iou(own, both) < 0.51)
+    scores = []
+    for index, (frame, own, found) in enumerate(clip[1:], 1):
+        answer = post(index, frame, two, two.one_hot(ids(found)) * 0.9 + 0.05).argmax(0).numpy()
+        scores.append(iou(answer == 1, own))
+        if index == apart + 2:
+            post.given(index, frame, two, answer.astype(np.uint8), ObjectIds((2,)))
+    assert min(scores[apart:]) > 0.97

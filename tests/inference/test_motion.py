@@ -90,3 +90,10 @@ def test_what_was_seen_before_is_told_from_what_appears(x, y):
     assert motion.seen(there, ways[:1]) or max(abs(x), abs(y)) > 0
     assert not motion.seen(there, ways[:1]) or max(abs(x), abs(y)) < 3
     assert not motion.seen(np.zeros_like(there), ways)
+
+
+@pytest.mark.parametrize("grey", [31, 63, 127, 191])
+def test_light_that_changes_a_little_is_no_cut_whatever_bins_its_colours_are_in(grey):
+    old, new = (np.full((60, 90, 3), level, np.uint8) for level in (grey, grey + 1))
+    assert not Motion(old, new).cut
+    assert Motion(old, np.full_like(old, (grey + 90) % 256)).cut

@@ -42,7 +42,7 @@ class Blink(Step):
     config: BlinkOptions
     since, kept = 0, ()
 
-    def given(self, index, frame, objects, ids):
+    def given(self, index, frame, objects, ids, stated):
         self.since, self.kept = index, objects.ids
 
     def mended(self, index, frame, objects, probabilities):

@@ -180,8 +180,8 @@ def _post(fields: dict[str, Any]) -> PostProcess:
 
 
 def preset_options(preset: Preset = "default") -> SegmentOptions:
-    """default: `SegmentOptions()`. best: the most accurate that we know, the objects followed at two sizes; 2.7 times
-    the work. What it brings: docs/ensemble.md. Raises ConfigError for another name."""
+    """default: `SegmentOptions()`. best: the objects are followed at two sizes, the most accurate on the development
+    split; 2.7 times the work. What it brings: docs/ensemble.md. Raises ConfigError for another name."""
     if preset not in get_args(Preset):
         raise ConfigError(f"unknown preset {preset!r}; choose among {', '.join(get_args(Preset))}")
     return SegmentOptions() if preset == "default" else SegmentOptions(scales=(1.0, 1.3), backend="eager")

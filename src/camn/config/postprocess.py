@@ -78,11 +78,10 @@ class SmallObjectsOptions(StepOptions):
     most; between them as much as shows the object `small_enlarged` times as large as the whole frame does at work.
     small_most: the most objects on crops at a time, since each costs a run of the network; of those that become small
     together the smallest. small_steady: an object becomes small later when it was so on so many frames in succession.
-    small_change: the
-    crop keeps its side until the diameter has grown or shrunk by this factor; an object that crops no longer show
-    larger, or whose area is over the bound by this factor, is small no longer. small_lost: the object is lost to
-    the crop when less than this share of its last area is found there, or more than its last area by this share;
-    what was found on the whole frame stands then, and the crop goes where that is.
+    small_change: the crop keeps its side until the diameter has grown or shrunk by this factor; an object that crops
+    no longer show larger, or whose area is over the bound by this factor, is small no longer. small_lost: the object
+    is lost to the crop when less than this share of its last area is found there, or more than its last area by this
+    share; what was found on the whole frame stands then, and the crop goes where that is.
     """
 
     step = "camn.inference.small_objects:SmallObjects"

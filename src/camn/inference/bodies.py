@@ -30,10 +30,10 @@ class Bodies:
     looks: Mapping[int, Looks] = field(default_factory=dict)
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
 
-    def given(self, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> Bodies:
-        """ids (H, W) uint8 are right on the frame."""
+    def given(self, frame: np.ndarray, stated: ObjectIds, ids: np.ndarray) -> Bodies:
+        """ids (H, W) uint8 are right on the frame for the objects `stated`."""
         picture = small(frame)
-        masks = {id: mask for id in objects if (mask := _small(ids == id, picture)).any()}
+        masks = {id: mask for id in stated if (mask := _small(ids == id, picture)).any()}
         looks = {id: Looks.of(picture, mask) for id, mask in masks.items()}
         looks = {id: self.looks[id].with_more(new) if id in self.looks else new for id, new in looks.items()}
         each = {id: Body.of(mask) for id, mask in masks.items()}

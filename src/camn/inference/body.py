@@ -6,7 +6,7 @@ All of it on small pictures, see `motion`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import cv2
@@ -21,6 +21,7 @@ LEAST = 48  # pixels that a part must have for its size and motion to tell anyth
 GROWS = 1.03  # an area grows by so much a frame as objects come nearer
 SOUND = 1.1  # an area of at most so many times the size is the object's
 FORGET = 5  # frames for which something else is followed where nothing of it is found
+SETTLED = 25  # frames without anything else after which all that moves with the object is its own
 RELEASE = 10  # frames after which something else that moves with the object and looks like it is taken for its part
 
 Likeness = Callable[[], np.ndarray]
@@ -82,7 +83,7 @@ class Body:
             distance(moved(mask, way))
             for mask, way in zip((self.core, self.beyond, self.others), (with_core, *ways), strict=True)
         )
-        side = _side(self.core if self.core.any() else self.beyond)
+        side = _side(self.core | self.beyond)
         last = np.minimum(to_core, to_beyond)
         others = found & (to_others < last) & (to_others <= side / 4)
         mine = found & ~others
@@ -109,6 +110,8 @@ class Body:
     def seen(self, verdict: Verdict, mask: np.ndarray, options: TrackLossOptions) -> Body:
         """With one frame more. mask (h, w) bool: what was answered."""
         area = np.count_nonzero(mask)
+        if area and verdict.beyond.any() and not verdict.others.any() and self._settled(verdict, mask, options):
+            return replace(Body.of(mask), sizes=(*self.sizes, float(area))[-options.track_window :])
         others, refused, missed = verdict.others, self.refused + 1, 0
         if not others.any():
             others, refused, missed = self.others, 0, self.missed + 1
@@ -122,6 +125,12 @@ class Body:
         sizes = (*self.sizes, new)[-options.track_window :] if area else self.sizes
         apart = verdict.apart if others.any() or area > np.count_nonzero(core) else np.zeros(2, int)
         return Body(core, mask & ~core, others, sizes, apart, refused, missed)
+
+    def _settled(self, verdict: Verdict, mask: np.ndarray, options: TrackLossOptions) -> bool:
+        """Whether what was answered is the whole object by now: nothing else was found for some frames, and what it has
+        beyond its core moved with it, as when it came out from behind something; or the core is gone."""
+        with_it = np.hypot(*verdict.apart) <= options.track_apart * _side(mask)
+        return (self.missed >= SETTLED and with_it) or not (verdict.core & mask).any()
 
 
 def distance(region: np.ndarray) -> np.ndarray:

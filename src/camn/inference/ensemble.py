@@ -213,7 +213,7 @@ class Ensemble(Caller):
         result = Result.of(first.index, first.objects, joined, ids.shape, ids, frozenset(given), below)
         if post is not None:
             post.select(first.objects)
-            post.given(first.index, frame, first.objects, result.ids)
+            post.given(first.index, frame, first.objects, result.ids, given)
         self._take(frame, ways, post, result.ids)
         return result
 

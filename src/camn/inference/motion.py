@@ -33,7 +33,10 @@ class Motion:
 
     @cached_property
     def cut(self) -> bool:
-        """Whether the new one is of another shot, where positions mean nothing."""
+        """Whether the new one is of another shot, where positions mean nothing. Few grey levels of difference are light
+        that changes, though colours may have come into other bins by it."""
+        if float(cv2.absdiff(*self._grey).mean()) <= SAME:
+            return False
         pictures = self.old, self.new
         counts = [cv2.calcHist([p], [0, 1, 2], None, [BINS] * 3, [0, 256] * 3) / p[..., 0].size for p in pictures]
         return float(np.minimum(*counts).sum()) < CUT

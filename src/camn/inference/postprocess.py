@@ -31,8 +31,9 @@ class Step(ABC):
         self.config, self._open = config, open_segmenter
 
     @abstractmethod
-    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
-        """ids (H, W) uint8 are right on this frame: the first (index 0) of a new video, or the one last seen."""
+    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray, stated: ObjectIds) -> None:
+        """ids (H, W) uint8 hold on this frame: the first (index 0) of a new video, or the one last seen. They are the
+        user's for the objects `stated`; the others are as answered before, less what these took."""
 
     @abstractmethod
     def mended(self, index: int, frame: np.ndarray, objects: ObjectIds, probabilities: Tensor) -> Tensor:
@@ -70,12 +71,14 @@ class PostProcessor:
         return other
 
     @torch.inference_mode()
-    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
-        """The masks of a frame are (partly) the user's: of the first one (index 0), which begins a new video, or of the
-        one last processed. frame (H, W, 3) uint8 RGB, ids (H, W) uint8."""
+    def given(
+        self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray, stated: ObjectIds | None = None
+    ) -> None:
+        """The masks of a frame are the user's for the objects `stated`, all if None: of the first one (index 0), which
+        begins a new video, or of the one last processed. frame (H, W, 3) uint8 RGB, ids (H, W) uint8."""
         steps = self._copied()
         for step in steps:
-            step.given(index, frame, objects, ids)
+            step.given(index, frame, objects, ids, objects if stated is None else stated)
         self._steps = steps
 
     @torch.inference_mode()

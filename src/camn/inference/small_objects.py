@@ -49,17 +49,21 @@ class SmallObjects(Step):
         self._new: frozenset[int] = frozenset()  # given on the frame last seen, and not yet judged
         self._small: Mapping[int, Small] = {}
 
-    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
-        """frame (H, W, 3) with ids (H, W) that are right; the frame last seen, unless it is the first."""
-        before, shown, crops = (self._crops, dict(self._shown), {}) if index else ({}, {}, {})
-        for id in objects:
+    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray, stated: ObjectIds) -> None:
+        """See `Step.given`."""
+        if not index:
+            self._shown, self._crops, self._new, self._small = {}, {}, frozenset(), {}
+        shown, before = dict(self._shown), self._crops
+        crops = {id: crop for id, crop in before.items() if id not in stated}
+        for id in stated:
             mask = ids == id
             if id in before and (crop := before[id].corrected(mask)):
                 crops[id] = crop
             if now := Shown.of(frame, mask, self.config):
                 shown[id] = now
-        self._shown, self._crops, self._small = shown, crops, {}
-        self._new = frozenset(id for id in objects if id in shown and id not in crops)
+        new = {id for id in stated if id in shown and id not in crops}
+        self._shown, self._crops, self._new = shown, crops, (self._new - set(stated)) | new
+        self._small = {id: small for id, small in self._small.items() if id not in stated}
 
     def select(self, objects: ObjectIds) -> None:
         self._shown = {id: shown for id, shown in self._shown.items() if id in objects}

@@ -31,13 +31,13 @@ class TrackLoss(Step):
         self._tracks: Mapping[int, Track] = {}
         self._bodies = Bodies(config, np.zeros((1, 1, 3), np.uint8))
 
-    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray) -> None:
+    def given(self, index: int, frame: np.ndarray, objects: ObjectIds, ids: np.ndarray, stated: ObjectIds) -> None:
         """See `Step.given`; an object that is not there stays where it was last seen."""
         before = self._tracks if index else {}
-        found = {id: Track.of(index, ids == id) for id in objects if (ids == id).any()}
+        found = {id: Track.of(index, ids == id) for id in stated if (ids == id).any()}
         self._tracks = {id: found.get(id) or before[id] for id in objects if id in found or id in before}
         bodies = self._bodies if index else Bodies(self.config, self._bodies.picture)
-        self._bodies = bodies.given(frame, objects, ids).select(objects)
+        self._bodies = bodies.given(frame, stated, ids).select(objects)
 
     def select(self, objects: ObjectIds) -> None:
         self._tracks = {id: track for id, track in self._tracks.items() if id in objects}

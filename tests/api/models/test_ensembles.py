@@ -292,6 +292,8 @@ def test_fusing_on_stills_of_some_kinds_alone(models, tmp_path):
     assert all("unseen" in data[number].source for number in range(12))
     with pytest.raises(ConfigError, match="holds no kind 'cats'; its kinds are seen, unseen"):
         api.fuse(models, tmp_path / "g", kinds=("cats",), **options)
+    with pytest.raises(ConfigError, match="kinds cats are folders of stills; say where with --stills"):
+        api.fuse(models, tmp_path / "g", kinds=("cats",), videos=tmp_path, device="cpu")
 
 
 def test_fusing_goes_on_with_the_answers_there_and_refuses_others(models, clip, tmp_path):

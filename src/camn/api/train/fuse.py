@@ -121,7 +121,9 @@ def _clips(
     pictures = StillsFolder(stills) if stills else None
     size = (options.size, options.size)
     clips = replace(HARD, size=size, frames=options.frames, gap=options.gap, video_share=options.video_share)
-    if options.kinds and pictures:
+    if options.kinds and not pictures:
+        raise ConfigError(f"fuse: kinds {', '.join(options.kinds)} are folders of stills; say where with --stills")
+    if pictures and options.kinds:
         known = dict.fromkeys(still.kind for still in pictures.stills)
         if unknown := [kind for kind in options.kinds if kind not in known]:
             raise ConfigError(f"fuse: {stills} holds no kind {unknown[0]!r}; its kinds are {', '.join(known)}")
