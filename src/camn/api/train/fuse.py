@@ -116,13 +116,13 @@ def fuse(
 def _clips(
     videos: str | Path | Sequence[str | Path], stills: str | Path | None, year: str, split: str, options: FuseOptions
 ) -> ClipDataset:
+    if options.kinds and not stills:
+        raise ConfigError(f"fuse: kinds {', '.join(options.kinds)} are folders of stills; say where with --stills")
     folders = named(videos)
     sequences = [sequence for root in folders for sequence in open_videos(root, split, year).sequences]
     pictures = StillsFolder(stills) if stills else None
     size = (options.size, options.size)
     clips = replace(HARD, size=size, frames=options.frames, gap=options.gap, video_share=options.video_share)
-    if options.kinds and not pictures:
-        raise ConfigError(f"fuse: kinds {', '.join(options.kinds)} are folders of stills; say where with --stills")
     if pictures and options.kinds:
         known = dict.fromkeys(still.kind for still in pictures.stills)
         if unknown := [kind for kind in options.kinds if kind not in known]:
