@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camn.config import PostProcess
-from camn.inference.body import FORGET, RELEASE, Body, distance
+from camn.inference.body import FORGET, RELEASE, Body
 from camn.inference.growth import LIKE
 from camn.inference.motion import Motion
+from camn.inference.parts import distance
 from camn.inference.postprocess import PostProcessor
 from camn.inference.result import Result
 from camn.masks import ObjectIds

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from camn.config.postprocess import TrackLossOptions
-from camn.inference.body import Body, Verdict, distance
+from camn.inference.body import Body, Verdict
 from camn.inference.looks import Looks
 from camn.inference.motion import Motion, small
-from camn.inference.parts import Parts
+from camn.inference.parts import Parts, distance
 from camn.masks import ObjectIds
 
 ALIKE = 0.6  # least likeness of a part after a cut, share of the largest: one of unknown colours has half

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import cv2
 import numpy as np
 
 from camn.config.postprocess import TrackLossOptions
 from camn.inference.growth import LIKE, RIM, SPREAD, Growth
 from camn.inference.motion import Motion, moved
-from camn.inference.parts import Parts
+from camn.inference.parts import Parts, distance, longer_side
 
 LEAST = 48  # pixels that a part must have for its size and motion to tell anything
 GROWS = 1.03  # an area grows by so much a frame as objects come nearer
@@ -83,7 +82,7 @@ class Body:
             distance(moved(mask, way))
             for mask, way in zip((self.core, self.beyond, self.others), (with_core, *ways), strict=True)
         )
-        side = _side(self.core | self.beyond)
+        side = longer_side(self.core | self.beyond)
         last = np.minimum(to_core, to_beyond)
         others = found & (to_others < last) & (to_others <= side / 4)
         mine = found & ~others
@@ -115,8 +114,7 @@ class Body:
         others, refused, missed = verdict.others, self.refused + 1, 0
         if not others.any():
             others, refused, missed = self.others, 0, self.missed + 1
-        with_it = np.hypot(*verdict.apart) <= options.track_apart * _side(mask)
-        if refused > RELEASE and verdict.like and with_it:
+        if refused > RELEASE and verdict.like and _moves_along(verdict, mask, options):
             return Body.of(mask | others)
         if missed > FORGET:
             others = np.zeros_like(mask)
@@ -129,15 +127,13 @@ class Body:
     def _settled(self, verdict: Verdict, mask: np.ndarray, options: TrackLossOptions) -> bool:
         """Whether what was answered is the whole object by now: nothing else was found for some frames, and what it has
         beyond its core moved with it, as when it came out from behind something; or the core is gone."""
-        with_it = np.hypot(*verdict.apart) <= options.track_apart * _side(mask)
-        return (self.missed >= SETTLED and with_it) or not (verdict.core & mask).any()
+        along = self.missed >= SETTLED and _moves_along(verdict, mask, options)
+        return along or not (verdict.core & mask).any()
 
 
-def distance(region: np.ndarray) -> np.ndarray:
-    """(h, w) bool -> (h, w) float32: how far each pixel is from the region, infinite where there is none."""
-    if not region.any():
-        return np.full(region.shape, np.inf, np.float32)
-    return cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+def _moves_along(verdict: Verdict, mask: np.ndarray, options: TrackLossOptions) -> bool:
+    """Whether what is not the core has hardly moved against it. mask (h, w) bool: what was answered."""
+    return bool(np.hypot(*verdict.apart) <= options.track_apart * longer_side(mask))
 
 
 def _trust(found: np.ndarray, kept: np.ndarray, most: float) -> float:
@@ -145,7 +141,3 @@ def _trust(found: np.ndarray, kept: np.ndarray, most: float) -> float:
     parts = Parts.of(found)
     area = int(parts.areas[parts.means(kept) > 0].sum())
     return min(1.0, np.count_nonzero(kept) / area, most / area) if area and most >= LEAST else 1.0
-
-
-def _side(mask: np.ndarray) -> int:
-    return max(cv2.boundingRect(mask.view(np.uint8))[2:])

@@ -44,8 +44,7 @@ class Parts:
         near = np.zeros(len(self.areas) + 1, bool)
         near[self.labels[region]] = True
         if not near[1:].all():
-            distance = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            near[self.labels[distance <= reach]] = True
+            near[self.labels[distance(region) <= reach]] = True
         return near[1:]
 
 
@@ -58,10 +57,17 @@ def box_of(mask: np.ndarray, margin: int = 0) -> Box:
     )
 
 
-def diameter(mask: np.ndarray) -> float:
-    """The longer side of the box around a mask (h, w) bool, in shares of its height."""
+def longer_side(mask: np.ndarray) -> int:
+    """Of the box around a mask (h, w) bool, in pixels."""
     rows, columns = box_of(mask)
-    return max(rows.stop - rows.start, columns.stop - columns.start) / mask.shape[0]
+    return max(rows.stop - rows.start, columns.stop - columns.start)
+
+
+def distance(region: np.ndarray) -> np.ndarray:
+    """(h, w) bool -> (h, w) float32: how far each pixel is from the region, infinite where there is none."""
+    if not region.any():
+        return np.full(region.shape, np.inf, np.float32)
+    return cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def fitted(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

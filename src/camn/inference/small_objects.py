@@ -13,6 +13,7 @@ from torch import Tensor
 from camn.config.postprocess import SmallObjectsOptions
 from camn.errors import AnswerError
 from camn.inference.crops import Crop, OnCrop, Place, Shown, work_on
+from camn.inference.parts import Parts
 from camn.inference.postprocess import OpenSegmenter, Step
 from camn.inference.result import not_finite, strongest
 from camn.masks import ObjectIds
@@ -155,10 +156,10 @@ def _looked_for(crop: Crop, probabilities: Tensor, channel: int) -> Crop:
 def _surest(mask: np.ndarray, probability: Tensor) -> np.ndarray | None:
     """The largest part of what the whole frame's prediction has of an object, if it is sure of it: mask (h, w) bool,
     probability (h, w)."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    if len(stats) < 2:
+    parts = Parts.of(mask)
+    if not len(parts.areas):
         return None
-    part = labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    part = parts.labels == 1 + parts.areas.argmax()
     return part if float(probability.cpu().numpy()[part].mean()) >= SURE else None
 
 

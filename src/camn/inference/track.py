@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from camn.inference.parts import Box, box_of, diameter, fitted
+from camn.inference.parts import Box, box_of, fitted, longer_side
 
 FADE = 0.9  # area and diameter shrink by this a frame at most: what leaves at the border ends as a sliver
 NEVER = -(1 << 30)
@@ -42,9 +42,10 @@ class Track:
     @classmethod
     def of(cls, index: int, mask: np.ndarray) -> Track:
         """mask (h, w) bool, somewhere true."""
-        box = box_of(mask)
+        box, (height, width) = box_of(mask), mask.shape
         stamps = np.where(mask[box], np.int32(index), np.int32(NEVER))
-        return cls(mask.shape, box, stamps, index, np.count_nonzero(stamps > NEVER) / mask.size, diameter(mask))
+        area = np.count_nonzero(stamps > NEVER) / (height * width)
+        return cls((height, width), box, stamps, index, area, longer_side(mask) / height)
 
     def seen(self, index: int, mask: np.ndarray, window: int) -> Track:
         """With one frame more: mask (h, w) bool, empty where the object was not seen. window: see `region`."""
