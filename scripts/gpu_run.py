@@ -1,4 +1,4 @@
-"""A quarter of an hour on a GPU in one command: CUDA tests, figures, training to the last minute. See docs/gpu.md.
+"""A quarter of an hour on a GPU in one command: CUDA tests, figures, training to the last minute. See docs/lab/gpu.md.
 
 python3 scripts/gpu_run.py [--out gpu-out] [--pack PACK.tar.gz ...] [--resume FOLDER] [--minutes 9.5] [--rehearse]
 

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.cuda,
     pytest.mark.skipif(
         DEVICE.startswith("cuda") and not torch.cuda.is_available(),
-        reason="no CUDA device here; see docs/gpu.md, and CAMN_CHECK_DEVICE=cpu for a rehearsal",
+        reason="no CUDA device here; see docs/lab/gpu.md, and CAMN_CHECK_DEVICE=cpu for a rehearsal",
     ),
 ]
 

@@ -76,11 +76,11 @@ class InferenceOptions:
     threads: int | None = None  # CPU threads of the network; all cores if not given
     backend: Backend = "auto"  # of the network: eager, compile, onnx; auto measures once and takes the fastest
     scales: tuple[float, ...] = EnsembleConfig.scales  # follow the objects at each of these sizes, 1 is short_side
-    flip: bool = EnsembleConfig.flip  # and in the mirrored video; answers are averaged, see docs/ensemble.md
+    flip: bool = EnsembleConfig.flip  # and in the mirrored video; answers are averaged, see docs/reference/ensemble.md
     join: str = "mean"  # of several models: mean; fusion, the network shipped for just these; or a file of camn fuse
     weights: tuple[float, ...] = EnsembleConfig.weights  # of several models in their mean; all alike if not given
     feedback: Feedback = EnsembleConfig.feedback  # what each model and view goes on from: the joint answer or its own
-    post: PostProcess = PostProcess()  # mends what was found, see docs/postprocessing.md
+    post: PostProcess = PostProcess()  # mends what was found, see docs/reference/postprocessing.md
 
     def __post_init__(self):
         if isinstance(self.post, dict):  # from a manifest or a record
@@ -118,7 +118,7 @@ class SegmentOptions(InferenceOptions):
     overlay: bool = True  # write overlay.mp4: the objects tinted over the video
     json: bool = True  # write segments.json: COCO run-length masks
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
-    export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/formats.md
+    export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/reference/formats.md
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
     masks_are_whole: bool = False  # what a later mask does not show is gone from its frame on; an empty one ends all
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
@@ -181,7 +181,7 @@ def _post(fields: dict[str, Any]) -> PostProcess:
 
 def preset_options(preset: Preset = "default") -> SegmentOptions:
     """default: `SegmentOptions()`. best: the objects are followed at two sizes, the most accurate on the development
-    split; 2.7 times the work. What it brings: docs/ensemble.md. Raises ConfigError for another name."""
+    split; 2.7 times the work. What it brings: docs/reference/ensemble.md. Raises ConfigError for another name."""
     if preset not in get_args(Preset):
         raise ConfigError(f"unknown preset {preset!r}; choose among {', '.join(get_args(Preset))}")
     return SegmentOptions() if preset == "default" else SegmentOptions(scales=(1.0, 1.3), backend="eager")

@@ -37,7 +37,7 @@ def measured_options() -> InferenceOptions:
 
 @dataclass(frozen=True)
 class MarkOptions:
-    """Where objects are on a frame; see docs/clicks.md."""
+    """Where objects are on a frame; see docs/reference/clicks.md."""
 
     click: tuple[str, ...] = ()  # X,Y on an object in pixels of the frame; ID:X,Y for others than object 1
     negative: tuple[str, ...] = ()  # X,Y, or ID:X,Y: where the object is not

@@ -43,7 +43,7 @@ class Models:
 class Evaluate:
     """J and F on a folder of videos with masks: of a model, or of masks that are there already.
 
-    DAVIS 2016 and 2017, YouTube-VOS, MOSE, and folders of one's own: see docs/evaluation.md.
+    DAVIS 2016 and 2017, YouTube-VOS, MOSE, and folders of one's own: see docs/reference/evaluation.md.
     """
 
     dataset: Positional[Path]  # the top of the data set
@@ -57,7 +57,7 @@ class Evaluate:
     submission: Path | None = None  # write masks for the public server of DAVIS or YouTube-VOS (.zip)
     model: tuple[str, ...] = field(default_factory=lambda: segment_options().model)  # shipped, or .safetensors files
     device: str = "auto"  # auto, cpu, cuda, mps
-    clicks: bool = False  # how many clicks each object takes, in place of following it: see docs/clicks.md
+    clicks: bool = False  # how many clicks each object takes, in place of following it: see docs/reference/clicks.md
     every: int = 10  # with --clicks: of a video, every N-th frame
     workers: int = 1  # processes that share the sequences and the CPU threads
     preset: Preset = "default"  # of the options and models that are not given, see camn segment
@@ -93,7 +93,7 @@ class Evaluate:
 class Benchmark:
     """Measure what a model costs as the work grows: s/frame by stage, frames/s and peak memory.
 
-    Over objects, sides, lengths, models and backends, each point in a fresh process: see docs/performance.md.
+    Over objects, sides, lengths, models and backends, each point in a fresh process: see docs/lab/performance.md.
     """
 
     out: Path = Path("benchmark-out")  # folder for benchmark.json, benchmark.md, benchmark.svg
@@ -124,7 +124,7 @@ class Benchmark:
 class Ablate:
     """Train and measure the rows of the paper's ablation, and write the table; what is there already is taken.
 
-    Some ten minutes of one core a row and seed by recipes/ablation.toml: see docs/ablation.md.
+    Some ten minutes of one core a row and seed by recipes/ablation.toml: see docs/lab/ablation.md.
     """
 
     recipe: Positional[Path]  # a TOML file, such as recipes/ablation.toml; its model and seed are replaced

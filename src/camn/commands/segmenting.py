@@ -61,7 +61,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Mark:
-    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/clicks.md."""
+    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/reference/clicks.md."""
 
     source: Positional[Path]  # an image, a video file, or a folder of images
     out: Path  # the mask to write (.png): a palette PNG of ids, as --masks takes
@@ -88,7 +88,7 @@ class Mark:
 class Batch:
     """Segment many videos, by processes of this machine or by a Ray cluster; what is done already is skipped.
 
-    See docs/batch.md. JOBS names a video, its masks and options in each line.
+    See docs/reference/batch.md. JOBS names a video, its masks and options in each line.
     """
 
     jobs: Positional[str]  # a manifest (.csv, .jsonl, .parquet; also a URL), or the folder of a data set
@@ -139,7 +139,7 @@ class Demo:
 class Serve:
     """Open a page on this machine: mark objects in videos, watch them being followed, correct, export.
 
-    Projects are kept in a folder; see docs/web.md.
+    Projects are kept in a folder; see docs/guide/page.md.
     """
 
     videos: Positional[tuple[Path, ...]] = ()  # files, or folders of images; a project is made of each

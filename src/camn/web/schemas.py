@@ -1,4 +1,4 @@
-"""What goes over the wire, as JSON; docs/web-api.md says it in words."""
+"""What goes over the wire, as JSON; docs/reference/web-api.md says it in words."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def evaluate(
     an HTML file. workers: processes that share the sequences and the threads; as with every spawned process, a script
     that asks for several needs `if __name__ == "__main__":`. options: `InferenceOptions(backend="eager")` if None, so
     that no race of timings decides which of two nearly equal answers is scored. changes: fields of `InferenceOptions`,
-    in place of those of `options`. The protocols are told in docs/evaluation.md.
+    in place of those of `options`. The protocols are told in docs/reference/evaluation.md.
     Raises DataError for a data set or predictions that do not fit together, CheckpointError, ConfigError, OutputError,
     CamnError where memory does not suffice or a worker dies.
     """

@@ -1,4 +1,4 @@
-/** The routes of docs/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
+/** The routes of docs/reference/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
 
 /**
  * @import {Before, Changed, Clicks, Confidence, ClearKind, Detail, Export, Found, Job} from "./types.js"

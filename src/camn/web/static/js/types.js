@@ -1,5 +1,5 @@
 /**
- * What goes over the wire: docs/web-api.md, as types.
+ * What goes over the wire: docs/reference/web-api.md, as types.
  *
  * @typedef {{id: number, name: string, colour: string}} Obj
  *
