@@ -79,6 +79,19 @@ def pictures(path: Path, step: Fraction | None, leading: bool, limit: int | None
             return
 
 
+def pictures_once(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    step: Fraction | None,
+    limit: int | None,
+    ending: Ending,
+) -> Iterator[Picture]:
+    """As `pictures`, of what can be read once only, and may begin in the middle."""
+    decoder = _Pass(container, stream, step, False, limit, careful=True)
+    yield from decoder.pictures()
+    ending.tail, ending.reason = decoder.tail(), decoder.reason
+
+
 class _Pass:
     """One way through the file."""
 

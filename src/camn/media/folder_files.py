@@ -82,11 +82,12 @@ def list_frames(names: Collection[str], kind: Callable[[str], str | None] = lamb
     return Listing(tuple(ordered), tuple(between), tuple(beside), tuple(notes))
 
 
-def list_folder(folder: Path) -> Listing:
-    """The frames right in a folder. A link to nothing is a picture that cannot be read. Raises VideoError."""
+def list_folder(folder: Path, fits: Callable[[str], object] | None = None) -> Listing:
+    """The frames right in a folder; if given, those alone whose names fit. A link to nothing is a picture that cannot
+    be read. Raises VideoError."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            found = sorted((one for one in entries if not fits or fits(one.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise VideoError(f"{folder}: cannot be read ({error.strerror}); change its permissions") from error
     gone = {entry.name for entry in found if entry.is_symlink() and not os.path.exists(entry.path)}

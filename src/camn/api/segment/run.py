@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,16 +18,18 @@ from camn.api.segment.folder import run_folder
 from camn.api.segment.given import take_given, unused
 from camn.api.segment.outputs import MARKED, Outputs, check_output, listed
 from camn.api.segment.record import about_run, recording
-from camn.api.segment.spans import Span, cut
+from camn.api.segment.spans import FirstSeconds, Span, cut
+from camn.api.segment.streaming import read_ahead, said_dropped, usual_end
 from camn.errors import MaskError, OutputError
 from camn.files import path_of
 from camn.inference import AnySegmenter, Result
 from camn.inference.calls import own_settings
 from camn.masks import Marks, MaskSet, ObjectIds
 from camn.masks.mask_set import mask_paths
+from camn.media.addresses import Take
 from camn.media.opening import open_source
 from camn.media.outputs import MaskWriter, WriterThread
-from camn.media.source import Frame, FrameSource, Item, prefetch
+from camn.media.source import Frame, FrameSource, Item
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def segment_video(
     loaded: Model | None = None,
     span: Span | None = None,
     names: Mapping[int, str] | None = None,
+    seconds: float | None = None,
+    take: Take = "auto",
     progress: Report = lambda progress: None,
     notice: Notice = lambda note: None,
     **changes: Any,
@@ -115,10 +119,11 @@ def segment_video(
     there; what they mark goes in as a mask of that frame would. With them `masks` may be None. loaded: a model in
     memory (see `open_model`), used if it is the one that the options ask for. span: segment these frames alone, from
     the masks among them (see `join_parts`). names: what segments.json calls objects, by id, in place of what the masks
-    call them; "object ID" if neither says. progress: called after each frame. notice: called before the first frame
-    with each sentence on how masks were read, such as which colour is which object, and how sure those of marks are,
-    and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
-    `SegmentOptions`, in place of those of `options`.
+    call them; "object ID" if neither says. seconds: no more of the video. take: which frames of a stream, see
+    `open_source`; masks and clicks are for its first frame, and Ctrl-C is its usual end. progress: called after each
+    frame. notice: called before the first frame with each sentence on how masks were read, such as which colour is
+    which object, and how sure those of marks are, and on the first frames with what runs the network (see
+    `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former run in `out` are
@@ -129,10 +134,13 @@ def segment_video(
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
-    source = open_source(video, picture_range=options.picture_range)
+    source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
+    source = source if seconds is None else FirstSeconds(source, seconds, options.rate())
     span = span or Span()
     files = mask_paths(masks) if masks is not None or marks is None else []
     check_output(folder, source.path, files, options.overwrite)
+    if source.once and not (loaded and loaded.serves(options)):
+        loaded = open_model(options, notice)  # before the first frame, which is that of now
     given, marked = take_given(masks, marks, source, options, span)
     names = {**given.names, **(names or {})}
     source, given = cut(source, given, span)
@@ -158,7 +166,11 @@ def segment_video(
             try:
                 _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
             finally:
-                record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+                record |= (
+                    run.as_dict()
+                    | source.record()
+                    | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+                )
                 record["notes"] = [*given.notes, *said]
             record["warnings"] += unused(given, span.start + run.frames)
     return Summary(
@@ -207,8 +219,9 @@ def _follow(
     with (
         enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
         open_outputs() as outputs,
-        closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
+        closing(read_ahead(_uploaded(run.timed("read", source), segmenter), source)) as frames,
         WriterThread() as writer,
+        usual_end(source, run),
     ):
         behind = 0  # the last frame
         for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
@@ -217,16 +230,16 @@ def _follow(
                 result = _segment(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, frame, result)
-            progress(Progress(done, source.count, run.seconds))
+            progress(Progress(done, source.count, run.seconds, said_dropped(source)))
     if segmenter.index < 0 and behind <= min(given.masks):
         raise MaskError(
-            f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
+            f"{source.place}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
             "(0 is the first); name masks like frames of this video, or say with --first-frame which number its first "
             "frame bears in the masks' names"
         )
 
 
-def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tuple[Frame, Any]]:
+def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Generator[tuple[Frame, Any], None, None]:
     with closing(frames):  # type: ignore[type-var], a generator
         for frame in frames:
             yield frame, segmenter.upload(frame.image)
