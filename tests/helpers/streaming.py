@@ -1,8 +1,5 @@
 """Servers that streams are read from: pictures without end by HTTP, and RTSP."""
 
-import io
-import re
-import socket
 import socketserver
 import struct
 import threading
@@ -80,7 +77,7 @@ class _Page(BaseHTTPRequestHandler):
 @contextmanager
 def serving() -> Iterator[Pages]:
     with Pages() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield server
         server.shutdown()
@@ -121,7 +118,11 @@ class _Session(socketserver.StreamRequestHandler):
                 return
 
     def say(self, number: str, status: str = "200 OK", body: str = "", **headers: str) -> None:
-        lines = [f"RTSP/1.0 {status}", f"CSeq: {number}", *(f"{name.replace('_', '-')}: {v}" for name, v in headers.items())]
+        lines = [
+            f"RTSP/1.0 {status}",
+            f"CSeq: {number}",
+            *(f"{name.replace('_', '-')}: {v}" for name, v in headers.items()),
+        ]
         if body:
             lines += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
         self.wfile.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
@@ -148,6 +149,6 @@ class _Session(socketserver.StreamRequestHandler):
 @contextmanager
 def rtsp(file: Path | None = None, refuses: int | None = None) -> Iterator[str]:
     with Rtsp(file.read_bytes() if file else b"", refuses) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.url
         server.shutdown()

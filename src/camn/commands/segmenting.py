@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 class Segment:
     """Follow objects through a video: clicks or masks on one frame in, masks on every frame out."""
 
-    video: Positional[str | None] = (
-        None  # a file, a folder of images, camera:0, rtsp://..., http://..., - (stdin)
-    )
+    video: Positional[str | None] = None  # a file, a folder of images, camera:0, rtsp://..., http://..., - (stdin)
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
     out: Path | None = None  # folder to write to

@@ -15,10 +15,10 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif
 # Frames where a folder has none of the above: beside them they are rather an overview or a texture.
 RARE = frozenset({
     ".tga", ".gif", ".jfif", ".jpe", ".j2k", ".jpx", ".jpf", ".mpo", ".apng", ".avifs", ".pnm", ".pbm", ".dib", ".pcx",
-    ".qoi", ".sgi", ".rgb", ".bw", ".ras",
+    ".qoi", ".sgi", ".rgb", ".bw", ".ras", ".heic", ".heif", ".hif",
 })  # fmt: skip
 UNREAD = frozenset({
-    ".heic", ".heif", ".hif", ".heics", ".jxl", ".jxr", ".wdp", ".hdp", ".exr", ".hdr", ".dpx", ".cin", ".psd", ".psb",
+    ".heics", ".jxl", ".jxr", ".wdp", ".hdp", ".exr", ".hdr", ".dpx", ".cin", ".psd", ".psb",
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw",
     ".x3f", ".3fr", ".erf", ".kdc", ".mrw", ".rwl", ".iiq", ".dcr", ".pfm", ".fits", ".fit", ".dds", ".bpg", ".flif",
     ".dcm", ".nrrd", ".mha", ".nii", ".czi", ".lif", ".nd2",
@@ -30,6 +30,7 @@ _STARTS = {
 }  # fmt: skip
 # Of still pictures in boxes like a video's; the first that a file claims, if it begins with one.
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF"}
+HEIC = ("HEIC", "HEIF")  # kinds that Pillow reads with a package of its own
 _SHOWN = 5
 
 

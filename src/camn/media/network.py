@@ -105,7 +105,7 @@ def _wake(response: http.client.HTTPResponse) -> None:
 def why(error: BaseException, address: Address) -> str:
     """What an error of the network means, and what to do."""
     if isinstance(error, urllib.error.HTTPError):
-        return answer(error.code, error.reason, address)
+        return answer(error.code, address)
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):
         error = error.reason
     if isinstance(error, (socket.gaierror, UnicodeError)):
@@ -120,7 +120,10 @@ def why(error: BaseException, address: Address) -> str:
     return f"cannot be reached ({said}); check the address and the network"
 
 
-def answer(code: int, words: str, address: Address) -> str:
+def answer(code: int, address: Address) -> str:
     """What a server means by an answer that is an error."""
+    words = http.client.responses.get(code, "")
     said = _SAID.get(code, f"the server answers {code} {words}".rstrip() + "; try again later, or check the address")
+    if 300 <= code < 400:
+        said = f"the server leads elsewhere ({code}), too often or to what is no address of the web; check it"
     return said.format(scheme=address.shown.partition(":")[0], host=address.host)

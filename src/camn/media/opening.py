@@ -97,8 +97,8 @@ def _open_file(path: str | Path, max_pixels: int | None, levels: Levels | None) 
 
 def _still(path: Path, max_pixels: int | None, levels: Levels | None) -> FrameSource | None:
     """A picture that FFmpeg knows by its name alone, as it does a phone's photo with a preview or a film behind it, and
-    `VideoSource` goes by no names."""
-    if picture_kind(path) == "JPEG" or path.suffix.lower() == ".tga":
+    `VideoSource` goes by no names; or one whose name it takes for a pattern."""
+    if picture_kind(path) == "JPEG" or "%" in path.name or path.suffix.lower() == ".tga":
         with suppress(VideoError):
             source = PagesSource.open(path, max_pixels, levels)
             read_image(path)

@@ -62,13 +62,14 @@ class Pattern:
         return f"{self.path}: no file has a name that fits; {held}"
 
     def notes(self, frames: Sequence[str]) -> list[str]:
-        """What the numbers say: with which they begin, and which are missing."""
+        """What the numbers say, where they are others than 0, 1, 2, ... or 1, 2, ...: which there are, and which are
+        missing."""
         if not self.counts:
             return []
         numbers = [int(match[1]) for name in frames if (match := self.fits.fullmatch(PurePath(name).name))]
         low, high = min(numbers), max(numbers)
-        said = [f"{len(frames)} pictures, numbers {low} to {high}"]
         missing = _missing(numbers)
+        said = [f"{len(frames)} pictures, numbers {low} to {high}"] if missing or low > 1 else []
         if missing:
             said.append(
                 f"{runs(missing).replace('frame', 'number', 1)} {'is' if len(missing) == 1 else 'are'} missing: the "

@@ -48,6 +48,7 @@ class _Reader:
     max_pixels: int | None
     shown: Handover[_Shown]
     close: Callable[[], None]
+    broke: Callable[[], str | None]
     fps: Fraction | None
     unit: Fraction
     arrives: bool
@@ -68,7 +69,7 @@ class _Reader:
         except Exception as error:  # whatever a library raises, the frames before it are there
             self.ending.reason = reason(error)
         if not self.shown.stopped:
-            self.failed, self.ended = self.ending.reason, "the stream ended"
+            self.failed, self.ended = self.broke() or self.ending.reason, "the stream ended"
         self.shown.end()
         self.stream.codec_context.flush_buffers()  # as `opened` does
         self.container.close()
@@ -104,15 +105,17 @@ class StreamSource(FrameSource):
         newest: bool,
         max_pixels: int | None = None,
         close: Callable[[], None] = lambda: None,
+        broke: Callable[[], str | None] = lambda: None,
     ):
-        """close: is called at the end, and must end a read that waits. Waits for a first picture. Raises VideoError."""
+        """close: is called at the end, and must end a read that waits. broke: says then why what is read ended, if it
+        should not have. Waits for a first picture. Raises VideoError."""
         self._place, self.drops, self.warnings = place, newest, []
         stream = taken(container, place, max_pixels)
         arrives = newest and container.format.name in _UNTIMED
         self.fps = None if arrives else rate_of(stream)
         self.time_base = unit = _TICK if arrives else stream.time_base or _TICK
         self._shown: Handover[_Shown] = Handover(newest)
-        self._reader = _Reader(container, stream, max_pixels, self._shown, close, self.fps, unit, arrives)
+        self._reader = _Reader(container, stream, max_pixels, self._shown, close, broke, self.fps, unit, arrives)
         tracks, sounds = videos(container), len(container.streams.audio)
         self._reader.start()
         self._stop = weakref.finalize(self, self._reader.stop)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from camn.errors import VideoError
@@ -28,19 +30,22 @@ _PIPE = (
 def open_reply(address: Address, reply: Reply, take: Take, max_pixels: int | None) -> StreamSource:
     """A web server's answer of no known length. Raises VideoError."""
     with _closing_after_errors(reply.close):
-        container = _open_bytes(address, reply.read, _PROBED)
-        return StreamSource(address.shown, container, take != "all", max_pixels, reply.close)
+        file = _Bytes(reply.read)
+        container = _open_head(address, file.head, file, _PROBED)
+        return StreamSource(address.shown, container, take != "all", max_pixels, reply.close, lambda: file.broke)
 
 
 def open_rtsp(address: Address, take: Take, max_pixels: int | None) -> StreamSource:
     """By TCP, which every network lets through, and loses nothing. Raises VideoError."""
     need_library(address.shown)
     reach(address)
-    options = {"rtsp_transport": "tcp", "timeout": str(round(3 * network.WAIT * 1e6)), **_PROBED}
+    options = {"rtsp_transport": "tcp", "timeout": str(round(network.WAIT * 1e6)), **_PROBED}
+    begun = time.monotonic()
     try:
         container = open_input(address.whole, "rtsp,rtp,tcp", "rtsp", options, timeout=network.WAIT)
     except Exception as error:  # not `from`: it knows the whole address
-        raise VideoError(f"{address.shown}: {_refusal(error, address)}") from None
+        late = time.monotonic() - begun >= network.WAIT  # FFmpeg calls that invalid data
+        raise VideoError(f"{address.shown}: {_refusal(TimeoutError() if late else error, address)}") from None
     with _closing_after_errors(container.close):
         return StreamSource(address.shown, container, take != "all", max_pixels)
 
@@ -56,40 +61,45 @@ def open_camera_stream(address: Address, take: Take, max_pixels: int | None) -> 
 def open_stdin(address: Address, take: Take, max_pixels: int | None) -> StreamSource:
     """Raises VideoError."""
     need_library(address.shown)
-    pipe: Any = sys.stdin.buffer if sys.stdin else None
-    if pipe is None or pipe.closed or pipe.isatty():
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         raise VideoError(f"-: nothing is piped into the standard input; {_PIPE}")
-    if stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):  # can be read to and fro
-        container = _open_head(address, pipe.peek(), pipe)
-    else:
-        container = _open_bytes(address, pipe.read1)
-    return StreamSource(address.shown, container, take == "newest", max_pixels)
+    number = sys.stdin.fileno()
+    if stat.S_ISREG(os.fstat(number).st_mode):  # can be read to and fro
+        file: Any = open(number, "rb", closefd=False)  # noqa: SIM115, it is read until the process ends
+        container = _open_head(address, file.peek(), file)
+        return StreamSource(address.shown, container, take == "newest", max_pixels)
+    # Not by sys.stdin, whose lock a thread that waits for more would hold when the process ends.
+    file = _Bytes(partial(os.read, number))
+    container = _open_head(address, file.head, file)
+    return StreamSource(address.shown, container, take == "newest", max_pixels, broke=lambda: file.broke)
 
 
 class _Bytes:
-    """What PyAV reads: the first bytes, which were looked at, and the rest."""
+    """What PyAV reads: the first bytes, which are looked at before, and the rest. broke: why they ended, if they broke
+    off; PyAV is told of an end then, so that what came is not lost."""
 
-    def __init__(self, head: bytes, rest: Callable[[int], bytes]):
-        self._head, self._rest = head, rest
+    def __init__(self, read: Callable[[int], bytes]):
+        self._read, self.broke = read, None
+        self.head = self._left = self._more(4096)
 
     def read(self, size: int) -> bytes:
-        part, self._head = self._head[:size], self._head[size:]
-        return part or self._rest(size)
+        part, self._left = self._left[:size], self._left[size:]
+        return part or self._more(size)
 
-
-def _open_bytes(address: Address, read: Callable[[int], bytes], options: dict[str, str] | None = None) -> Any:
-    try:
-        head = read(4096)
-    except OSError as error:
-        raise VideoError(f"{address.shown}: {why(error, address)}") from None
-    return _open_head(address, head, _Bytes(head, read), options)
+    def _more(self, size: int) -> bytes:
+        try:
+            return self._read(size)
+        except OSError as error:
+            self.broke = reason(error)
+            return b""
 
 
 def _open_head(address: Address, head: bytes, file: Any, options: dict[str, str] | None = None) -> Any:
     """A container of what begins with `head`. Raises VideoError."""
     begin = plain_head(head)
     if not head:
-        raise VideoError(f"{address.shown}: nothing came; {_remedy(address)}")
+        broke = getattr(file, "broke", None)
+        raise VideoError(f"{address.shown}: nothing came{f' ({broke})' if broke else ''}; {_remedy(address)}")
     if (what := list_of_others(begin)) is not None:
         raise VideoError(f"{address.shown}: {what}; give the address or the file of a video itself")
     try:
@@ -111,7 +121,7 @@ def _refusal(error: Exception, address: Address) -> str:
 
     codes = {HTTPUnauthorizedError: 401, HTTPForbiddenError: 403, HTTPNotFoundError: 404}
     if (code := next((codes[kind] for kind in codes if isinstance(error, kind)), None)) is not None:
-        return network.answer(code, "", address)
+        return network.answer(code, address)
     if isinstance(error, TimeoutError):
         return why(TimeoutError(), address)
     return f"no stream can be read there ({reason(error)}); check the address"

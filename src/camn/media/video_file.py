@@ -173,6 +173,6 @@ def remarks(tracks: Sequence[av.VideoStream], first: av.VideoFrame) -> Iterator[
     """What is to be said of a video however it is read."""
     if len(tracks) > 1:
         sizes = ", ".join(f"{track.width}x{track.height}" for track in tracks)
-        yield f"holds {len(tracks)} videos ({sizes}); number {tracks.index(chosen(tracks)) + 1} is read"
+        yield f"holds {len(tracks)} videos ({sizes}): number {tracks.index(chosen(tracks)) + 1} of them is read"
     if (text := colour_remark(first)) is not None:
         yield text
