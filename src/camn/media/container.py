@@ -131,4 +131,6 @@ def chosen(streams: Sequence[av.VideoStream]) -> av.VideoStream:
 
 
 def reason(error: BaseException) -> str:
+    if type(error).__name__ == "ExitError":  # PyAV's, when its time limit is over
+        return "nothing more came"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")

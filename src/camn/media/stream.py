@@ -37,18 +37,28 @@ class _Shown(NamedTuple):
     duration: Fraction | None
 
 
+@dataclass(frozen=True)
+class Inlet:
+    """What a stream is read from. place: what messages call it. remedy: what to do where no picture comes. close: ends
+    a read that waits, from any thread. broke: why what is read ended, if it should not have."""
+
+    place: str
+    container: av.container.InputContainer
+    remedy: str = "check it, or record to a file first"
+    close: Callable[[], None] = lambda: None
+    broke: Callable[[], str | None] = lambda: None
+
+
 @dataclass
 class _Reader:
     """Decodes in a thread of its own, until it is stopped, and closes what it read. fps, unit: of the stream's times.
     arrives: it states none that count, so that a picture's time is that at which it came. failed: why it ended, if it
     should not have."""
 
-    container: av.container.InputContainer
+    inlet: Inlet
     stream: av.VideoStream
     max_pixels: int | None
     shown: Handover[_Shown]
-    close: Callable[[], None]
-    broke: Callable[[], str | None]
     fps: Fraction | None
     unit: Fraction
     arrives: bool
@@ -61,7 +71,7 @@ class _Reader:
 
     def stop(self) -> None:
         self.shown.stop()
-        self.close()
+        self.inlet.close()
 
     def _run(self) -> None:
         try:
@@ -69,16 +79,16 @@ class _Reader:
         except Exception as error:  # whatever a library raises, the frames before it are there
             self.ending.reason = reason(error)
         if not self.shown.stopped:
-            self.failed, self.ended = self.broke() or self.ending.reason, "the stream ended"
+            self.failed, self.ended = self.inlet.broke() or self.ending.reason, "the stream ended"
         self.shown.end()
         self.stream.codec_context.flush_buffers()  # as `opened` does
-        self.container.close()
-        self.close()
+        self.inlet.container.close()
+        self.inlet.close()
 
     def _decode(self) -> None:
         step = 1 / self.fps if self.fps else None
         clock, begun = Clock(Fraction(0), self.unit, self.fps, received=True), time.monotonic()
-        for picture in pictures_once(self.container, self.stream, step, self.max_pixels, self.ending):
+        for picture in pictures_once(self.inlet.container, self.stream, step, self.max_pixels, self.ending):
             if picture.frame is None and self.shown.newest:
                 continue
             if self.arrives:
@@ -98,24 +108,21 @@ class StreamSource(FrameSource):
 
     kind, path, names, count, sound, once = "video", None, None, None, None, True
 
-    def __init__(
-        self,
-        place: str,
-        container: av.container.InputContainer,
-        newest: bool,
-        max_pixels: int | None = None,
-        close: Callable[[], None] = lambda: None,
-        broke: Callable[[], str | None] = lambda: None,
-    ):
-        """close: is called at the end, and must end a read that waits. broke: says then why what is read ended, if it
-        should not have. Waits for a first picture. Raises VideoError."""
-        self._place, self.drops, self.warnings = place, newest, []
-        stream = taken(container, place, max_pixels)
+    def __init__(self, inlet: Inlet, newest: bool, max_pixels: int | None = None):
+        """Waits for a first picture; closes the inlet at the end, or if none comes. Raises VideoError."""
+        self._place, container = inlet.place, inlet.container
+        self.drops, self.warnings = newest, []
+        try:
+            stream = taken(container, inlet.place, max_pixels)
+        except BaseException:
+            container.close()
+            inlet.close()
+            raise
         arrives = newest and container.format.name in _UNTIMED
         self.fps = None if arrives else rate_of(stream)
         self.time_base = unit = _TICK if arrives else stream.time_base or _TICK
         self._shown: Handover[_Shown] = Handover(newest)
-        self._reader = _Reader(container, stream, max_pixels, self._shown, close, broke, self.fps, unit, arrives)
+        self._reader = _Reader(inlet, stream, max_pixels, self._shown, self.fps, unit, arrives)
         tracks, sounds = videos(container), len(container.streams.audio)
         self._reader.start()
         self._stop = weakref.finalize(self, self._reader.stop)
@@ -123,13 +130,13 @@ class StreamSource(FrameSource):
         if first is None or first.picture.frame is None:
             self._stop()
             why = self._reader.failed or ("it ended" if self._reader.ended else f"none within {_FIRST:.0f} s")
-            raise VideoError(f"{place}: no picture came ({why}); check it, or record to a file first")
+            raise VideoError(f"{inlet.place}: no picture came ({why}); {inlet.remedy}")
         self._turn = Orientation.of(first.picture.frame, stream)
         height, width = self._stored = first.picture.frame.height, first.picture.frame.width
         self.size = (width, height) if self._turn.transpose else (height, width)
         self.aspect = aspect_of(stream, self._turn)
         said = [*remarks(tracks, first.picture.frame), *["its sound is not in the outputs"] * (sounds > 0)]
-        self.notes = tuple(f"{place}: {text}" for text in said)
+        self.notes = tuple(f"{inlet.place}: {text}" for text in said)
         self._first: Frame | None = None
         self._start, self._spent, self._taken = Fraction(0), False, 0
         self._damage = Damage()

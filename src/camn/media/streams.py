@@ -6,8 +6,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from camn.media.camera import open_camera
 from camn.media.container import need_library, open_input, reason
 from camn.media.network import Reply, reach, why
 from camn.media.strangers import list_of_others, other_kind, plain_head
-from camn.media.stream import StreamSource
+from camn.media.stream import Inlet, StreamSource
 
 _PROBED = {"analyzeduration": "1000000"}  # microseconds looked at before the first picture: who goes on will not wait
 _PIPE = (
@@ -29,10 +28,14 @@ _PIPE = (
 
 def open_reply(address: Address, reply: Reply, take: Take, max_pixels: int | None) -> StreamSource:
     """A web server's answer of no known length. Raises VideoError."""
-    with _closing_after_errors(reply.close):
-        file = _Bytes(reply.read)
+    file = _Bytes(reply.read)
+    try:
         container = _open_head(address, file.head, file, _PROBED)
-        return StreamSource(address.shown, container, take != "all", max_pixels, reply.close, lambda: file.broke)
+    except BaseException:
+        reply.close()
+        raise
+    inlet = Inlet(address.shown, container, close=reply.close, broke=lambda: file.broke)
+    return StreamSource(inlet, take != "all", max_pixels)
 
 
 def open_rtsp(address: Address, take: Take, max_pixels: int | None) -> StreamSource:
@@ -46,16 +49,13 @@ def open_rtsp(address: Address, take: Take, max_pixels: int | None) -> StreamSou
     except Exception as error:  # not `from`: it knows the whole address
         late = time.monotonic() - begun >= network.WAIT  # FFmpeg calls that invalid data
         raise VideoError(f"{address.shown}: {_refusal(TimeoutError() if late else error, address)}") from None
-    with _closing_after_errors(container.close):
-        return StreamSource(address.shown, container, take != "all", max_pixels)
+    return StreamSource(Inlet(address.shown, container), take != "all", max_pixels)
 
 
 def open_camera_stream(address: Address, take: Take, max_pixels: int | None) -> StreamSource:
     """Raises VideoError."""
     need_library(address.shown)
-    container = open_camera(address)
-    with _closing_after_errors(container.close):
-        return StreamSource(address.shown, container, take != "all", max_pixels)
+    return StreamSource(Inlet(address.shown, open_camera(address)), take != "all", max_pixels)
 
 
 def open_stdin(address: Address, take: Take, max_pixels: int | None) -> StreamSource:
@@ -66,12 +66,12 @@ def open_stdin(address: Address, take: Take, max_pixels: int | None) -> StreamSo
     number = sys.stdin.fileno()
     if stat.S_ISREG(os.fstat(number).st_mode):  # can be read to and fro
         file: Any = open(number, "rb", closefd=False)  # noqa: SIM115, it is read until the process ends
-        container = _open_head(address, file.peek(), file)
-        return StreamSource(address.shown, container, take == "newest", max_pixels)
+        inlet = Inlet(address.shown, _open_head(address, file.peek(), file))
+        return StreamSource(inlet, take == "newest", max_pixels)
     # Not by sys.stdin, whose lock a thread that waits for more would hold when the process ends.
     file = _Bytes(partial(os.read, number))
-    container = _open_head(address, file.head, file)
-    return StreamSource(address.shown, container, take == "newest", max_pixels, broke=lambda: file.broke)
+    inlet = Inlet(address.shown, _open_head(address, file.head, file), _PIPE, broke=lambda: file.broke)
+    return StreamSource(inlet, take == "newest", max_pixels)
 
 
 class _Bytes:
@@ -125,12 +125,3 @@ def _refusal(error: Exception, address: Address) -> str:
     if isinstance(error, TimeoutError):
         return why(TimeoutError(), address)
     return f"no stream can be read there ({reason(error)}); check the address"
-
-
-@contextmanager
-def _closing_after_errors(close: Callable[[], None]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        close()
-        raise

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -15,6 +16,7 @@ from streaming import SIZE, serving
 from videos import make_video
 
 from camn import api
+from camn.api.segment.spans import FirstSeconds
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.masks import write_palette_png
 
@@ -29,13 +31,27 @@ def mask(tmp_path):
     return tmp_path / "mask.png"
 
 
+def until(true) -> None:
+    """Waits for what another thread or process is about to do."""
+    end = time.monotonic() + 120
+    while not true() and time.monotonic() < end:
+        time.sleep(0.002)
+    assert true()
+
+
 def record(folder) -> dict:
     return json.loads((folder / "run.json").read_text())
 
 
-def test_a_camera_is_followed_until_ctrl_c(tmp_path, mask):
-    """One of the web. After each frame many more come, of which one is taken."""
-    out = tmp_path / "out"
+def test_a_camera_is_followed_until_ctrl_c(tmp_path, mask, monkeypatch):
+    """One of the web. After each frame ten more come, of which one is taken."""
+    out, opened = tmp_path / "out", []
+
+    def open_source(*given, **more):
+        opened.append(api.open_source(*given, **more))
+        return opened[0]
+
+    monkeypatch.setattr("camn.api.segment.run.open_source", open_source)
     with serving() as server:
         server.pages["/live"] = lambda page: page.pictures()
         server.more.release(3)
@@ -43,13 +59,12 @@ def test_a_camera_is_followed_until_ctrl_c(tmp_path, mask):
 
         def progress(done: api.Progress) -> None:
             notes.append(done.note)
-            server.more.release(10)
-            while server.sent < 3 + 10 * done.done:
-                time.sleep(0.002)
             if done.done == 4:
-                while not (out / "masks" / "000003.png").exists():
-                    time.sleep(0.002)
+                until((out / "masks" / "000003.png").exists)
                 raise KeyboardInterrupt
+            dropped = opened[0].dropped
+            server.more.release(10)
+            until(lambda: opened[0].dropped >= dropped + 9)
 
         url = f"{server.url.replace('//', '//me:secret@')}/live?key=secret"
         summary = api.segment_video(url, mask, out, progress=progress, **QUICK)
@@ -57,7 +72,7 @@ def test_a_camera_is_followed_until_ctrl_c(tmp_path, mask):
     known = record(out)
     dropped = known["stream"]["dropped"]
     assert known["status"] == "done" and known["video"] == f"{server.url}/live?..." and known["frames"] == 4
-    assert dropped >= 10 and known["stream"] == {"frames": "newest", "dropped": dropped, "ended": "stopped"}
+    assert dropped >= 27 and known["stream"] == {"frames": "newest", "dropped": dropped, "ended": "stopped"}
     assert any(f"{dropped} of {dropped + 4} frames were dropped" in warning for warning in summary.warnings)
     assert notes[0] == "" and notes[-1].endswith(" dropped") and "secret" not in (out / "run.json").read_text()
     with av.open(str(out / "overlay.mp4")) as movie:
@@ -90,9 +105,11 @@ def test_seconds_bound_every_video(tmp_path, mask):
     (tmp_path / "frames").mkdir()
     for index in range(5):
         Image.new("RGB", SIZE[::-1]).save(tmp_path / "frames" / f"{index}.png")
-    for source, seconds, frames in ((video, 0.1, 3), (str(video), 9, 6), (tmp_path / "frames", 0.12, 3)):
-        summary = api.segment_video(source, mask, tmp_path / "out", seconds=seconds, fps=25, **QUICK)
-        assert summary.frames == frames and record(tmp_path / "out")["status"] == "done"
+    for path, seconds, frames in ((video, 0.1, 3), (video, 9, 6), (tmp_path / "frames", 0.12, 3)):
+        source = FirstSeconds(api.open_source(path), seconds, Fraction(25))
+        assert (len(list(source)), source.count) == (frames, frames)
+    summary = api.segment_video(tmp_path / "frames", mask, tmp_path / "out", seconds=0.04, fps=25, **QUICK)
+    assert summary.frames == 1 and record(tmp_path / "out")["status"] == "done"
     with pytest.raises(ConfigError, match="seconds is 0: it must be more than 0"):
         api.segment_video(video, mask, tmp_path / "out", seconds=0, **QUICK)
 
@@ -108,9 +125,7 @@ def test_a_pipe_gives_all_its_frames_and_ctrl_c_ends_it(tmp_path, mask):
     assert process.stdin
     process.stdin.write(content)
     process.stdin.flush()
-    end = time.monotonic() + 120
-    while not (out / "masks" / "000004.png").exists() and time.monotonic() < end and process.poll() is None:
-        time.sleep(0.01)
+    until(lambda: (out / "masks" / "000004.png").exists() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     process.wait(120)  # its input still open
     process.stdin.close()

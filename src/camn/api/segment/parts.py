@@ -115,7 +115,7 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
     outputs = [(one.open, folder / one.path) for one in exporters(options.outputs()).values() if one.remade]
     if not outputs:
         return
-    source = open_source(video, picture_range=options.picture_range) if join_reads_video(options) else None
+    source = open_source(Path(video), picture_range=options.picture_range) if join_reads_video(options) else None
     size = record["height"], record["width"]
     names = {int(id): name for id, name in record.get("names", {}).items()}
 

@@ -81,7 +81,7 @@ class FirstSeconds(PartSource):
         super().__init__(source)
         if not 0 < seconds < math.inf:
             raise ConfigError(f"seconds is {seconds:g}: it must be more than 0")
-        self._seconds, self._fps = Fraction(seconds), source.fps or fps
+        self._seconds, self._fps = Fraction(seconds).limit_denominator(1_000_000), source.fps or fps
         if source.count is not None:
             self.count = min(source.count, math.ceil(self._seconds * self._fps))
 
