@@ -220,6 +220,7 @@ def test_nobody_there(monkeypatch):
 @pytest.mark.parametrize(("address", "words"), {
     "http://": "it names no host", "http://me:secret@h:99999/": "the port is no number", "rtsp://h/a b": "a space",
     "camera:Nobody's": "no such camera; there are", "camera:99": "no such camera; there are",
+    "-": "what comes through a pipe must be readable from its start on",
 }.items())  # fmt: skip
 def test_addresses_that_cannot_be(address, words):
     assert words in refused(address)

@@ -61,9 +61,12 @@ def open_camera_stream(address: Address, take: Take, max_pixels: int | None) -> 
 def open_stdin(address: Address, take: Take, max_pixels: int | None) -> StreamSource:
     """Raises VideoError."""
     need_library(address.shown)
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+    try:
+        number = sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # none, as in a notebook, or closed
+        number = -1
+    if number < 0 or os.isatty(number):
         raise VideoError(f"-: nothing is piped into the standard input; {_PIPE}")
-    number = sys.stdin.fileno()
     if stat.S_ISREG(os.fstat(number).st_mode):  # can be read to and fro
         file: Any = open(number, "rb", closefd=False)  # noqa: SIM115, it is read until the process ends
         inlet = Inlet(address.shown, _open_head(address, file.peek(), file))
