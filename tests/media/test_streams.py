@@ -206,6 +206,15 @@ def test_rtsp(tmp_path):
             assert words in refused(url)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/video0"), reason="needs a camera")
+def test_a_camera():
+    source = open_source("camera:0")
+    frames = iter(source)
+    assert next(frames).image.shape == (*source.size, 3) and next(frames).time > 0
+    frames.close()
+    assert source.record()["stream"]["ended"] == "stopped"
+
+
 def test_nobody_there(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

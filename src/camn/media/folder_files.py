@@ -15,14 +15,15 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif
 # Frames where a folder has none of the above: beside them they are rather an overview or a texture.
 RARE = frozenset({
     ".tga", ".gif", ".jfif", ".jpe", ".j2k", ".jpx", ".jpf", ".mpo", ".apng", ".avifs", ".pnm", ".pbm", ".dib", ".pcx",
-    ".qoi", ".sgi", ".rgb", ".bw", ".ras", ".heic", ".heif", ".hif",
+    ".qoi", ".sgi", ".rgb", ".bw", ".ras",
 })  # fmt: skip
 UNREAD = frozenset({
-    ".heics", ".jxl", ".jxr", ".wdp", ".hdp", ".exr", ".hdr", ".dpx", ".cin", ".psd", ".psb",
+    ".heic", ".heif", ".hif", ".heics", ".jxl", ".jxr", ".wdp", ".hdp", ".exr", ".hdr", ".dpx", ".cin", ".psd", ".psb",
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw",
     ".x3f", ".3fr", ".erf", ".kdc", ".mrw", ".rwl", ".iiq", ".dcr", ".pfm", ".fits", ".fit", ".dds", ".bpg", ".flif",
     ".dcm", ".nrrd", ".mha", ".nii", ".czi", ".lif", ".nd2",
 })  # fmt: skip
+PHOTOS = frozenset({".heic", ".heif", ".hif"})  # of these, what is read all the same where a folder has no other frames
 _STARTS = {
     b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF",
     b"v/1\x01": "OpenEXR", b"SDPX": "DPX", b"XPDS": "DPX", b"8BPS": "PSD", b"\xff\x0a": "JPEG XL",
@@ -63,7 +64,8 @@ def list_frames(names: Collection[str], kind: Callable[[str], str | None] = lamb
     kind: what picture a file is by its content, asked where the suffix tells nothing but the name is like a frame's.
     """
     seen = [name for name in names if not PurePath(name).name.startswith(".")]
-    frames = [name for name in seen if _suffix(name) in EXTENSIONS] or [name for name in seen if _suffix(name) in RARE]
+    usual = [name for name in seen if _suffix(name) in EXTENSIONS]
+    frames = usual or [name for name in seen if _suffix(name) in RARE | PHOTOS]
     stems = list(map(stem, frames))
     own, shapes = set(stems), {shape(name) for name in stems}
     between, beside = [], []

@@ -109,7 +109,8 @@ def test_seconds_bound_every_video(tmp_path, mask):
         source = FirstSeconds(api.open_source(path), seconds, Fraction(25))
         assert (len(list(source)), source.count) == (frames, frames)
     summary = api.segment_video(tmp_path / "frames", mask, tmp_path / "out", seconds=0.04, fps=25, **QUICK)
-    assert summary.frames == 1 and record(tmp_path / "out")["status"] == "done"
+    known = record(tmp_path / "out")
+    assert (summary.frames, known["status"], known["first_seconds"]) == (1, "done", 0.04)
     with pytest.raises(ConfigError, match="seconds is 0: it must be more than 0"):
         api.segment_video(video, mask, tmp_path / "out", seconds=0, **QUICK)
 

@@ -160,6 +160,7 @@ def segment_video(
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
         about |= {"marks": marked.as_dict()} if marked else {}
+        about |= {} if seconds is None else {"first_seconds": seconds}
         with recording(made, about) as record:
             if marked and span.holds(marked.marks.at):
                 MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
