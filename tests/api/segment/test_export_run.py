@@ -34,7 +34,7 @@ def made(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("export")
     make_video(place / "clip.mp4", count=COUNT)
     api.export_masks("masks", lambda index: begin(), place / "first", size=SIZE, count=1)
-    chosen = {"export": ("matte-png", "matte-h264"), "export_objects": (9,), "export_frames": (2, 3)}
+    chosen = {"export": ("matte-png", "matte-h264"), "export_objects": (9,), "export_frames": (3, 9)}
     api.segment_video(place / "clip.mp4", place / "first" / "000000.png", place / "run", names=NAMES, **QUICK, **chosen)
     return place
 
@@ -61,10 +61,12 @@ def test_a_runs_own_exports_show_what_was_chosen(made):
     run = made / "run"
     whole = masks(run / "masks")
     assert len(whole) == COUNT and {1, 9} <= set(np.unique(whole))
-    assert [file.name for file in sorted((run / "matte").iterdir())] == ["000002.png", "000003.png"]
-    for picture, ids in zip(masks(run / "matte"), whole[2:4], strict=True):
+    assert [file.name for file in sorted((run / "matte").iterdir())] == ["000003.png", "000004.png"]
+    for picture, ids in zip(masks(run / "matte"), whole[3:], strict=True):
         assert np.array_equal(picture > 0, ids == 9)
     assert len(movie(run / "matte.mp4")) == 2 and len(movie(run / "overlay.mp4")) == COUNT
+    (warning,) = json.loads((run / "run.json").read_bytes())["warnings"]
+    assert warning == "outputs of export were to show frames up to 9, but the video ended at frame 4"
     legend = json.loads((run / "objects.json").read_bytes())
     assert [(item["id"], item["name"]) for item in legend] == list(NAMES.items()) and legend[0]["colour"] == "#800000"
 

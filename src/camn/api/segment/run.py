@@ -17,7 +17,7 @@ from camn.api.out_of_memory import enough_memory
 from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
 from camn.api.segment.given import take_given, unused
-from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, listed
+from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
@@ -165,7 +165,8 @@ def segment_video(
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                 record["notes"] = [*given.notes, *said]
-            record["warnings"] += unused(given, span.start + run.frames)
+            end = span.start + run.frames
+            record["warnings"] += [*unused(given, end), *ended_early(options, end)]
     return Summary(
         folder=folder,
         frames=run.frames,
