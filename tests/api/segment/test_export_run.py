@@ -85,13 +85,14 @@ def test_all_exports_are_made_as_the_run_makes_them(place, capsys):
     for name in kinds:
         assert (place / "more" / exporter(name).path).exists()
 
-    done = camn.export_run(run, "rgba-png", objects=[1], frames=(1, 2))
-    assert done.frames == 2 and done.outputs == (run / "objects.json", run / "rgba")
+    assert main(["export", str(run), "--to", "rgba-png", "--objects", "1", "--frames", "1", "2"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["2 frames", f"  {run / 'objects.json'}", f"  {run / 'rgba'}/"]
     for picture, ids in zip(masks(run / "rgba"), masks(run / "masks")[1:3], strict=True):
         assert np.array_equal(picture[..., 3] > 0, ids == 1)
     with pytest.raises(OutputError, match="rgba: is there already; --overwrite replaces it, --out"):
         api.export_run(run, "rgba-png")
-    api.export_run(run, "rgba-png", overwrite=True)
+    done = camn.export_run(run, "rgba-png", overwrite=True)
+    assert done.frames == COUNT and done.outputs == (run / "objects.json", run / "rgba")
     assert len(masks(run / "rgba")) == COUNT and {*before} <= {*content(run)}
     with pytest.raises(OutputError, match="the run's own masks; give another folder by --out"):
         api.export_run(run, "masks", objects=[1], overwrite=True)
