@@ -47,6 +47,7 @@ class Movie:
     size: (H, W). fps: nominal rate; frames without a time are placed at index / fps. tick: the source's time unit;
     times within one tick of index / fps count as rounded, so that a constant rate stays exactly constant. aspect: width
     by height of a pixel. sound: goes along, as far as the pictures go; where that cannot be, `notice` is told so.
+    from_start: whether the first frame is at 0, whatever its time, and all behind it and the sound so much earlier.
     Until `close`, only a hidden temporary file exists. When the work breaks off, `close` (or leaving the `with` block)
     still ends the file properly, so that the frames written so far can be played; without any frame there is no file.
     Raises OutputError when the encoder is missing or the file cannot be written.
@@ -61,6 +62,7 @@ class Movie:
         tick: Fraction | None = None,
         aspect: Fraction = Fraction(1),
         sound: Sound | None = None,
+        from_start: bool = False,
         notice: Callable[[str], object] = lambda note: None,
     ):
         try:
@@ -76,6 +78,7 @@ class Movie:
         self._errors = (FFmpegError, OSError, ValueError, OverflowError)
         self._track: Track | None = None
         self._notice, self._first, self._end = notice, Fraction(0), Fraction(0)
+        self._from_start, self._zero = from_start, Fraction(0)
         prepare_output(self.path.parent)
         self._part = temporary(self.path)
         try:
@@ -154,8 +157,13 @@ class Movie:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba" if image.shape[2] == 4 else "rgb24")
         height, width = self._shown
         frame = frame.reformat(width, height, self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+        if not self.frames and self._from_start and time:
+            self._zero = time
+            if self._track:
+                self._track.begin(time)
         even = self.frames / self.fps
-        if time is None or abs(time - even) <= self.tick:
+        time = even if time is None else time - self._zero
+        if abs(time - even) <= self.tick:
             time = even
         self._last = max(round(time / self._base), self._last + 1)
         frame.pts, frame.time_base = self._last, self._base

@@ -36,6 +36,11 @@ def exporters(names: Iterable[str] | None = None) -> dict[str, Exporter]:
     return {name: exporter(name) for name in (EXPORTERS if names is None else names)}
 
 
+def nameless(names: Iterable[str]) -> bool:
+    """Whether any of these exports loses what objects are called."""
+    return any(not one.named for one in exporters(names).values())
+
+
 def page_exports() -> dict[str, Exporter]:
     """What the page offers: made of masks that are there."""
     return {name: found for name, found in exporters().items() if found.title and found.of_masks}
