@@ -9,14 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from camn import masks
-from camn.errors import OutputError
 from camn.files import close_after, to_json, write_whole, writing
-
-_JPEG_QUALITY = 95
 
 
 def prepare_output(folder: str | Path) -> Path:
@@ -33,20 +29,6 @@ def prepare_output(folder: str | Path) -> Path:
 def write_json(path: str | Path, content: Any) -> None:
     """A JSON file, UTF-8, indented, whole or not at all. Raises OutputError; TypeError for what JSON cannot hold."""
     write_whole(Path(path), to_json(content))
-
-
-def write_jpeg(path: str | Path, image: np.ndarray) -> None:
-    """An image (H, W, 3) uint8 RGB, whole or not at all. Raises OutputError, also for one that is too large for JPEG."""
-    try:
-        good, data = cv2.imencode(
-            ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        )
-    except cv2.error:
-        good, data = False, np.zeros(0, np.uint8)
-    if not good:
-        size = f"{image.shape[1]}x{image.shape[0]}"
-        raise OutputError(f"{path}: a picture of {size} pixels cannot be stored as JPEG; scale the video down")
-    write_whole(Path(path), data.tobytes())
 
 
 class MaskWriter:

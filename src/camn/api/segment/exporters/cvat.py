@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-import numpy as np
-
+from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
-from camn.files import close_after, replacing
+from camn.files import replacing
 from camn.masks import ObjectIds
 from camn.masks.row_runs import RowRuns, row_runs
 from camn.masks.spill import Spill
 
-_NEVER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold, escaped or not
-_LINES = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}  # which readers would take for spaces
+# What XML 1.0 cannot hold, escaped or not.
+_NEVER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOTHING = RowRuns([1], 0, 0, 1, 1)
 _TRACK_ID = (
     "<attribute><name>track_id</name><mutable>False</mutable><input_type>number</input_type>"
@@ -29,10 +28,11 @@ _TRACK_ID = (
 
 @dataclass(frozen=True)
 class _Written:
-    """end: of what counts, in bytes. tracks: how many. first, last: frames. count: of frames. labels: those that are
-    used."""
+    """end: of what counts, in bytes. open: tracks of the last frame, whose end is not written yet. tracks: how many.
+    first, last: frames. count: of frames. labels: of all objects."""
 
     end: int = 0
+    open: tuple[str, ...] = ()
     tracks: int = 0
     first: int = 0
     last: int = 0
@@ -50,41 +50,22 @@ class CvatWriter:
 
     def __init__(self, path: Path, about: About, kind: str):
         self._path, self._about, self._kind = path, about, kind
-        self._spill, self._written = Spill(path), _Written()
+        self._spill = Spill(path)
+        self._written = _Written(labels=tuple(dict.fromkeys(map(about.called, about.ids))))
 
     def write(self, shown: Shown) -> None:
         """Raises OutputError."""
         found, was = ObjectIds.of(shown.ids), self._written
-        labels = [self._about.called(id) for id in found]
-        element = self._image if self._kind == "images" else self._tracks
-        text = element(shown, dict(zip(found, labels)))
+        labels = {id: self._about.called(id) for id in found}
+        if self._kind == "images":
+            text, tracks = _image(shown, labels), ()
+        else:
+            text, tracks = _ended(was.open, was.last + 1), _tracks(shown, labels, was.tracks)
         (end,) = self._spill.append((was.end,), (text.encode(),))
         # In one go: a frame that was not written whole is none.
         first = was.first if was.count else shown.index
-        known = tuple(dict.fromkeys((*was.labels, *labels)))
-        self._written = _Written(end, was.tracks + len(found), first, shown.index, was.count + 1, known)
-
-    def _image(self, shown: Shown, labels: dict[int, str]) -> str:
-        height, width = shown.ids.shape
-        masks = (
-            _mask(id, row_runs(shown.ids == id), label=label, source="auto", occluded=0, group_id=id)
-            for id, label in labels.items()
-        )
-        image = _start("image", id=shown.index, name=f"{shown.name}.png", width=width, height=height)
-        return f"  {image}\n{''.join(masks)}  </image>\n"
-
-    def _tracks(self, shown: Shown, labels: dict[int, str]) -> str:
-        return "".join(
-            self._track(shown, self._written.tracks + number, id, label)
-            for number, (id, label) in enumerate(labels.items())
-        )
-
-    def _track(self, shown: Shown, number: int, id: int, label: str) -> str:
-        there = _mask(id, row_runs(shown.ids == id), frame=shown.index, keyframe=1, outside=0, occluded=0)
-        # Its end; CVAT wants none behind the video's last frame, and readers know that a track ends there.
-        gone = _mask(id, _NOTHING, frame=shown.index + 1, keyframe=1, outside=1, occluded=0)
-        track = _start("track", id=number, label=label, source="auto", group_id=id)
-        return f"  {track}\n{there}{gone}  </track>\n"
+        known = tuple(dict.fromkeys((*was.labels, *labels.values())))
+        self._written = _Written(end, tracks, was.tracks + len(found), first, shown.index, was.count + 1, known)
 
     def close(self) -> None:
         """Write the file, whole or not at all. Raises OutputError."""
@@ -92,7 +73,7 @@ class CvatWriter:
             with replacing(self._path) as part, part.open("wb") as file:
                 file.write(self._head().encode())
                 self._spill.copy(0, self._written.end, file)
-                file.write(b"</annotations>\n")
+                file.write(_ended(self._written.open).encode() + b"</annotations>\n")
         finally:
             self._spill.close()
 
@@ -113,16 +94,47 @@ class CvatWriter:
         )
 
 
+def _image(shown: Shown, labels: Mapping[int, str]) -> str:
+    """A frame with its masks."""
+    height, width = shown.ids.shape
+    masks = (
+        _mask(id, row_runs(shown.ids == id), label=label, source="auto", occluded=0, group_id=id)
+        for id, label in labels.items()
+    )
+    image = _start("image", id=shown.index, name=f"{shown.name}.png", width=width, height=height)
+    return f"  {image}\n{''.join(masks)}  </image>\n"
+
+
+def _tracks(shown: Shown, labels: Mapping[int, str], number: int) -> tuple[str, ...]:
+    """A track for each mask of a frame, without its end. number: of the first."""
+    return tuple(
+        f"  {_start('track', id=place, label=label, source='auto', group_id=id)}\n"
+        f"{_mask(id, row_runs(shown.ids == id), frame=shown.index, keyframe=1, outside=0, occluded=0)}"
+        for place, (id, label) in enumerate(labels.items(), number)
+    )
+
+
+def _ended(tracks: Iterable[str], frame: int | None = None) -> str:
+    """Tracks with their end. frame: from which on they are gone; None behind the last, for which CVAT writes none."""
+    gone = ""
+    if frame is not None:
+        gone = f"    {_start('mask', frame=frame, keyframe=1, outside=1, occluded=0, **_shape(_NOTHING))}</mask>\n"
+    return "".join(f"{track}{gone}  </track>\n" for track in tracks)
+
+
 def _mask(id: int, found: RowRuns, **attributes: object) -> str:
-    rle = ", ".join(map(str, found.runs))
-    box = {"left": found.left, "top": found.top, "width": found.width, "height": found.height}
-    start = _start("mask", **attributes, rle=rle, **box, z_order=0)
+    start = _start("mask", **attributes, **_shape(found))
     return f'    {start}<attribute name="track_id">{id}</attribute></mask>\n'
+
+
+def _shape(found: RowRuns) -> dict[str, object]:
+    runs, left, top, width, height = found
+    return {"rle": ", ".join(map(str, runs)), "left": left, "top": top, "width": width, "height": height, "z_order": 0}
 
 
 def _start(tag: str, **attributes: object) -> str:
     """A start tag."""
-    return f"<{tag}{''.join(f' {key}={quoteattr(_known(str(value)), _LINES)}' for key, value in attributes.items())}>"
+    return f"<{tag}{''.join(f' {key}={quoteattr(_known(str(value)))}' for key, value in attributes.items())}>"
 
 
 def _text(text: str) -> str:
@@ -134,16 +146,8 @@ def _known(text: str) -> str:
     return _NEVER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-@contextmanager
-def _file(kind: str, path: Path, about: About) -> Iterator[Write]:
-    writer, failure = CvatWriter(path, about, kind), None
-    try:
-        yield writer.write
-    except BaseException as error:
-        failure = error
-        raise
-    finally:  # also after an error elsewhere: what was written is true
-        close_after(writer.close, failure)
+def _file(kind: str, path: Path, about: About) -> AbstractContextManager[Write]:
+    return closing_at_end(CvatWriter(path, about, kind))
 
 
 VIDEO = Exporter("cvat-video.xml", partial(_file, "video"), named=True, title="CVAT for video", form="1.1, XML")

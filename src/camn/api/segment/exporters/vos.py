@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
+from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
-from camn.files import encoded, write_whole
+from camn.files import encoded, write_whole, writing
 from camn.masks import ObjectIds
-from camn.media.outputs import MaskWriter, prepare_output, write_jpeg, write_json
+from camn.media.as_jpeg import as_jpeg
+from camn.media.outputs import MaskWriter, prepare_output, write_json
 
 
 def frame_number(index: int) -> str:
@@ -20,59 +20,65 @@ def frame_number(index: int) -> str:
 
 
 def sequence_name(name: str) -> str:
-    """A video's name as these data sets can have it: a visible folder's, and a line of a list."""
+    """A video's name as these data sets can have it: of a folder that is not hidden, and of a line in a list."""
     return encoded(" ".join(name.split()).lstrip(".")).decode() or "video"
 
 
 class PairWriter:
-    """JPEGS/00000.jpg and MASKS/00000.png of each frame, numbered from the video's first, 0."""
+    """Of each frame JPEGImages/ROOM/NUMBER.jpg and Annotations/ROOM/NUMBER.png, numbered from the video's first, 0."""
 
-    def __init__(self, jpegs: Path, masks: Path):
-        self._jpegs, self._masks = prepare_output(jpegs), MaskWriter(masks)
+    def __init__(self, folder: Path, about: About, room: str):
+        self.folder, self.about, self.name = folder, about, sequence_name(about.name)
+        self._jpegs = prepare_output(folder / "JPEGImages" / room / self.name)
+        self._masks = MaskWriter(folder / "Annotations" / room / self.name)
+        self.frames: dict[int, list[str]] = defaultdict(list)  # on which each object is to be seen
 
     def write(self, shown: Shown) -> None:
         """Raises OutputError."""
-        name = frame_number(shown.index)
-        write_jpeg(self._jpegs / f"{name}.jpg", shown.seen.image)
-        self._masks.write(name, shown.ids)
-
-
-@contextmanager
-def _davis(path: Path, about: About) -> Iterator[Write]:
-    name = sequence_name(about.name)
-    pairs = PairWriter(path / "JPEGImages" / "480p" / name, path / "Annotations" / "480p" / name)
-    for split in ("train", "val"):
-        write_whole(prepare_output(path / "ImageSets" / "2017") / f"{split}.txt", f"{name}\n".encode())
-    seen: set[int] = set()
-
-    def write(shown: Shown) -> None:
-        pairs.write(shown)
-        seen.update(ObjectIds.of(shown.ids))
-
-    try:
-        yield write
-    finally:  # also after an error elsewhere: what was written is true
-        write_json(path / "davis_semantics.json", {name: {str(id): about.called(id) for id in sorted(seen)}})
-
-
-@contextmanager
-def _youtube_vos(path: Path, about: About) -> Iterator[Write]:
-    name = sequence_name(about.name)
-    pairs = PairWriter(path / "JPEGImages" / name, path / "Annotations" / name)
-    frames: dict[int, list[str]] = defaultdict(list)
-
-    def write(shown: Shown) -> None:
-        pairs.write(shown)
+        number = frame_number(shown.index)
+        path = self._jpegs / f"{number}.jpg"
+        with writing(path):
+            write_whole(path, as_jpeg(shown.seen))
+        self._masks.write(number, shown.ids)
         for id in ObjectIds.of(shown.ids):
-            frames[id].append(frame_number(shown.index))
+            self.frames[id].append(number)
 
-    try:
-        yield write
-    finally:
-        objects: dict[str, Any] = {
-            str(id): {"category": about.called(id), "frames": frames[id]} for id in sorted(frames)
+
+class DavisWriter(PairWriter):
+    """The layout of DAVIS 2017, the video being all of `train` and of `val`."""
+
+    def __init__(self, folder: Path, about: About):
+        super().__init__(folder, about, "480p")  # where readers look, whatever the size
+        lists = prepare_output(folder / "ImageSets" / "2017")
+        for split in ("train", "val"):
+            write_whole(lists / f"{split}.txt", f"{self.name}\n".encode())
+
+    def close(self) -> None:
+        """Raises OutputError."""
+        names = {str(id): self.about.called(id) for id in sorted(self.frames)}
+        write_json(self.folder / "davis_semantics.json", {self.name: names})
+
+
+class YoutubeVosWriter(PairWriter):
+    """The layout of a split of YouTube-VOS."""
+
+    def __init__(self, folder: Path, about: About):
+        super().__init__(folder, about, "")
+
+    def close(self) -> None:
+        """Raises OutputError."""
+        objects = {
+            str(id): {"category": self.about.called(id), "frames": self.frames[id]} for id in sorted(self.frames)
         }
-        write_json(path / "meta.json", {"videos": {name: {"objects": objects}}})
+        write_json(self.folder / "meta.json", {"videos": {self.name: {"objects": objects}}})
+
+
+def _davis(path: Path, about: About) -> AbstractContextManager[Write]:
+    return closing_at_end(DavisWriter(path, about))
+
+
+def _youtube_vos(path: Path, about: About) -> AbstractContextManager[Write]:
+    return closing_at_end(YoutubeVosWriter(path, about))
 
 
 DAVIS = Exporter(

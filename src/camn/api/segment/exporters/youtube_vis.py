@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.api.segment.exporters.vos import frame_number, sequence_name
-from camn.files import close_after, encoded, replacing
+from camn.files import encoded, replacing
 from camn.masks import ObjectIds
 from camn.masks.rle import encode_rle
 from camn.masks.spill import Spill
@@ -91,16 +90,8 @@ def _compact(content: Any) -> bytes:
     return encoded(json.dumps(content, separators=(",", ":"), ensure_ascii=False))
 
 
-@contextmanager
-def _file(path: Path, about: About) -> Iterator[Write]:
-    writer, failure = YoutubeVisWriter(path, about), None
-    try:
-        yield writer.write
-    except BaseException as error:
-        failure = error
-        raise
-    finally:  # also after an error elsewhere: what was written is true
-        close_after(writer.close, failure)
+def _file(path: Path, about: About) -> AbstractContextManager[Write]:
+    return closing_at_end(YoutubeVisWriter(path, about))
 
 
 YOUTUBE_VIS = Exporter("youtube-vis.json", _file, named=True, title="YouTube-VIS", form="RLE by object, JSON")
