@@ -14,12 +14,12 @@ from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import replacing
 from camn.masks import ObjectIds
-from camn.masks.row_runs import RowRuns, row_runs
+from camn.masks.rle import Rows, encode_rows
 from camn.masks.spill import Spill
 
 # What XML 1.0 cannot hold, escaped or not.
 _NEVER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NOTHING = RowRuns([1], 0, 0, 1, 1)
+_NOTHING = Rows([1], 0, 0, 1, 1)
 _TRACK_ID = (
     "<attribute><name>track_id</name><mutable>False</mutable><input_type>number</input_type>"
     "<default_value>0</default_value><values>0\n255\n1</values></attribute>"
@@ -98,7 +98,7 @@ def _image(shown: Shown, labels: Mapping[int, str]) -> str:
     """A frame with its masks."""
     height, width = shown.ids.shape
     masks = (
-        _mask(id, row_runs(shown.ids == id), label=label, source="auto", occluded=0, group_id=id)
+        _mask(id, encode_rows(shown.ids == id), label=label, source="auto", occluded=0, group_id=id)
         for id, label in labels.items()
     )
     image = _start("image", id=shown.index, name=f"{shown.name}.png", width=width, height=height)
@@ -109,7 +109,7 @@ def _tracks(shown: Shown, labels: Mapping[int, str], number: int) -> tuple[str, 
     """A track for each mask of a frame, without its end. number: of the first."""
     return tuple(
         f"  {_start('track', id=place, label=label, source='auto', group_id=id)}\n"
-        f"{_mask(id, row_runs(shown.ids == id), frame=shown.index, keyframe=1, outside=0, occluded=0)}"
+        f"{_mask(id, encode_rows(shown.ids == id), frame=shown.index, keyframe=1, outside=0, occluded=0)}"
         for place, (id, label) in enumerate(labels.items(), number)
     )
 
@@ -122,12 +122,12 @@ def _ended(tracks: Iterable[str], frame: int | None = None) -> str:
     return "".join(f"{track}{gone}  </track>\n" for track in tracks)
 
 
-def _mask(id: int, found: RowRuns, **attributes: object) -> str:
+def _mask(id: int, found: Rows, **attributes: object) -> str:
     start = _start("mask", **attributes, **_shape(found))
     return f'    {start}<attribute name="track_id">{id}</attribute></mask>\n'
 
 
-def _shape(found: RowRuns) -> dict[str, object]:
+def _shape(found: Rows) -> dict[str, object]:
     runs, left, top, width, height = found
     return {"rle": ", ".join(map(str, runs)), "left": left, "top": top, "width": width, "height": height, "z_order": 0}
 
