@@ -7,10 +7,20 @@ from pathlib import Path
 from camn.masks.contents import head as head_of
 from camn.masks.cvat import CVAT
 from camn.masks.json_files import JSON
+from camn.masks.labelme import LABELME_FOLDER
 from camn.masks.picture_files import FOLDER, PICTURE
 from camn.masks.reader import Reader
+from camn.masks.yolo import YOLO, YOLO_FOLDER
 
-READERS: tuple[Reader, ...] = (JSON, CVAT, FOLDER, PICTURE)  # the first that recognises a source reads it
+READERS: tuple[Reader, ...] = (
+    JSON,
+    CVAT,
+    YOLO,
+    LABELME_FOLDER,
+    YOLO_FOLDER,
+    FOLDER,
+    PICTURE,
+)  # the first that recognises a source reads it
 HEAD = 4096  # bytes that a reader is shown
 
 

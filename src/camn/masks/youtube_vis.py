@@ -46,7 +46,8 @@ def _chosen(path: Path, videos: list[Record], annotations: list[Record], wanted:
     if len(found) > 1:
         names = ", ".join([*(_name(one) for one in found[:5]), *["..."] * (len(found) > 5)])
         raise MaskError(
-            f"{path}: holds masks of {len(found)} videos ({names}), and nothing says which is '{wanted}'; give a file of the one video, or call the video as the file does"
+            f"{path}: holds masks of {len(found)} videos ({names}), and nothing says which is '{wanted}'; "
+            "give a file of the one video, or call the video as the file does"
         )
     return found[0]
 
