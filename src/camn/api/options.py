@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from camn.api.segment.choice import Choice
 from camn.api.segment.exporters import EXPORTERS
+from camn.api.segment.exporters.exporter import BACKGROUND
 from camn.config import Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
 
@@ -122,6 +123,7 @@ class SegmentOptions(InferenceOptions):
     export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/reference/formats.md
     export_objects: tuple[int, ...] | None = None  # ids of the objects that further outputs show; all if not given
     export_frames: tuple[int, int] | None = None  # first and last frame that they show, 0 is the video's first
+    export_background: str = BACKGROUND  # of the export over-h264: a colour #rrggbb, blur, or the path of a picture
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
     masks_are_whole: bool = False  # what a later mask does not show is gone from its frame on; an empty one ends all
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...

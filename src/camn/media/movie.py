@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from PIL import Image
 
 from camn.errors import OutputError, VideoError
 from camn.files import close_after, output_error, temporary
@@ -150,13 +151,10 @@ class Movie:
     def write(self, image: np.ndarray, time: Fraction | None = None, duration: Fraction | None = None) -> None:
         """image (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha, uint8. time: seconds from the start. duration: for
         which it is shown, which counts for the last one alone."""
-        import av
 
         if image.shape[:2] != self.size:
             raise OutputError(f"{self.path}: a frame of size {image.shape[:2]} in a video of size {self.size}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba" if image.shape[2] == 4 else "rgb24")
-        height, width = self._shown
-        frame = frame.reformat(width, height, self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame = self._encodable(image)
         if not self.frames and self._from_start and time:
             self._zero = time
             if self._track:
@@ -180,6 +178,15 @@ class Movie:
             self._failed = True
             raise output_error(self.path, error) from error
         self.frames += 1
+
+    def _encodable(self, image: np.ndarray) -> av.VideoFrame:
+        import av
+
+        if self.encoding.pixels == "pal8":  # FFmpeg would need a pass of its own to choose the colours
+            return av.VideoFrame.from_ndarray(paletted(image), "pal8")  # pyright: ignore[reportArgumentType]
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba" if image.shape[2] == 4 else "rgb24")
+        height, width = self._shown
+        return frame.reformat(width, height, self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
 
     def close(self) -> None:
         """Ends the file and gives it its name. Raises OutputError if it cannot be ended; then no file is left."""
@@ -215,6 +222,15 @@ class Movie:
 
     def __exit__(self, kind: object, *_: object) -> None:
         close_after(self.close, kind)
+
+
+def paletted(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """image (H, W, 3) uint8 RGB -> indices (H, W) and palette (256, 4) ARGB, of its own 256 colours at most."""
+    few = Image.fromarray(image).quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG)
+    colours = np.array(few.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 4), np.uint8)
+    palette[:, 0], palette[: len(colours), 1:] = 255, colours
+    return np.asarray(few), palette
 
 
 def widened(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:

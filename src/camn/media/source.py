@@ -7,7 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,7 +36,7 @@ class Frame:
     image: np.ndarray
     time: Fraction | None = None
     duration: Fraction | None = None
-    path: Path | None = None
+    path: Path | None = field(default=None, kw_only=True)
 
 
 class FrameSource(ABC):

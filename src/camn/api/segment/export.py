@@ -112,10 +112,11 @@ def export_masks(
     size: of the masks, (H, W). count: frames that there are; the source's if None. source: of the frames, which some
     exports need; without it `count` is needed, and frames are called 000000, 000001, ... fps: where the source states
     none. video: its name, for exports that tell it; the source's own if None. ids, names, colours (RGB): of all
-    objects, by id. opacity: of objects over the picture. background: of cut-outs over something: "#rrggbb", "blur", or the path
-    of a picture. objects: ids of those that are shown; all if None. frames: first and last that are shown, 0 being the
-    video's first; all if None. progress: called with the frames done; what it raises ends the work, and then nothing is
-    left. notice: called where a movie goes without the source's sound. Raises ConfigError, VideoError, OutputError.
+    objects, by id. opacity: of objects over the picture. background: of cut-outs over something: "#rrggbb", "blur", or
+    the path of a picture. objects: ids of those that are shown; all if None. frames: first and last that are shown, 0
+    being the video's first; all if None. progress: called with the frames done; what it raises ends the work, and then
+    all is as it was. notice: called where a movie goes without the source's sound. Raises ConfigError, VideoError,
+    OutputError.
     """
     one, path, choice = exporter(name), Path(path), Choice.of(objects, frames)
     _need_possible(name, one, source, count)

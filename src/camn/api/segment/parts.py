@@ -126,7 +126,8 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
         nonlocal seen
         seen = done
 
-    about = about_video(size, source, options.rate(), **objects_of(record), notice=record["notes"].append)
+    known = objects_of(record) | {"background": options.export_background, "notice": record["notes"].append}
+    about = about_video(size, source, options.rate(), **known)
     check_exports(options, about, about.ids, len(files))
     if nameless(options.export):
         write_legend(folder, about)

@@ -143,6 +143,7 @@ def segment_video(
         notice(note)
 
     known: dict[str, Any] = {"ids": given.ids.ids, "names": names, "colours": given.colours, "notice": tell}
+    known |= {"background": options.export_background}
     source, given = cut(source, given, span)
     shown = about_video(source.size, source, options.rate(), **known)
     check_exports(options, shown, known["ids"], source.count if span.whole else None)
