@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """What datumaro reads of exports, as a script: it runs by datumaro's own Python, which knows nothing of this project.
 
 python datumaro_masks.py FOLDER: for each FOLDER/NAME, of format NAME, the masks go to FOLDER/NAME.npz, what is said of

@@ -1,4 +1,4 @@
-"""Masks as polygons of pixels: the outlines of their pieces and holes, and one polygon of all of them."""
+"""Masks as polygons."""
 
 from __future__ import annotations
 
@@ -8,34 +8,28 @@ import numpy as np
 _AT_ONCE = 512  # points whose distances to all others are in memory together
 
 
-def outlines(binary: np.ndarray) -> list[np.ndarray]:
-    """Binary mask (H, W) bool -> closed outlines (N, 2) int32, each of the (x, y) of neighbouring pixels of the mask.
-
-    Of every piece its outer border, of every hole the pixels around it; of a single pixel that one alone. To fill them
-    all together by the rule of even and odd, borders included, gives the mask.
-    """
-    found, _ = cv2.findContours(binary.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    return [one[:, 0] for one in found]
-
-
 def as_one_polygon(binary: np.ndarray) -> np.ndarray:
-    """Binary mask (H, W) bool with some pixel -> one polygon (N, 2) int32 of pixels, N at least 3.
+    """Binary mask (H, W) bool with some pixel -> one polygon (N, 2) float64 of (x, y) in pixels, (0, 0) being the
+    picture's corner, N at least 4.
 
-    To fill it by the rule of even and odd, border included, gives the mask, and with it the seams, one pixel wide, that
-    join its pieces. Seams to holes run within the mask, and so change nothing: between the nearest points of two
-    outlines lies no third.
+    It runs a quarter of a pixel within the borders of the mask, its pieces and its holes, which are joined by seams,
+    there and back. So it gives the mask, holes and all, to readers of two kinds. Those that take a pixel if its centre
+    is within, as COCO does, by the rule of even and odd: seams have no width. And those that cut coordinates off and
+    draw the border, too, as Ultralytics does: there seams between pieces are a pixel wide. Seams to holes lie in the
+    mask: between the nearest points of two outlines there is no third.
     """
-    first, *rest = sorted(outlines(binary), key=len, reverse=True)
-    polygon = _simple(_joined(first, rest))
-    return polygon if len(polygon) > 2 else np.resize(polygon, (3, 2))
+    double = binary.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    found, _ = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    first, *rest = sorted((one[:, 0] for one in found), key=len, reverse=True)
+    return (_simple(_joined(first, rest)) + 0.5) / 2
 
 
 def _joined(first: np.ndarray, rest: list[np.ndarray]) -> np.ndarray:
     """All outlines as one closed walk: always the nearest next, there and back by one straight line (a minimal spanning
     tree, Prim 1957)."""
-    walk = first
     if not rest:
-        return walk
+        return first
+    walk = first
     points = np.concatenate(rest)
     owner = np.repeat(np.arange(len(rest)), [len(one) for one in rest])
     distance = np.full(len(points), np.inf)
@@ -70,8 +64,5 @@ def _nearest(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def _simple(walk: np.ndarray) -> np.ndarray:
     """A closed walk without the points on its straight stretches. Where it turns back there is a point."""
-    if len(walk) < 3:
-        return walk
     before, after = walk - np.roll(walk, 1, axis=0), np.roll(walk, -1, axis=0) - walk
-    along = (before == after).all(1)
-    return walk[~along] if not along.all() else walk
+    return walk[(before != after).any(1)]

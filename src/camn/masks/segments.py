@@ -13,7 +13,6 @@ import numpy as np
 
 from camn.files import close_after, replacing
 from camn.masks.ids import ObjectIds, check_mask
-from camn.masks.naming import object_name
 from camn.masks.rle import encode_rle
 from camn.masks.spill import Spill
 
@@ -30,7 +29,7 @@ class SegmentsWriter:
     def __init__(self, path: str | Path, names: Mapping[int, str] | None = None) -> None:
         self._path, self._names = Path(path), dict(names or {})
         # Objects of one name are of one category, as importers want it, which has the lowest of their ids.
-        self._category = {object_name(id, self._names): id for id in sorted(self._names, reverse=True)}
+        self._category = {self._called(id): id for id in sorted(self._names, reverse=True)}
         self._spill = Spill(self._path, 2)
         self._written, self._closed = _Written(), False
 
@@ -47,7 +46,7 @@ class SegmentsWriter:
                 {
                     "id": number,
                     "image_id": image["id"],
-                    "category_id": self._category.get(object_name(id, self._names), id),
+                    "category_id": self._category.get(self._called(id), id),
                     "track_id": id,
                     "segmentation": {"size": rle["size"], "counts": rle["counts"]},
                     "area": rle["area"],
@@ -66,7 +65,7 @@ class SegmentsWriter:
         if self._closed:
             return
         self._closed = True
-        categories = [{"id": id, "name": object_name(id, self._names)} for id in sorted(self._written.categories)]
+        categories = [{"id": id, "name": self._called(id)} for id in sorted(self._written.categories)]
         try:
             with replacing(self._path) as part, part.open("wb") as file:
                 for number, (name, end) in enumerate(zip(("images", "annotations"), self._written.ends)):
@@ -76,6 +75,9 @@ class SegmentsWriter:
                 file.write(b',"categories":' + _compact(categories) + b"}")
         finally:
             self._spill.close()
+
+    def _called(self, id: int) -> str:
+        return self._names.get(id, f"object {id}")
 
     def __enter__(self) -> SegmentsWriter:
         return self

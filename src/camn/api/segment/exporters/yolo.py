@@ -16,10 +16,6 @@ from camn.masks.outlines import as_one_polygon
 from camn.media.as_jpeg import as_jpeg
 from camn.media.outputs import prepare_output
 
-# Where in a pixel its corner of a polygon lies: some readers cut coordinates off, some round them, and both are to find
-# this pixel.
-_WITHIN = 0.25
-
 
 class YoloWriter:
     """FOLDER/data.yaml, FOLDER/images/train/NAME.jpg and FOLDER/labels/train/NAME.txt.
@@ -49,7 +45,7 @@ class YoloWriter:
 
     def _line(self, id: int, mask: np.ndarray) -> str:
         """An object's class and polygon; coordinates are parts of the picture's width and height, 0..1."""
-        places = (as_one_polygon(mask) + _WITHIN) / (mask.shape[1], mask.shape[0])
+        places = as_one_polygon(mask) / (mask.shape[1], mask.shape[0])
         return " ".join([str(self._classes[self._about.called(id)]), *(f"{one:.6f}" for one in places.ravel())]) + "\n"
 
     def close(self) -> None:
