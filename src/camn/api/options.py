@@ -20,10 +20,14 @@ AlphaKind = Literal["png", "prores", "vp9"]
 _ALWAYS = ("masks", "objects")
 _SWITCHES = {"overlay": "overlay", "json": "coco"}
 _OWN = (*_ALWAYS, *_SWITCHES.values(), *(f"alpha {kind}" for kind in get_args(AlphaKind)))
+_OF_RESULTS = ("objects", *(f"alpha {kind}" for kind in get_args(AlphaKind)))
 if TYPE_CHECKING:
     ExportName = str
+    MaskExport = str
 else:
     ExportName = Literal[tuple(name for name in EXPORTERS if name not in _OWN)]
+    # What can be made of a finished run's masks.
+    MaskExport = Literal[tuple(name for name in EXPORTERS if name not in _OF_RESULTS)]
 
 
 @dataclass(frozen=True)
@@ -174,9 +178,14 @@ class SegmentOptions(InferenceOptions):
         return self.model if self.join in JOINS else (*self.model, self.join)
 
     def rate(self) -> Fraction:
-        """fps as the fraction it stands for: 23.976 and 23.98 are 24000/1001."""
-        ntsc = Fraction(round(self.fps * 1.001) * 1000, 1001)
-        return ntsc if abs(ntsc - self.fps) < 0.005 else Fraction(self.fps).limit_denominator(1001)
+        """fps as the fraction it stands for."""
+        return rate_of(self.fps)
+
+
+def rate_of(fps: float) -> Fraction:
+    """Frames per second as a fraction: 23.976 and 23.98 are 24000/1001."""
+    ntsc = Fraction(round(fps * 1.001) * 1000, 1001)
+    return ntsc if abs(ntsc - fps) < 0.005 else Fraction(fps).limit_denominator(1001)
 
 
 def named(model: Any) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A new export is one file and one line: see CONTRIBUTING.md. What is pretended here is in tests/pretend."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,8 @@ def counted(folder: Path) -> str:
 def test_a_new_export_in_the_command(place):
     """In processes of their own: the options are made when the program starts."""
     helped = subprocess.run([sys.executable, "-c", REGISTER, "segment", "--help"], capture_output=True, text=True)
-    assert "{prores,vp9,areas}" in helped.stdout
+    choices = re.sub(r"[\s│]", "", helped.stdout)
+    assert re.search(r"--export.*\{prores,vp9,[a-z0-9,-]*,areas\}", choices)
     arguments = ["segment", "frames", "--masks", "masks", "--out", "out", "--export", "areas", "--short-side", "32"]
     arguments += ["--no-overlay", "--no-json", "--threads", "1"]
     done = subprocess.run([sys.executable, "-c", REGISTER, *arguments], capture_output=True, text=True, cwd=place)
@@ -91,7 +93,8 @@ def test_a_new_export_in_a_run_and_a_split_one(place, areas):
 
 
 def test_a_new_export_of_masks_that_are_there(place, areas):
-    assert list(api.page_exports()) == ["masks", "coco", "overlay", "prores", "vp9", "areas"]
+    offered = list(api.page_exports())
+    assert offered[:5] == ["masks", "coco", "overlay", "prores", "vp9"] and offered[-1] == "areas"
     path = place / "a.txt"
     api.export_masks("areas", lambda index: mask(index) if index else None, path, size=SIZE, count=3)
     assert path.read_text() == "64x48\n000000 0\n000001 600\n000002 600"

@@ -137,10 +137,15 @@ def export_masks(
         write_exports([Target(one, made, choice, zipped)], about, shown, progress)
 
 
-def _need_possible(name: str, one: Exporter, source: FrameSource | None, count: int | None) -> None:
-    """Raises ConfigError."""
+def need_of_masks(name: str, one: Exporter) -> None:
+    """Raises ConfigError for an export that cannot be made of masks that are there."""
     if not one.of_masks:
         raise ConfigError(f"{name}: tells what the network said, so it is written in a run alone (camn segment)")
+
+
+def _need_possible(name: str, one: Exporter, source: FrameSource | None, count: int | None) -> None:
+    """Raises ConfigError."""
+    need_of_masks(name, one)
     if one.needs == "frames" and source is None:
         raise ConfigError(f"{name}: shows the frames; give the source that they come from")
     if source is None and count is None:
@@ -198,9 +203,11 @@ def about_video(size: tuple[int, int], source: FrameSource | None, fps: Fraction
     return About(source.size, source.fps or fps, source.time_base, aspect=source.aspect, sound=source.sound, **known)
 
 
-def named_frames(names: Iterable[str], masks: Masks, size: tuple[int, int]) -> Generator[Shown, None, None]:
-    """Masks alone, for exports that need no more. size: (H, W)."""
-    for index, name in enumerate(names):
+def named_frames(
+    names: Iterable[str], masks: Masks, size: tuple[int, int], start: int = 0
+) -> Generator[Shown, None, None]:
+    """Masks alone, for exports that need no more. size: (H, W). start: index of the first."""
+    for index, name in enumerate(names, start):
         yield Shown(index, name, _filled(masks(index), size))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,15 @@ def palette(about: About) -> np.ndarray:
     return colours
 
 
-def write_legend(folder: Path, about: About) -> None:
-    """LEGEND in a folder: id, name and colour of each object. Raises OutputError."""
+def legend(about: About) -> list[dict[str, Any]]:
+    """id, name and colour of each object."""
     colours = palette(about)
-    objects = [
+    return [
         {"id": id, "name": about.called(id), "colour": "#{:02x}{:02x}{:02x}".format(*colours[id])}
         for id in sorted({*about.ids, *about.names})
     ]
-    write_json(folder / LEGEND, objects)
+
+
+def write_legend(folder: Path, about: About) -> None:
+    """LEGEND in a folder. Raises OutputError."""
+    write_json(folder / LEGEND, legend(about))
