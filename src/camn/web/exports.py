@@ -28,8 +28,12 @@ def offers() -> list[ExportOffer]:
 
 
 def chosen(project: Project, asked: Export) -> list[Object]:
-    """The objects that an export shows. Raises Problem for one that there is not."""
+    """The objects that an export shows. Raises Problem for one, or for a frame, that there is not."""
     project.need_ready()
+    if asked.frames and asked.frames[0] > asked.frames[1]:
+        raise Problem("invalid", "The last frame of an export lies before its first one.")
+    for index in asked.frames or ():
+        project.need_frame(index)
     if asked.objects is None:
         return list(project.record.objects)
     if unknown := sorted(set(asked.objects) - set(project.ids)):
@@ -37,13 +41,16 @@ def chosen(project: Project, asked: Export) -> list[Object]:
     return [item for item in project.record.objects if item.id in asked.objects]
 
 
-def need_masks(project: Project, objects: list[Object]) -> None:
+def need_masks(project: Project, objects: list[Object], frames: tuple[int, int] | None) -> None:
     """Raises Problem where no frame has a mask of any of them. The first frame that may have one is mostly enough."""
     masks, ids = project.masks, [item.id for item in objects]
-    for index in sorted({*list(masks.given), *list(masks.predicted)}):
+    first, last = frames or (0, project.count)
+    for index in sorted(index for index in {*list(masks.given), *list(masks.predicted)} if first <= index <= last):
         confidence, lost = masks.known(index, ids)
         if confidence.keys() - lost and _shows(project, index, ids):
             return
+    if frames:
+        raise Problem("conflict", "There is no mask of an object to export on these frames; choose others.")
     raise Problem("conflict", "There is no mask of an object to export yet; mark one on a frame first.")
 
 
@@ -80,7 +87,7 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
             path.unlink(missing_ok=True)
     one = KINDS[asked.kind]
     path = folder / f"{work.id}-{asked.kind}{Path(one.file).suffix}"
-    work.total = project.count
+    work.total = project.count if asked.frames is None else asked.frames[1] - asked.frames[0] + 1
     api.export_masks(
         asked.kind,
         project.shown_mask,
@@ -95,7 +102,9 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
         names={item.id: item.name for item in project.record.objects},
         colours={item.id: rgb(item.colour) for item in project.record.objects},
         opacity=asked.opacity,
+        background=asked.background,
         objects=[item.id for item in objects],
+        frames=asked.frames,
         progress=work.tell,
     )
     return path

@@ -127,7 +127,8 @@ def export_masks(
     one.check(choice.about(about))
     stop = choice.stop if count is None else min(count, choice.stop or count)
     if source is None:
-        shown = named_frames((f"{index:06d}" for index in range(stop or 0)), masks, size)
+        names_of = (f"{index:06d}" for index in range(choice.first, stop or 0))
+        shown = named_frames(names_of, masks, size, choice.first)
     else:
         shown = seen_frames(SpanSource(source, Span(choice.first, stop)) if choice.first or stop else source, masks)
     zipped = bool(one.files) and path.suffix.lower() == ".zip"
