@@ -391,8 +391,9 @@ def test_ids_over_255_are_numbered_over_all_files(tmp_path):
     with pytest.raises(MaskError, match=r"many\.png: 3071 different values, 1 to 3071; at most 255"):
         read_mask(save(tmp_path / "many.png", many))
     for n in (0, 2):
-        save(tmp_path / f"00000{n}.png", many // 12 * 2 + n // 2)
-    with pytest.raises(MaskError, match=r"000000\.png: 511 different values"):
+        blocks = np.kron(np.arange(1, 193, dtype=np.uint16).reshape(12, 16), np.ones((4, 4), np.uint16))
+        save(tmp_path / f"00000{n}.png", blocks + n * 500)
+    with pytest.raises(MaskError, match=r"000000\.png: 384 different values"):
         read_masks(tmp_path, None, SIZE, count=3)
 
 
