@@ -8,6 +8,7 @@ from typing import Any
 
 from camn.masks.coco import coco_document
 from camn.masks.contents import json_in
+from camn.masks.label_studio import is_label_studio, label_studio_document
 from camn.masks.labelled import Document
 from camn.masks.labelled_masks import masks_of
 from camn.masks.labelme import is_labelme, labelme_document
@@ -18,6 +19,7 @@ Format = tuple[Callable[[Any], bool], Callable[[Path, Any, Frames], Document]]
 FORMATS: tuple[Format, ...] = (
     (is_youtube_vis, youtube_vis_document),
     (is_labelme, labelme_document),
+    (is_label_studio, label_studio_document),
     (lambda content: True, coco_document),
 )
 """(whether a document is of a format, how it is read), of which the first that says so reads it; COCO is the last."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,12 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _read_file(path: Path, frames: Frames) -> Found:
+    return read_one(open_picture(path), frames)
+
+
+def read_one(picture: Picture, frames: Frames) -> Found:
     """One file: the first frame's mask, unless `frames` say which number the first one bears."""
-    picture = open_picture(path)
+    path = picture.path
     masks, colours, notes = to_ids([picture])
     stated = {} if picture.stated is None else {0: picture.stated}
     number = found.numbers[0] if (found := find_numbers([stem(path.name)])) else None
@@ -52,24 +56,27 @@ def _read_folder(path: Path, frames: Frames) -> Found:
     return read_pictures(_image_files(path), frames, whole=False)
 
 
-def read_pictures(files: Sequence[Path], frames: Frames, whole: bool) -> Found:
+def read_pictures(
+    files: Sequence[Path], frames: Frames, whole: bool, opened: Mapping[Path, Picture] | None = None
+) -> Found:
     """Files named like frames, or with the frames' numbers in their names (all must be when `whole`); else one per
-    object of the first frame. Where names leave it open, what the files show decides."""
+    object of the first frame. Where names leave it open, what the files show decides. opened: what was read of them."""
+    pictures = dict(opened or {})
     if not files:
         raise MaskError("an empty list of masks; give at least one file")
-    if lost := next((path for path in files if not path.exists()), None):
+    if lost := next((path for path in files if path not in pictures and not path.exists()), None):
         open_picture(lost)  # says so, before names are compared
     names, folder = [path.name for path in files], files[0].parent
     indices = [frames.names.exact(name) for name in names]
-    pictures: dict[Path, Picture] = {}
     notes: list[str] = []
     if None in indices and (found := find_numbers([stem(name) for name in names], frames.names.fit)):
         exact = any(index is not None for index in indices)
         numbered = {n: number for n, number in zip(names, found.numbers, strict=True) if number is not None}
         sure = exact or frames.names.first is not None or found.says == "frames"
         if not sure:
-            pictures = {path: open_picture(path) for path in files if path.name in numbered}
-            sure = taken_for(folder, numbered, found, list(pictures.values()), frames.names) == "frames"
+            shown = {path: pictures.get(path) or open_picture(path) for path in files if path.name in numbered}
+            sure = taken_for(folder, numbered, found, list(shown.values()), frames.names) == "frames"
+            pictures |= shown
         if sure:
             _one_pattern(folder, found)
             placed = frames.names.place(numbered, folder, matched=exact)

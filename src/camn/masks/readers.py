@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from camn.masks.arrays import ARRAYS
 from camn.masks.contents import head as head_of
 from camn.masks.cvat import CVAT
 from camn.masks.json_files import JSON
@@ -15,6 +16,7 @@ from camn.masks.yolo import YOLO, YOLO_FOLDER
 READERS: tuple[Reader, ...] = (
     JSON,
     CVAT,
+    ARRAYS,
     YOLO,
     LABELME_FOLDER,
     YOLO_FOLDER,

@@ -75,6 +75,41 @@ def spread_runs(runs: list[int], height: int, width: int) -> np.ndarray:
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs)
 
 
+def decode_label_studio(data: bytes, height: int, width: int) -> np.ndarray:
+    """Label Studio's brush, which packs the bytes of a picture RGBA bit by bit -> the mask (H, W) bool of its alpha.
+
+    By the format of @thi.ng/rle-pack: the number of words (32 bits), bits of a word less 1 (5), bits of four kinds of
+    lengths less 1 (4 each); then, until all words are there: whether one word is repeated (1), the kind of length (2),
+    the length less 1, and the word, or as many words as that. Raises MaskError.
+    """
+    bits, at = np.unpackbits(np.frombuffer(data, np.uint8)), 0
+
+    def take(count: int) -> int:
+        nonlocal at
+        at += count
+        if at > len(bits):
+            raise MaskError("its 'rle' is cut short")
+        return int.from_bytes(np.packbits(bits[at - count : at]).tobytes(), "big") >> (-count % 8)
+
+    count, word = take(32), take(5) + 1
+    lengths = [take(4) + 1 for _ in range(4)]
+    if count != 4 * height * width or word != 8:
+        raise MaskError(f"its 'rle' is not of {width}x{height} pixels (truncated, or made for another size)")
+    words, done = np.zeros(count, np.uint8), 0
+    while done < count:
+        repeated, kind = take(1), take(2)
+        end = done + take(lengths[kind]) + 1
+        if end > count or (not repeated and at + word * (end - done) > len(bits)):
+            raise MaskError(f"its 'rle' does not fill {width}x{height} pixels")
+        if repeated:
+            words[done:end] = take(word)
+        else:
+            words[done:end] = np.packbits(bits[at : at + word * (end - done)])
+            at += word * (end - done)
+        done = end
+    return (words[3::4] > 0).reshape(height, width)
+
+
 def _uncompress(text: str) -> list[int]:
     """COCO's compressed counts: 5 bits a character, low first, sign-extended; differences from the 4th run on."""
     runs: list[int] = []
