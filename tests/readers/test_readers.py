@@ -23,7 +23,7 @@ from camn.masks import ObjectIds, read_masks
 
 from .conftest import NAMES, SIZE, called, hard
 
-READERS = Path(os.environ.get("CAMN_READERS") or ".venv-readers/bin/python")
+READERS = Path(os.environ.get("CAMN_READERS") or Path(__file__).parents[2] / ".venv-readers/bin/python")
 FRAMES = range(4)
 Found = dict[tuple[int, int], np.ndarray]  # (frame, id) -> (H, W) bool
 

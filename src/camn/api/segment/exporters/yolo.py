@@ -76,5 +76,5 @@ YOLO = Exporter(
     ("data.yaml", "images/train/*.jpg", "labels/train/*.txt"),
     named=True,
     title="YOLO",
-    form="Ultralytics segmentation, polygons, zip",
+    form="polygons and JPEG, zip",
 )
