@@ -34,7 +34,7 @@ def made(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("export")
     make_video(place / "clip.mp4", count=COUNT)
     api.export_masks("masks", lambda index: begin(), place / "first", size=SIZE, count=1)
-    chosen = {"export": ("matte-png", "matte-h264"), "export_objects": (9,), "export_frames": (2, 3)}
+    chosen = {"export": ("matte-png", "matte-h264"), "export_objects": (9,), "export_frames": (3, 9)}
     api.segment_video(place / "clip.mp4", place / "first" / "000000.png", place / "run", names=NAMES, **QUICK, **chosen)
     return place
 
@@ -61,10 +61,12 @@ def test_a_runs_own_exports_show_what_was_chosen(made):
     run = made / "run"
     whole = masks(run / "masks")
     assert len(whole) == COUNT and {1, 9} <= set(np.unique(whole))
-    assert [file.name for file in sorted((run / "matte").iterdir())] == ["000002.png", "000003.png"]
-    for picture, ids in zip(masks(run / "matte"), whole[2:4], strict=True):
+    assert [file.name for file in sorted((run / "matte").iterdir())] == ["000003.png", "000004.png"]
+    for picture, ids in zip(masks(run / "matte"), whole[3:], strict=True):
         assert np.array_equal(picture > 0, ids == 9)
     assert len(movie(run / "matte.mp4")) == 2 and len(movie(run / "overlay.mp4")) == COUNT
+    (warning,) = json.loads((run / "run.json").read_bytes())["warnings"]
+    assert warning == "outputs of export were to show frames up to 9, but the video ended at frame 4"
     legend = json.loads((run / "objects.json").read_bytes())
     assert [(item["id"], item["name"]) for item in legend] == list(NAMES.items()) and legend[0]["colour"] == "#800000"
 
@@ -83,13 +85,14 @@ def test_all_exports_are_made_as_the_run_makes_them(place, capsys):
     for name in kinds:
         assert (place / "more" / exporter(name).path).exists()
 
-    done = camn.export_run(run, "rgba-png", objects=[1], frames=(1, 2))
-    assert done.frames == 2 and done.outputs == (run / "objects.json", run / "rgba")
+    assert main(["export", str(run), "--to", "rgba-png", "--objects", "1", "--frames", "1", "2"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["2 frames", f"  {run / 'objects.json'}", f"  {run / 'rgba'}/"]
     for picture, ids in zip(masks(run / "rgba"), masks(run / "masks")[1:3], strict=True):
         assert np.array_equal(picture[..., 3] > 0, ids == 1)
     with pytest.raises(OutputError, match="rgba: is there already; --overwrite replaces it, --out"):
         api.export_run(run, "rgba-png")
-    api.export_run(run, "rgba-png", overwrite=True)
+    done = camn.export_run(run, "rgba-png", overwrite=True)
+    assert done.frames == COUNT and done.outputs == (run / "objects.json", run / "rgba")
     assert len(masks(run / "rgba")) == COUNT and {*before} <= {*content(run)}
     with pytest.raises(OutputError, match="the run's own masks; give another folder by --out"):
         api.export_run(run, "masks", objects=[1], overwrite=True)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -87,6 +88,14 @@ def test_a_new_export_in_a_run_and_a_split_one(place, areas):
     assert place / "joined" / "areas.txt" in joined.outputs
     assert (place / "joined" / "areas.txt").read_text() == counted(place / "joined")
     assert len(counted(place / "joined").splitlines()) == 7
+    some = replace(options, export_objects=(7,), export_frames=(1, 3))
+    api.join_parts(place / "frames", parts, place / "some", some)
+    lines = counted(place / "joined").splitlines()
+    assert (place / "some" / "areas.txt").read_text().splitlines() == [lines[0], *lines[2:5]]
+    with pytest.raises(ConfigError, match="no object 8 to export"):
+        api.join_parts(place / "frames", parts, place / "some", replace(some, export_objects=(8,)))
+    assert (place / "some" / "areas.txt").exists()  # as it was
+    assert api.part_options(some).export_objects is None  # its parts show all
 
     again = api.segment_video(place / "frames", place / "masks", place / "whole", api.SegmentOptions(**QUICK))
     assert not (place / "whole" / "areas.txt").exists() and again.frames == 6  # made way, as all of a former run
@@ -150,5 +159,10 @@ def test_options_and_outputs():
     assert options.with_outputs(options.outputs()).outputs() == options.outputs()
     assert options.with_outputs(["alpha png"]).outputs() == ("masks", "alpha png", "objects")
     assert check_options({"export": ["vp9"]}) == {"export": ("vp9",)}
+    chosen = {"export_objects": [3.0, 1], "export_frames": [0, 9]}  # as a manifest has them
+    assert check_options(chosen) == {"export_objects": (3, 1), "export_frames": (0, 9)}
+    for wrong in ({"export_frames": [5, 2]}, {"export_objects": []}, {"export_objects": [300]}):
+        with pytest.raises(ConfigError, match="to be exported"):
+            check_options(wrong)
     with pytest.raises(ConfigError, match=r"export is \['gif'\]: it must be a list, each one of prores, vp9"):
         check_options({"export": ["gif"]})

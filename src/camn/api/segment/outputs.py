@@ -64,6 +64,14 @@ def check_exports(options: SegmentOptions, about: About, ids: Collection[int], c
         target.exporter.check(target.choice.about(about))
 
 
+def ended_early(options: SegmentOptions, frames: int) -> list[str]:
+    """A warning, if the video has not all the frames that exports were to show. frames: that it has."""
+    last = options.choice().last
+    if last is None or last < frames:
+        return []
+    return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}"]
+
+
 def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bool) -> None:
     """Refuse, before anything is written, a folder that the run should not write to. Raises OutputError.
 

@@ -17,7 +17,7 @@ from camn.api.out_of_memory import enough_memory
 from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
 from camn.api.segment.given import take_given, unused
-from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, listed
+from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
@@ -121,12 +121,12 @@ def segment_video(
     and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
     `SegmentOptions`, in place of those of `options`.
 
-    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
-    options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former run in `out` are
-    replaced, at the end: until then, and after an error, they stay; see `camn.api.segment.folder.run_folder`. A folder
-    that holds anything else, or that another run writes to, is refused. Everything is checked before the folder is
-    touched. After an error in the middle, what was written stays valid, and run.json says so. Raises CamnError:
-    VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
+    `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
+    run in `out` are replaced, at the end: until then, and after an error, they stay; see
+    `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is refused.
+    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
+    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
@@ -165,7 +165,8 @@ def segment_video(
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                 record["notes"] = [*given.notes, *said]
-            record["warnings"] += unused(given, span.start + run.frames)
+            end = span.start + run.frames
+            record["warnings"] += [*unused(given, end), *ended_early(options, end)]
     return Summary(
         folder=folder,
         frames=run.frames,

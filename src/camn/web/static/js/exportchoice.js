@@ -1,7 +1,7 @@
 /** What exports show: which objects, which frames, what lies behind a cut-out. All, until the user chooses. */
 
 import { ask } from "./dialog.js";
-import { button, el, say } from "./dom.js";
+import { el, say } from "./dom.js";
 
 /** @import {Session} from "./session.js" */
 /** @import {Export, ExportOffer, Obj} from "./types.js" */
@@ -55,7 +55,9 @@ export class ExportChoice {
     this.session = session;
     this.project = "";
     this.choice = ALL;
-    this.button = button("more", "Choose what exports show", () => void this.edit(), { class: "quiet small" });
+    const label = "Choose what exports show";
+    const props = { type: "button", class: "button quiet small", title: label, "aria-label": label };
+    this.button = el("button", { ...props, onclick: () => void this.edit() }, "Choose…");
     this.summary = el("p", { class: "soft", id: "export-choice", role: "status" });
   }
 

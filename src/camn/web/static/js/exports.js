@@ -38,6 +38,7 @@ export class Exports {
     this.list = el("ul", { class: "exports" });
     this.others = el("ul", { class: "exports" });
     this.more = el("details", {}, el("summary", {}, "More kinds"), this.others);
+    this.more.addEventListener("toggle", () => this.more.open && this.more.scrollIntoView({ block: "start" }));
     find("#exports", HTMLElement).append(
       el("div", { class: "heading" }, el("h2", { id: "exports-title" }, "Export"), this.choice.button),
       this.choice.summary,
