@@ -17,13 +17,18 @@ from camn.masks.pictures import Picture, is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.sizes import in_words
 
+_OTHERS = (".xml", ".json", ".zip", ".npz", ".npy")  # files of masks that are given one by one
+
 
 def _image_files(folder: Path) -> list[Path]:
     """A folder's image files in natural order (2 before 10)."""
     files = [path for path in folder.iterdir() if is_image_name(path.name) and not path.name.startswith(".")]
     if not files:
-        inner = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        seen = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        inner = [path.name for path in seen if path.is_dir()]
+        others = [path.name for path in seen if path.suffix.lower() in _OTHERS]
         more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
+        more = f", but {', '.join(others[:5])}; give such a file itself" if others else more
         raise MaskError(f"{folder}: no mask images in this folder{more}")
     return sorted(files, key=lambda path: [(int(n or 0), s) for n, s in re.findall(r"(\d+)|(\D+)", path.name)])
 
