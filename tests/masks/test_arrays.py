@@ -103,3 +103,13 @@ def test_damaged_and_lying_files(tmp_path):
             read(tmp_path / name)
     with pytest.raises(MaskError, match="too many pixels"):
         read(saved(tmp_path / "m.npy", np.stack([box(4)] * 5)), most_pixels=4 * 24 * 32)
+
+
+def test_a_folder_of_arrays(tmp_path):
+    saved(tmp_path / "mask_00001.npy", box(4) + box(20, 2))
+    saved(tmp_path / "mask_00003.npy", box(6) + box(22, 2))
+    found = read(tmp_path)
+    assert list(found.masks) == [1, 3] and found.ids.ids == (1, 2)
+    saved(tmp_path / "mask_00003.npy", np.zeros((3, *SIZE), np.uint8))
+    with pytest.raises(MaskError, match=r"mask_00003\.npy: a mask is an array \(H, W\)"):
+        read(tmp_path)

@@ -15,7 +15,7 @@ from camn.masks.contents import ZIP
 from camn.masks.deep import to_greys
 from camn.masks.ids import MAX_ID, ObjectIds, check_array
 from camn.masks.objects_or_frames import APART, SAME, overlap
-from camn.masks.picture_files import read_one, read_pictures
+from camn.masks.picture_files import image_files, read_one, read_pictures
 from camn.masks.pictures import MAX_PIXELS, Picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
 
@@ -36,6 +36,19 @@ def _read(path: Path, video: Frames) -> Found:
     if array.ndim != 3 or 0 in array.shape:
         return read_one(_picture(path, array), video)
     return _stack(path, array, video)
+
+
+def _read_folder(path: Path, video: Frames) -> Found:
+    """A file for each mask, called like pictures of masks are."""
+    pictures: dict[Path, Picture] = {}
+    for file in _files(path):
+        (array,) = _arrays(file, video.most_pixels).values()
+        pictures[file.with_suffix("")] = _picture(file, array)
+    return read_pictures(list(pictures), video, whole=False, opened=pictures)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.npy") if not path.name.startswith("."))
 
 
 def _arrays(path: Path, most: int | None) -> dict[str, np.ndarray]:
@@ -148,4 +161,7 @@ def _recognises(path: Path, head: bytes) -> bool:
         return False
 
 
+ARRAY_FOLDER = Reader(
+    lambda path, head: path.is_dir() and bool(_files(path)) and not image_files(path), _read_folder, several=True
+)
 ARRAYS = Reader(_recognises, _read, suffixes=(".npy", ".npz"), accept=(".npy", ".npz"), several=True)

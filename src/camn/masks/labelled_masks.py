@@ -135,6 +135,7 @@ def _object_ids(path: Path, annotations: Sequence[Annotation], document: Documen
             f"{path}: several images, and nothing says which annotations are the same object: {document.remedy}"
         )
     ids, notes = _numbered(path, [annotation.category for annotation in annotations], "category")
+    notes = [] if all(one.category in document.categories for one in annotations) else notes
     return ids, [f"{path}: no tracks: annotations of one category are one object.", *notes]
 
 

@@ -17,15 +17,25 @@ from camn.masks.pictures import Picture, is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.sizes import in_words
 
+_OTHERS = (".xml", ".json", ".zip", ".npz", ".npy")  # files of masks that are given one by one
 
-def _image_files(folder: Path) -> list[Path]:
+
+def image_files(folder: Path) -> list[Path]:
     """A folder's image files in natural order (2 before 10)."""
     files = [path for path in folder.iterdir() if is_image_name(path.name) and not path.name.startswith(".")]
-    if not files:
-        inner = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-        more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
-        raise MaskError(f"{folder}: no mask images in this folder{more}")
     return sorted(files, key=lambda path: [(int(n or 0), s) for n, s in re.findall(r"(\d+)|(\D+)", path.name)])
+
+
+def _need_images(folder: Path) -> list[Path]:
+    """The image files of a folder that is to have some. Raises MaskError, which says what it has."""
+    if files := image_files(folder):
+        return files
+    seen = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    inner = [path.name for path in seen if path.is_dir()]
+    others = [path.name for path in seen if path.suffix.lower() in _OTHERS]
+    more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
+    more = f", but {', '.join(others[:5])}; give such a file itself" if others else more
+    raise MaskError(f"{folder}: no mask images in this folder{more}")
 
 
 def _read_file(path: Path, frames: Frames) -> Found:
@@ -53,7 +63,7 @@ def read_one(picture: Picture, frames: Frames) -> Found:
 
 
 def _read_folder(path: Path, frames: Frames) -> Found:
-    return read_pictures(_image_files(path), frames, whole=False)
+    return read_pictures(_need_images(path), frames, whole=False)
 
 
 def read_pictures(

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from camn.masks.arrays import ARRAYS
+from camn.masks.arrays import ARRAY_FOLDER, ARRAYS
 from camn.masks.contents import head as head_of
 from camn.masks.cvat import CVAT
 from camn.masks.json_files import JSON
 from camn.masks.labelme import LABELME_FOLDER
 from camn.masks.picture_files import FOLDER, PICTURE
 from camn.masks.reader import Reader
+from camn.masks.vos import VOS
 from camn.masks.yolo import YOLO, YOLO_FOLDER
 
-READERS: tuple[Reader, ...] = (
-    JSON,
-    CVAT,
-    ARRAYS,
-    YOLO,
-    LABELME_FOLDER,
-    YOLO_FOLDER,
-    FOLDER,
-    PICTURE,
-)  # the first that recognises a source reads it
+_FOLDERS = (LABELME_FOLDER, YOLO_FOLDER, ARRAY_FOLDER, VOS, FOLDER)
+READERS: tuple[Reader, ...] = (JSON, CVAT, ARRAYS, YOLO, *_FOLDERS, PICTURE)
+"""The first that recognises a source reads it."""
 HEAD = 4096  # bytes that a reader is shown
 
 
