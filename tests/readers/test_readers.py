@@ -218,11 +218,17 @@ def test_davis_by_our_data_sets_and_evaluation(exported, exported_empty):
     assert sequence.name in (exported["davis"] / "ImageSets" / "2017" / "val.txt").read_text()
 
 
-def test_davis_by_our_evaluation(clip):
-    """By its rule the objects are those of the first frame."""
-    folder = clip.with_name("measured")
-    choice = {"ids": range(1, 255), "objects": (3, 5, 7, 9), "source": api.open_source(clip)}
-    api.export_masks("davis", hard, folder, size=SIZE, **choice)
+def test_davis_by_our_evaluation_and_folders_by_our_import(clip):
+    """By the rule of DAVIS the objects are those of the first frame."""
+    choice = {"ids": range(1, 255), "objects": (3, 5, 7, 9), "source": api.open_source(clip), "names": NAMES}
+    for form in ("davis", "youtube-vos"):
+        folder = clip.with_name(f"of four, {form}")
+        api.export_masks(form, hard, folder, size=SIZE, **choice)
+        read = read_masks(folder, None, SIZE, count=4)
+        assert read.names == NAMES
+        for frame in (0, 2, 3):
+            assert (read.masks[frame] == np.where(np.isin(hard(frame), list(NAMES)), hard(frame), 0)).all()
+    folder = clip.with_name("of four, davis")
     scores = evaluate_davis(folder / "Annotations" / "480p", folder, "2017", "val")
     assert scores.jf == 1 and [len(one.objects) for one in scores.sequences] == [4]
 
