@@ -1,7 +1,5 @@
 """A frame's result as COCO annotations, for an evaluation or a file of one's own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
