@@ -9,7 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from camn.api.segment.choice import Choice
 from camn.api.segment.exporters import EXPORTERS
+from camn.api.segment.exporters.exporter import BACKGROUND
 from camn.config import Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
 
@@ -119,6 +121,9 @@ class SegmentOptions(InferenceOptions):
     json: bool = True  # write segments.json: COCO run-length masks
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
     export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/reference/formats.md
+    export_objects: tuple[int, ...] | None = None  # ids of the objects that further outputs show; all if not given
+    export_frames: tuple[int, int] | None = None  # first and last frame that they show, 0 is the video's first
+    export_background: str = BACKGROUND  # of the export over-h264: a colour #rrggbb, blur, or the path of a picture
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
     masks_are_whole: bool = False  # what a later mask does not show is gone from its frame on; an empty one ends all
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
@@ -136,6 +141,7 @@ class SegmentOptions(InferenceOptions):
         if wrong := [name for name in self.export if name not in EXPORTERS or name in _OWN]:
             known = ", ".join(name for name in EXPORTERS if name not in _OWN)
             raise ConfigError(f"export: unknown kind {wrong[0]!r}; choose among {known}")
+        self.choice()
         if self.first_frame is not None and self.first_frame < 0:
             raise ConfigError(f"first_frame is {self.first_frame}: numbers in the names of masks are 0 or more")
         ends = self.picture_range
@@ -151,11 +157,17 @@ class SegmentOptions(InferenceOptions):
         alpha = (f"alpha {kind}" for kind in self.alpha)
         return tuple(dict.fromkeys(("masks", *switched, *alpha, *self.export, "objects")))
 
+    def choice(self) -> Choice:
+        """What the outputs that `export` names show. Raises ConfigError for what cannot be."""
+        return Choice.of(self.export_objects, self.export_frames)
+
     def with_outputs(self, names: Collection[str]) -> SegmentOptions:
         """Of the outputs only these, and what is always written."""
         switches: dict[str, Any] = {option: name in names for option, name in _SWITCHES.items()}
         alpha = tuple(kind for kind in self.alpha if f"alpha {kind}" in names)
-        return replace(self, **switches, alpha=alpha, export=tuple(name for name in self.export if name in names))
+        export = tuple(name for name in self.export if name in names)
+        unchosen: dict[str, Any] = {} if export else {"export_objects": None, "export_frames": None}
+        return replace(self, **switches, alpha=alpha, export=export, **unchosen)
 
     def files(self) -> tuple[str, ...]:
         """All weights that these options name: of the models, and of a fusion network of one's own."""

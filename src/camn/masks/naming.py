@@ -10,8 +10,6 @@ def object_name(id: int, names: Mapping[int, str]) -> str:
     return names.get(id, "").strip() or f"object {id}"
 
 
-def category_ids(names: Mapping[int, str]) -> dict[int, int]:
-    """The category of each object that has a name: the lowest id of that name. Others are of a category by themselves,
-    which has their own id."""
-    first = {name: id for id, name in sorted(names.items(), reverse=True)}
-    return {id: first[name] for id, name in names.items()}
+def category_ids(names: Mapping[int, str]) -> dict[str, int]:
+    """The category of each name: the lowest id that has it. An object of another name is a category by itself."""
+    return {object_name(id, names): id for id in sorted(names, reverse=True)}

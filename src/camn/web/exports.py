@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
     folder = project.folder / FOLDER
     with writing(folder):
         folder.mkdir(exist_ok=True)
-        former = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        former = sorted(filter(Path.is_file, folder.iterdir()), key=lambda path: path.stat().st_mtime_ns)
         for path in former[: max(0, len(former) - most + 1)]:
             path.unlink(missing_ok=True)
     one = KINDS[asked.kind]
@@ -83,32 +83,22 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
     work.total = project.count
     api.export_masks(
         asked.kind,
-        _masks(project, objects),
+        project.shown_mask,
         path,
         size=project.size,
         count=project.count,
         # What was sent, not the project's JPEG files: as good as it came.
         source=api.open_source(project.video()) if one.needs == "frames" else None,
         fps=project.fps,
-        names={item.id: item.name for item in objects},
-        colours={item.id: rgb(item.colour) for item in objects},
+        video=Path(project.record.name).stem,
+        ids=project.ids,
+        names={item.id: item.name for item in project.record.objects},
+        colours={item.id: rgb(item.colour) for item in project.record.objects},
         opacity=asked.opacity,
+        objects=[item.id for item in objects],
         progress=work.tell,
     )
     return path
-
-
-def _masks(project: Project, objects: list[Object]) -> Callable[[int], np.ndarray | None]:
-    """The shown mask of a frame with some objects alone."""
-    keep = np.zeros(256, np.uint8)
-    ids = [item.id for item in objects]
-    keep[ids] = ids
-
-    def masks(index: int) -> np.ndarray | None:
-        shown = project.shown_mask(index)
-        return None if shown is None else keep[shown]
-
-    return masks
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -97,7 +97,8 @@ def test_a_new_export_of_masks_that_are_there(place, areas):
     assert path.read_text() == "64x48\n000000 0\n000001 600\n000002 600"
     with pytest.raises(KeyboardInterrupt):
         api.export_masks("areas", mask, path, size=SIZE, count=3, progress=stop)
-    assert not path.exists()
+    assert path.read_text().endswith("000002 600")  # the one before, as it was
+    assert sorted(one.name for one in place.iterdir()) == ["a.txt", "frames", "masks"]
     for name, said in (("alpha png", "written in a run alone"), ("overlay", "give the source")):
         with pytest.raises(ConfigError, match=f"{name}: .*{said}"):
             api.export_masks(name, mask, path, size=SIZE, count=3)

@@ -14,9 +14,10 @@ from typing import Any
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_files, demo_options
 from camn.api.out_of_memory import enough_memory
+from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
 from camn.api.segment.given import take_given, unused
-from camn.api.segment.outputs import MARKED, Outputs, check_output, listed
+from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
@@ -135,15 +136,19 @@ def segment_video(
     check_output(folder, source.path, files, options.overwrite)
     given, marked = take_given(masks, marks, source, options, span)
     names = {**given.names, **(names or {})}
-    source, given = cut(source, given, span)
-    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
-    segmenter = model.segmenter()
     said: list[str] = []  # by the outputs
 
     def tell(note: str) -> None:
         said.append(note)
         notice(note)
 
+    known: dict[str, Any] = {"ids": given.ids.ids, "names": names, "colours": given.colours, "notice": tell}
+    known |= {"background": options.export_background}
+    source, given = cut(source, given, span)
+    shown = about_video(source.size, source, options.rate(), **known)
+    check_exports(options, shown, known["ids"], source.count if span.whole else None)
+    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
+    segmenter = model.segmenter()
     with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
         for note in (*source.notes, *given.notes):
             notice(note)
@@ -156,7 +161,7 @@ def segment_video(
             if marked and span.holds(marked.marks.at):
                 MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
             try:
-                _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
+                _follow(source, given, segmenter, partial(Outputs, made, options, shown), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                 record["notes"] = [*given.notes, *said]
