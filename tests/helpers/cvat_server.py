@@ -1,4 +1,4 @@
-"""As much of a CVAT server as its command line talks to: it hands a task's frames and a list of requests to an agent."""
+"""As much of a CVAT server as its command line talks to: it hands a task's frames and requests to an agent."""
 
 import io
 import json

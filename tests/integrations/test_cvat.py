@@ -14,7 +14,6 @@ from PIL import Image
 import camn
 from camn.api import demo_files, open_source
 from camn.errors import CamnError, ConfigError
-from camn.integrations.cvat import create, make_shape, outline
 from camn.masks import read_mask, write_palette_png
 from camn.masks.rle import fill_polygons
 
@@ -27,6 +26,8 @@ from cvat_sdk.auto_annotation import (  # noqa: E402
     TrackingFunctionShapeContext,
 )
 from cvat_sdk.masks import decode_mask, encode_mask  # noqa: E402
+
+from camn.integrations.cvat import create, make_shape, outline  # noqa: E402, it needs the package
 
 SIZE = (72, 128)
 SMALL = {"device": "cpu", "short_side": 72, "backend": "eager"}
@@ -172,7 +173,7 @@ def test_shapes_that_cannot_be_followed_are_their_kind_of_error(tracker, clip, s
 
 def test_a_frame_that_cannot_be_read_is_their_kind_of_error(tracker):
     with pytest.raises(BadFunctionError, match="an image of mode I;16; bring its values to 0..255 first"):
-        tracker.preprocess_image(Context(), Image.new("I;16", SIZE[::-1]))
+        tracker.preprocess_image(Context(), Image.new("I;16", (128, 72)))
 
 
 def test_no_more_shapes_are_remembered_than_asked_for(clip):

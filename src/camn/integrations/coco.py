@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from camn.api import Result
-from camn.masks import ObjectIds
-from camn.masks.naming import category_ids
-from camn.masks.rle import encode_rle
+from camn.masks.segments import annotations_of
 
 
 def annotations(
@@ -18,21 +16,6 @@ def annotations(
     and `track_id`, the object's id. category_id: objects of one name have the lowest of their ids; each of the others
     has its own. image_id: the result's index if not given. names: of objects, by id. first_id: `id` of the first one.
     """
-    category = category_ids(names or {})
-    made = []
-    for number, id in enumerate(ObjectIds.of(result.ids), first_id):
-        rle = encode_rle(result.ids == id)
-        made.append(
-            {
-                "id": number,
-                "image_id": result.index if image_id is None else image_id,
-                "category_id": category.get(id, id),
-                "track_id": id,
-                "segmentation": {"size": rle["size"], "counts": rle["counts"]},
-                "area": rle["area"],
-                "bbox": rle["bbox"],
-                "iscrowd": 0,
-                "score": float(result.confidence[id]),
-            }
-        )
-    return made
+    image = result.index if image_id is None else image_id
+    made = annotations_of(result.ids, image, names or {}, first_id)
+    return [one | {"score": float(result.confidence[one["track_id"]])} for one in made]

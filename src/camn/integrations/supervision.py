@@ -27,13 +27,13 @@ def detections(result: Result, names: Mapping[int, str] | None = None) -> sv.Det
     its last pixel.
     """
     ids, names = ObjectIds.of(result.ids).ids, names or {}
-    category = category_ids(names)
+    called, category = [object_name(id, names) for id in ids], category_ids(names)
     masks = np.stack([result.ids == id for id in ids]) if ids else np.zeros((0, *result.ids.shape), bool)
     return sv.Detections(
         xyxy=sv.mask_to_xyxy(masks).astype(np.float32),
         mask=masks,
         confidence=np.array([result.confidence[id] for id in ids], np.float32),
-        class_id=np.array([category.get(id, id) for id in ids], int),
+        class_id=np.array([category.get(name, id) for name, id in zip(called, ids)], int),
         tracker_id=np.array(ids, int),
-        data={"class_name": np.array([object_name(id, names) for id in ids], str)},
+        data={"class_name": np.array(called, str)},
     )
