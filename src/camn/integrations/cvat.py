@@ -8,6 +8,7 @@ The protocol is `TrackingFunction` of cvat-sdk. See docs/reference/cvat.md.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from camn.api import AnySegmenter, Model, SegmentOptions, enough_memory, open_model
+from camn.api.own_process import keep_freed_memory
 from camn.errors import CamnError, ConfigError, MaskError
 from camn.masks.rle import fill_polygons
 
@@ -58,6 +60,8 @@ def create(
                 raise ConfigError(f"{name} is {value!r}: give it as -p {name}={kind.__name__}:VALUE")
     if shapes < 1:
         raise ConfigError(f"shapes is {shapes}: it must be 1 or more")
+    if multiprocessing.parent_process():  # the agent's worker, which does nothing else
+        keep_freed_memory()
     options = SegmentOptions(
         model=(model,),
         device=device,
