@@ -13,6 +13,7 @@ import numpy as np
 
 from camn.files import close_after, replacing
 from camn.masks.ids import ObjectIds, check_mask
+from camn.masks.naming import category_ids, object_name
 from camn.masks.rle import encode_rle
 from camn.masks.spill import Spill
 
@@ -28,8 +29,6 @@ class SegmentsWriter:
 
     def __init__(self, path: str | Path, names: Mapping[int, str] | None = None) -> None:
         self._path, self._names = Path(path), dict(names or {})
-        # Objects of one name are of one category, as importers want it, which has the lowest of their ids.
-        self._category = {self._called(id): id for id in sorted(self._names, reverse=True)}
         self._spill = Spill(self._path, 2)
         self._written, self._closed = _Written(), False
 
@@ -38,22 +37,8 @@ class SegmentsWriter:
         mask = check_mask(mask)
         height, width = mask.shape
         image = {"id": int(frame_index), "file_name": f"{name}.png", "width": width, "height": height}
-        written, found = self._written, ObjectIds.of(mask)
-        annotations = []
-        for number, id in enumerate(found, written.count + 1):
-            rle = encode_rle(mask == id)
-            annotations.append(
-                {
-                    "id": number,
-                    "image_id": image["id"],
-                    "category_id": self._category.get(self._called(id), id),
-                    "track_id": id,
-                    "segmentation": {"size": rle["size"], "counts": rle["counts"]},
-                    "area": rle["area"],
-                    "bbox": rle["bbox"],
-                    "iscrowd": 0,
-                }
-            )
+        written = self._written
+        annotations = annotations_of(mask, image["id"], self._names, written.count + 1)
         texts = [_listed(entries, end) for entries, end in zip(([image], annotations), written.ends)]
         categories = written.categories | {one["category_id"] for one in annotations}
         ends = self._spill.append(written.ends, texts)
@@ -65,7 +50,7 @@ class SegmentsWriter:
         if self._closed:
             return
         self._closed = True
-        categories = [{"id": id, "name": self._called(id)} for id in sorted(self._written.categories)]
+        categories = [{"id": id, "name": object_name(id, self._names)} for id in sorted(self._written.categories)]
         try:
             with replacing(self._path) as part, part.open("wb") as file:
                 for number, (name, end) in enumerate(zip(("images", "annotations"), self._written.ends)):
@@ -75,9 +60,6 @@ class SegmentsWriter:
                 file.write(b',"categories":' + _compact(categories) + b"}")
         finally:
             self._spill.close()
-
-    def _called(self, id: int) -> str:
-        return self._names.get(id, f"object {id}")
 
     def __enter__(self) -> SegmentsWriter:
         return self
@@ -96,6 +78,28 @@ class _Written:
     ends: tuple[int, ...] = (0, 0)
     count: int = 0
     categories: frozenset[int] = frozenset()
+
+
+def annotations_of(mask: np.ndarray, image: int | str, names: Mapping[int, str], first: int) -> list[dict[str, Any]]:
+    """COCO's annotations of a mask (H, W) of ids, one for each. image: its id. names: of objects, by id; those of one
+    name are of one category, as importers want it. first: the id of the first annotation."""
+    category = category_ids(names)
+    annotations = []
+    for number, id in enumerate(ObjectIds.of(mask), first):
+        rle = encode_rle(mask == id)
+        annotations.append(
+            {
+                "id": number,
+                "image_id": image,
+                "category_id": category.get(object_name(id, names), id),
+                "track_id": id,
+                "segmentation": {"size": rle["size"], "counts": rle["counts"]},
+                "area": rle["area"],
+                "bbox": rle["bbox"],
+                "iscrowd": 0,
+            }
+        )
+    return annotations
 
 
 def _listed(entries: Sequence[Mapping[str, Any]], end: int) -> bytes:
