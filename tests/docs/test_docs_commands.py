@@ -1,4 +1,4 @@
-"""The commands of README and documentation: each is understood, and those of the guide run, in order, on a small clip."""
+"""The commands of README and documentation: each is understood; those of the guide run, in order, on a small clip."""
 
 import re
 import shlex

@@ -85,7 +85,9 @@ class Export:
 
 @dataclass(frozen=True)
 class Mark:
-    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/reference/clicks.md."""
+    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes.
+
+    See docs/reference/clicks.md."""
 
     source: Positional[Path]  # an image, a video file, or a folder of images
     out: Path  # the mask to write (.png): a palette PNG of ids, as --masks takes
