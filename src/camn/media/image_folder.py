@@ -64,6 +64,10 @@ class FolderSource(FrameSource):
         return len(self.files)
 
     @property
+    def title(self) -> str:
+        return self.files[0].parent.resolve().name
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(file.stem for file in self.files)
 
@@ -73,7 +77,7 @@ class FolderSource(FrameSource):
         for index, file in enumerate(self.files):
             image = read_page(file, shader.rgb)
             _check_size(file, image.shape[:2], self.files[0], self.size)
-            yield Frame(index, file.stem, image)
+            yield Frame(index, file.stem, image, path=file)
         self.warnings.extend(f"{self.path}: {said}" for said in shader.warnings())
 
 

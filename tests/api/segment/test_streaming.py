@@ -80,6 +80,9 @@ def test_a_camera_is_followed_until_ctrl_c(tmp_path, mask, monkeypatch):
     assert len(times) == 4 and times == sorted(set(times))
     with Image.open(out / "masks" / "000000.png") as first:
         assert set(np.unique(np.array(first))) == {0, 3}
+    api.export_run(out, ["coco"], tmp_path / "more")
+    with pytest.raises(VideoError, match="was a stream, and its frames are gone; choose exports that need its masks"):
+        api.export_run(out, ["overlay"], tmp_path / "shown")
 
 
 def test_what_a_stream_cannot_be_given(tmp_path, mask):
@@ -108,9 +111,10 @@ def test_seconds_bound_every_video(tmp_path, mask):
     for path, seconds, frames in ((video, 0.1, 3), (video, 9, 6), (tmp_path / "frames", 0.12, 3)):
         source = FirstSeconds(api.open_source(path), seconds, Fraction(25))
         assert (len(list(source)), source.count) == (frames, frames)
-    summary = api.segment_video(tmp_path / "frames", mask, tmp_path / "out", seconds=0.04, fps=25, **QUICK)
+    summary = api.segment_video(tmp_path / "frames" / "%d.png", mask, tmp_path / "out", seconds=0.04, fps=25, **QUICK)
     known = record(tmp_path / "out")
     assert (summary.frames, known["status"], known["first_seconds"]) == (1, "done", 0.04)
+    assert api.export_run(tmp_path / "out", ["overlay"], tmp_path / "more").frames == 1
     with pytest.raises(ConfigError, match="seconds is 0: it must be more than 0"):
         api.segment_video(video, mask, tmp_path / "out", seconds=0, **QUICK)
 

@@ -43,6 +43,7 @@ def take_given(
             first_frame=options.first_frame,
             # A part starts with what its own mask shows.
             whole=options.masks_are_whole or (False if span.whole else None),
+            video=source.path.absolute().name if source.path else source.title,
         )
     if source.drops and given and any(given.masks):
         raise MaskError(

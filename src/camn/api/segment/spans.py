@@ -84,6 +84,7 @@ class FirstSeconds(PartSource):
         self._seconds, self._fps = Fraction(seconds).limit_denominator(1_000_000), source.fps or fps
         if source.count is not None:
             self.count = min(source.count, math.ceil(self._seconds * self._fps))
+            self.names = source.names and source.names[: self.count]
 
     def __iter__(self) -> Iterator[Frame]:
         start = None
