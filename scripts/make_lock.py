@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CUDA = re.compile(r"(nvidia|cuda)-|triton==")  # names of the packages of torch's CUDA build
 BUILD = "hatchling\n"  # it makes the wheel; in the lock, so that it is the same everywhere
-# PyPI has only torch's CUDA build for Linux. The CPU build is at https://download.pytorch.org/whl/cpu: the hashes of its
-# files for Python 3.11.
+# PyPI has only torch's CUDA build for Linux. The CPU build is at https://download.pytorch.org/whl/cpu: the hashes of
+# its files for Python 3.11.
 CPU_TORCH = {
     "2.13.0": (
         "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",  # x86_64
