@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from camn.api.out_of_memory import enough_memory
     from camn.api.segment.export import MovieKind, export_masks, write_movie
     from camn.api.segment.exporters import page_exports
+    from camn.api.segment.follow import follow
+    from camn.api.segment.following import Followed, Following
     from camn.api.segment.marking import Marked, mark
     from camn.api.segment.outputs import RUN_RECORD
     from camn.api.segment.parts import join_parts, join_reads_video, part_options
@@ -72,6 +74,8 @@ _HOME = {
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
+    "camn.api.segment.follow": ("follow",),
+    "camn.api.segment.following": ("Followed", "Following"),
     "camn.api.segment.marking": ("Marked", "mark"),
     "camn.api.segment.outputs": ("RUN_RECORD",),
     "camn.api.segment.parts": ("join_parts", "join_reads_video", "part_options"),
@@ -131,6 +135,8 @@ __all__ = [
     "DatasetVideo",
     "Ensemble",
     "Evaluation",
+    "Followed",
+    "Following",
     "Frame",
     "FrameSource",
     "FuseOptions",
@@ -170,6 +176,7 @@ __all__ = [
     "evaluate_clicks",
     "export_masks",
     "first_masks",
+    "follow",
     "frame_order",
     "fuse",
     "fusions",

@@ -61,7 +61,7 @@ def read_mask(path: str | Path) -> np.ndarray:
 
 
 def read_masks(
-    source: str | Path | Sequence[str | Path],
+    source: str | PathLike[str] | Sequence[str | PathLike[str]],
     frame_names: Sequence[str] | None,
     frame_size: tuple[int, int],
     resize: bool = False,
@@ -91,7 +91,7 @@ def read_masks(
         found = reader_of(files[0]).read(files[0], frames)
     else:
         found = read_pictures(files, frames, whole=True)
-    return _fit(found, source, frame_size, resize, whole)
+    return fit(found, source, frame_size, resize, whole)
 
 
 def mask_paths(source: Any) -> list[Path]:
@@ -100,7 +100,7 @@ def mask_paths(source: Any) -> list[Path]:
     return [path_of(one, MaskError, IN_MEMORY) for one in (source if several else [source])]
 
 
-def _fit(found: Found, source: object, size: tuple[int, int], resize: bool, whole: bool | None) -> MaskSet:
+def fit(found: Found, source: object, size: tuple[int, int], resize: bool, whole: bool | None) -> MaskSet:
     """Masks at the frames' size, empty ones that say nothing left out."""
     notes = list(found.notes)
     masks = {}
