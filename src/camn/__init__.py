@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         load,
         load_marker,
         models,
+        progress_bar,
         segment_video,
         train,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "load",
     "load_marker",
     "models",
+    "progress_bar",
     "segment_video",
     "train",
 ]

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from camn.media.opening import open_source
     from camn.media.picture import read_header
     from camn.media.source import Frame, FrameSource, prefetch
+    from camn.progress import ProgressBar, progress_bar
 
 _HOME = {
     "camn.api.train.ablate": ("Ablation", "ablate"),
@@ -121,6 +122,7 @@ _HOME = {
     "camn.inference.asked": ("Answer",),
     "camn.inference.marker": ("Marker",),
     "camn.masks.marks": ("Marks",),
+    "camn.progress": ("ProgressBar", "progress_bar"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -152,6 +154,7 @@ __all__ = [
     "Notice",
     "Preset",
     "Progress",
+    "ProgressBar",
     "Report",
     "Result",
     "SegmentOptions",
@@ -198,6 +201,7 @@ __all__ = [
     "part_options",
     "prefetch",
     "preset_options",
+    "progress_bar",
     "read_header",
     "segment_video",
     "train",
