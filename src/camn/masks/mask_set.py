@@ -22,8 +22,8 @@ from camn.masks.readers import reader_of
 from camn.masks.sizes import in_words, is_turned, size_error, stretched
 
 IN_MEMORY = (
-    "give that of a mask file, several in a list, or a folder; a mask in memory, an array (H, W) of ids, goes with its "
-    "frame to a segmenter = camn.load(): segmenter.start(frame, mask), then segmenter.step(frame)"
+    "give that of a mask file, several in a list, or a folder; a mask in memory, an array (H, W) of ids, goes to "
+    "camn.follow(frames, mask)"
 )
 NAMED = 3  # so many masks that lack an object are named, one by one
 

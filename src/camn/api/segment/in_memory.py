@@ -85,7 +85,7 @@ def _frame(given: Any, index: int) -> Frame:
     try:
         if isinstance(given, (str, PathLike)):
             return Frame(index, Path(given).stem, read_image(Path(given)))
-        return Frame(index, name, as_frame(given).copy())
+        return Frame(index, name, np.array(as_frame(given), order="C"))
     except VideoError as error:
         raise VideoError(f"frame {index} (0 is the first): {error}") from None
 
