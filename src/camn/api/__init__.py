@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
+    from camn.media.overlay import draw_overlay
     from camn.media.picture import read_header
     from camn.media.source import Frame, FrameSource, prefetch
     from camn.progress import ProgressBar, progress_bar
@@ -116,6 +117,7 @@ _HOME = {
     "camn.media.folder_files": ("Listing", "list_folder", "list_frames"),
     "camn.media.name_order": ("frame_order", "natural_key"),
     "camn.media.opening": ("open_source",),
+    "camn.media.overlay": ("draw_overlay",),
     "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
@@ -174,6 +176,7 @@ __all__ = [
     "demo_files",
     "demo_marks",
     "demo_options",
+    "draw_overlay",
     "enough_memory",
     "evaluate",
     "evaluate_clicks",

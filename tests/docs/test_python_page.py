@@ -1,0 +1,53 @@
+"""The code of docs/guide/python.md, block after block as it stands there, on a few frames at a small size."""
+
+import re
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from camn import api
+from camn.config import InferenceConfig
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "python.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def shortened(clip: Path, path: Path, frames: int) -> Path:
+    """The first frames of a clip, at their own size: the clicks of the page are for it."""
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mpeg4", rate=25)
+        stream.height, stream.width = api.open_source(clip).size
+        for frame in islice(api.open_source(clip), frames):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, "rgb24")))
+        made.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch) -> None:
+    """The shipped clip is three frames long, and the network works at a small size where nothing else is said."""
+    clip, first = api.demo_files()
+    short = shortened(clip, tmp_path / "clip.mp4", 3)
+    monkeypatch.setattr(api, "demo_files", lambda: (short, first))
+    for kind in (InferenceConfig, api.InferenceOptions, api.SegmentOptions):
+        fields = kind.__dataclass_fields__.values()
+        defaults = [64 if field.name == "short_side" else field.default for field in fields]
+        assert kind.__init__.__defaults__ is not None and len(defaults) == len(kind.__init__.__defaults__)
+        monkeypatch.setattr(kind.__init__, "__defaults__", tuple(defaults))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_all_code_of_the_page_runs(small, capsys):
+    names: dict = {}
+    for block in BLOCKS:
+        exec(compile(block, str(PAGE), "exec"), names)
+        if "for result in following" in block:
+            assert 1 in names["result"].confidence and 2 not in names["result"].confidence  # removed on frame 1
+    assert len(BLOCKS) == 7 and capsys.readouterr().out.startswith("0 {1: 0.9")
+    last = list(names["results"])[-1]
+    assert last.index == 2 and 7 in np.unique(last.ids)
+    assert names["summary"].frames == 3 and Path("out", "masks", "000002.png").exists()
+    assert set(np.unique(names["ids"])) == {0, 1, 2}
