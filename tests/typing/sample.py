@@ -1,4 +1,4 @@
-"""What a user's program looks like to a type checker: pyright checks this file, with all of `make lint`; nobody runs it."""
+"""A user's program as a type checker sees it: pyright checks this file with `make lint`; nobody runs it."""
 
 # pyright: strict
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from functools import partial
 from numbers import Real
 from os import PathLike
@@ -80,8 +79,9 @@ def follow(
     object 1, or a list of them, with False behind those where it is not; or {id: list}; or `Marks`, which may be of a
     later frame. boxes: x0, y0, x1, y1 around object 1; or {id: box}. They go with a mask that does not show these
     objects, too.
-    model, device, options, changes: as `load` and `InferenceOptions` have them. model: also what `load` gave, of which
-    a copy is used. resize_masks, masks_are_whole, first_frame: see `SegmentOptions`.
+    model, device, options, changes: as `load` and `InferenceOptions` have them. model: also what `load` gave, whose
+    networks are used; what it follows itself stays as it is. resize_masks, masks_are_whole, first_frame: see
+    `SegmentOptions`.
     progress: called after each frame. notice: called with sentences that the user should know, as in `segment_video`,
     and at the end with what is wrong with the video's file.
 
@@ -127,6 +127,6 @@ def _segmenter(
     if isinstance(model, (Segmenter, Ensemble)):
         if device != "auto" or options is not None or changes:
             raise ConfigError("follow: what camn.load gave has its device and its options; give them to camn.load")
-        return copy(model), None
+        return model.fresh(), None
     chosen = dataclasses.replace(options or InferenceOptions(), **changes)
     return load(model, device, setup=chosen.setup(), notice=notice), chosen.threads
