@@ -162,6 +162,14 @@ def test_dropping_it_frees_what_it_holds(tmp_path, model):
     assert segmenter() is None
 
 
+def test_what_load_gave_goes_on_with_its_own_video():
+    ensemble = camn.load("camn-mobile", **SMALL)
+    ensemble.start(FRAMES[0], mask(9))
+    first, second = camn.follow(FRAMES[:2], mask(1), model=ensemble)
+    assert (set(first.confidence), set(second.confidence)) == ({1}, {1}) and np.array_equal(first.ids, mask(1))
+    assert ensemble.index == 0 and set(ensemble.step(FRAMES[1]).confidence) == {9}
+
+
 @contextmanager
 def theirs():
     """Settings of a program in which everything is in double precision."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from camn.api.models.load import cpu_threads
+from camn.api.models.load import cpu_threads, load_marker
 from camn.api.options import Notice, Progress, Report
 from camn.api.out_of_memory import enough_memory
 from camn.api.segment.given import segment_frame, unused, with_marked
@@ -102,7 +102,7 @@ class Work:
         result, size = None, frame.image.shape[:2]
         with cpu_threads(self.threads):
             if self.marks and frame.index == self.marks.at:
-                marked = mark_picture(frame, self.marks, self.segmenter.device)
+                marked = mark_picture(frame, self.marks, load_marker(device=self.segmenter.device))
                 self.take(with_marked(self.given, marked))
             if self.given is not None:
                 with enough_memory(size, len(self.given.ids)):

@@ -61,15 +61,15 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
     outside of the frame or mark nothing, VideoError for a frame that is not there.
     """
     marks.check(source.size)
-    return mark_picture(frame_at(source, marks.at), marks, device, f"{source.path}: ")
+    marker = load_marker(device=device)  # before the frame, which of a camera is that of now
+    return mark_picture(frame_at(source, marks.at), marks, marker, f"{source.path}: ")
 
 
-def mark_picture(frame: Frame, marks: Marks, device: str | torch.device, where: str = "") -> Marked:
+def mark_picture(frame: Frame, marks: Marks, marker: Marker, where: str = "") -> Marked:
     """The same of a frame in memory. where: begins messages."""
     size = frame.image.shape[:2]
     marks.check(size)
     with enough_memory(size, len(marks.ids)):
-        marker = load_marker(device=device)
         marker.look(frame.image)
         for _ in range(min(2, len(marks.ids))):  # what was clicked first is to know where the others are
             scores = {id: _ask(marker, marks, id) for id in marks.ids}
