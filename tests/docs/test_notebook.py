@@ -40,7 +40,7 @@ def test_the_notebook_shows_frames_and_writes_files(done):
     notebook, folder = done
     assert len(outputs(notebook, "image/png")) == 6
     masks = [np.array(Image.open(path)) for path in sorted((folder / "out" / "masks").iterdir())]
-    assert len(masks) == 2 and set(np.unique(masks[-1])) == {0, 1, 2}
+    assert len(masks) == 2 and set(np.unique(masks[-1])) == {0, 1}
     assert (folder / "out" / "overlay.mp4").exists()
 
 
