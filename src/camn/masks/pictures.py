@@ -67,7 +67,11 @@ def open_picture(path: str | Path) -> Picture:
     path = Path(path)
     if not path.is_file():
         raise MaskError(f"{path}: {'is not a file' if path.exists() else 'no such mask file'}")
-    image, notes = _decode(path)
+    return picture_of(*_decode(path), path)
+
+
+def picture_of(image: Image.Image, notes: tuple[str, ...], path: Path) -> Picture:
+    """The same of an image in memory. path: what messages call it."""
     kind, layers = _values(path, image)
     palette = Palette.of(image, layers) if kind == "palette" else None
     few = palette and len(palette.codes) <= FEW  # few are judged by their colours, once it is known what they mean
