@@ -40,11 +40,10 @@ def allowed(context: Path) -> set[str]:
 
 @dataclass
 class Image:
-    """One that is built in `place`. arguments: for its ARGs. environment: of all its steps, such as a proxy."""
+    """One that is built in `place`. environment: of all its steps, such as a proxy."""
 
     context: Path
     place: Path
-    arguments: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     folder: str = "/"
     user: str = "root"
@@ -60,7 +59,7 @@ class Image:
             match word:
                 case "ARG":
                     name, _, default = rest.partition("=")
-                    built[name] = self.arguments.get(name, default)
+                    built[name] = default
                 case "ENV":
                     name, _, value = rest.partition("=")
                     self.variables[name] = re.sub(r"\$(\w+)", lambda found: self.variables[found[1]], value)
