@@ -1,5 +1,6 @@
 """Systems that lack some of what Linux has: nothing fails for that, neither at an import nor at work."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from camn import files
 
 # Read at the start of each process, those that commands start as well. camn alone is given modules without what Windows
 # or macOS lack: packages have their own ways there. Files are opened as there, too: never by an encoding that only
@@ -143,3 +146,24 @@ def test_every_module_and_the_commands(place):
     assert done.returncode == 0 and done.stdout.endswith("served 200\nall is there\n"), done.stdout + done.stderr
     assert len(list((place / "out" / "masks").iterdir())) == 3
     assert (place / "batch" / "frames" / "masks").is_dir() and (place / "marked.png").exists()
+
+
+def test_files_are_synced_where_that_needs_them_open_for_writing_and_folders_cannot_be_opened(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    known_open, synced = os.open, []
+
+    def opened(path, flags):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return known_open(path, flags)
+
+    def written_out(file):
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        synced.append(file)
+
+    monkeypatch.setattr(files, "_TO_SYNC", os.O_RDWR)
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "fsync", written_out)
+    files.write_whole(tmp_path / "a", b"kept", lasting=True)
+    assert (tmp_path / "a").read_bytes() == b"kept" and len(synced) == 1
