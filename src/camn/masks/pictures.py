@@ -94,7 +94,7 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
         why = "not an image that can be read"
         if path.suffix.lower() in _VIDEOS:
-            why = "a video, or named so, but masks are pictures or COCO JSON; are the video and its masks exchanged?"
+            why = "a video, or named so, but masks are pictures or annotations; are the video and its masks exchanged?"
         raise MaskError(f"{path}: {why if path.stat().st_size else 'the file is empty'}") from error
     with image:
         if image.width * image.height > MAX_PIXELS:
