@@ -152,7 +152,7 @@ class Project:
     def restore_object(
         self, id: int, colour: tuple[int, int, int] | None, most: int, name: str | None = None
     ) -> Object:
-        """An object that a mask file brings, of this id. name: of which a slash becomes a dash. Raises Problem, OutputError."""
+        """An object that a mask file brings, of this id. name: see `as_name`. Raises Problem, OutputError."""
         text = "#{:02x}{:02x}{:02x}".format(*colour) if colour else default_colour(id)
         return self.set_object(id, as_name(name or "") or f"Object {id}", text, most)
 
