@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CUDA = re.compile(r"(nvidia|cuda)-|triton==")  # names of the packages of torch's CUDA build
-BUILD = "hatchling\n"  # it makes the wheel; the lock holds it, so that this, too, is the same everywhere
+BUILD = "hatchling\n"  # it makes the wheel; in the lock, so that it is the same everywhere
 # PyPI has only torch's CUDA build for Linux. The CPU build is at https://download.pytorch.org/whl/cpu: the hashes of its
 # files for Python 3.11.
 CPU_TORCH = {

@@ -136,6 +136,13 @@ class Ensemble(Caller):
                 there[key] = way.segmenter.upload(way.view.apply(frame))
         return UploadedViews(frame, tuple(there[self._seen_as(way, frame)] for way in self.ways))
 
+    @entry
+    def encode(self, frame: Picture | UploadedViews) -> UploadedViews:
+        """See `Segmenter.encode`."""
+        uploaded = self._uploaded(frame)
+        seen = (way.segmenter.encode(one) for way, one in zip(self.ways, uploaded.seen))
+        return replace(uploaded, seen=tuple(seen))
+
     @property
     def index(self) -> int:
         return self.ways[0].segmenter.index

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -55,9 +56,10 @@ def _of_tracks(path: Path, root: Element, tracks: Sequence[Element]) -> Document
     size = _size(path, root.find(".//original_size"))
     kinds: Counter[str] = Counter()
     found: list[Annotation] = []
+    ends: list[Annotation] = []  # of objects that are outside
     skipped = 0
-    for n, track in enumerate(tracks, 1):
-        id = scalar(path, f"track {n}", track.attrib, "id")
+    for n, (track, said) in enumerate(zip(tracks, _objects(path, tracks), strict=True), 1):
+        id = track.get("id", n)
         for shape in _shapes(track, kinds):
             if shape.get("keyframe", "1") != "1":
                 skipped += 1
@@ -66,15 +68,42 @@ def _of_tracks(path: Path, root: Element, tracks: Sequence[Element]) -> Document
             if not isinstance(frame, int):
                 raise MaskError(f"{path}: track {id}: 'frame' is {frame!r:.40}: no number of a frame")
             what = f"track {id}, frame {frame}, {shape.tag}"
-            draw = _empty if shape.get("outside") == "1" else partial(_drawn, shape)
+            gone = shape.get("outside") == "1"
             label = track.get("label")
             order = _z_order(path, what, shape)
-            draw = partial(_sized, draw, size)
-            found.append(Annotation(what, None, frame, label, draw, track=n if id is None else id, order=order))
+            draw = partial(_sized, _empty if gone else partial(_drawn, shape), size)
+            (ends if gone else found).append(Annotation(what, None, frame, label, draw, track=said, order=order))
+    shown = {(one.image, one.track) for one in found}
+    found += [one for one in ends if (one.image, one.track) not in shown]  # else another track of it begins there
     notes = left_out(path, kinds, len(found))
     notes += [f"{path}: {_BETWEEN} ({skipped} of them)."] if skipped else []
     images: dict[Key, Image] = {one.image: Image(one.image, "", size) for one in found}
     return Document(images, found, _labels(found), "track", notes, counted=True)
+
+
+def _objects(path: Path, tracks: Sequence[Element]) -> list[Key]:
+    """Which object each track shows: its own; but where each shows one mask alone, as CVAT, which has no masks that run
+    through a video, writes them, what the masks' `track_id` says, or the tracks' `group_id`, or their labels, if no two
+    of a label are on one frame."""
+    own: list[Key] = [scalar(path, f"track {n}", track.attrib, "id") for n, track in enumerate(tracks, 1)]
+    own = [n if id is None else id for n, id in enumerate(own, 1)]
+    masks = [[shape for shape in track.iter("mask") if shape.get("outside") != "1"] for track in tracks]
+    if not all(len(shapes) == 1 for shapes in masks) or len({one.get("frame") for (one,) in masks}) < 2:
+        return own
+    records = [_record(one) | {"image_id": one.get("frame")} for (one,) in masks]
+    if key := track_key(path, records):
+        return [track_of(path, f"track {id}", record, key) for id, record in zip(own, records)]
+    groups = [scalar(path, f"track {id}", track.attrib, "group_id") for id, track in zip(own, tracks)]
+    if all(groups):
+        return groups
+    labels: list[Key] = [track.get("label") for track in tracks]
+    places = {(one.get("frame"), label) for (one,), label in zip(masks, labels)}
+    return labels if len(places) == len(tracks) else own
+
+
+def _record(shape: Element) -> dict[str, Any]:
+    """What is said of a shape, as COCO's annotations say it."""
+    return {"attributes": {one.get("name"): one.text for one in shape.findall("attribute")}}
 
 
 def _of_images(path: Path, elements: Sequence[Element]) -> Document:
@@ -87,10 +116,7 @@ def _of_images(path: Path, elements: Sequence[Element]) -> Document:
         image = Image(name if id is None or id in images else id, name, _size(path, element))
         images[image.id] = image
         shapes += [(shape, image) for shape in _shapes(element, kinds)]
-    records = [
-        {"image_id": image.id, "attributes": {one.get("name"): one.text for one in shape.findall("attribute")}}
-        for shape, image in shapes
-    ]
+    records = [_record(shape) | {"image_id": image.id} for shape, image in shapes]
     track = track_key(path, records)
     found: list[Annotation] = []
     for n, ((shape, image), record) in enumerate(zip(shapes, records, strict=True), 1):

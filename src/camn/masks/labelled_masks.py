@@ -113,7 +113,8 @@ def _object_ids(path: Path, annotations: Sequence[Annotation], document: Documen
     """The object id of each annotation, and notes.
 
     That of its track where all have one. Else, on one image, each annotation or group is an object; on several, each
-    category, provided that no image has two of one. Numbers outside 1..255 are replaced by 1, 2, ...
+    group, where all are in groups of one category, or each category, provided that no image has two of one. Numbers
+    outside 1..255 are replaced by 1, 2, ...
     """
     if document.track:
         return _numbered(path, [annotation.track for annotation in annotations], document.track)
@@ -125,6 +126,9 @@ def _object_ids(path: Path, annotations: Sequence[Annotation], document: Documen
         named = {str(id) for id in first.values() if id is not None}
         given = first if len(named) == len(first) else {part: n for n, part in enumerate(objects, start=1)}
         return _numbered(path, [given[part] for part in parts], "annotation")
+    groups = {(one.group, one.category) for one in annotations}
+    if len({group for group, _ in groups}) == len(groups) and None not in {group for group, _ in groups}:
+        return _numbered(path, [one.group for one in annotations], "group")
     if len({part[:2] for part in objects}) < len(objects):
         raise MaskError(
             f"{path}: several images, and nothing says which annotations are the same object: {document.remedy}"

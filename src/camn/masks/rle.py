@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from camn.errors import MaskError
+from camn.masks.extent import extent
 
 
 def _coco() -> Any:
@@ -38,6 +39,28 @@ def decode_rle(counts: str | list[int], height: int, width: int) -> np.ndarray:
     """
     runs = _uncompress(counts) if isinstance(counts, str) else counts
     return spread_runs(runs, height, width).reshape(width, height).T
+
+
+class Rows(NamedTuple):
+    """A mask as CVAT has it. runs: lengths of background and object in turn, row by row, the background first, 0 where
+    there is none. left, top, width, height: the box that they fill, in pixels."""
+
+    runs: list[int]
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def encode_rows(binary: np.ndarray) -> Rows:
+    """Binary mask (H, W) bool -> its runs within its bounding box. An empty one is a pixel of background."""
+    box = extent(binary)
+    if box is None:
+        return Rows([1], 0, 0, 1, 1)
+    inside = binary[box]
+    flat = np.concatenate(([False], inside.ravel(), [not inside[-1, -1]]))
+    runs = np.diff(np.flatnonzero(flat[1:] != flat[:-1]), prepend=0).tolist()
+    return Rows(runs, box[1].start, box[0].start, inside.shape[1], inside.shape[0])
 
 
 def decode_rows(runs: list[int], height: int, width: int) -> np.ndarray:
