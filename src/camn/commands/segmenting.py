@@ -28,7 +28,7 @@ class Segment:
 
     video: Positional[Path | None] = None  # a video file, or a folder of images
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
-    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; a folder; COCO, CVAT, YOLO, ...
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
     preset: Preset = "default"  # of the options not given; best: followed at two sizes, 2.7 times the work
