@@ -91,3 +91,13 @@ def test_a_folder_of_files(tmp_path):
 def test_bad_values_are_named(tmp_path, shapes, said):
     with pytest.raises(MaskError, match=rf"a\.json: .*{said}"):
         read_masks(write(tmp_path / "a.json", shapes), NAMES, SIZE)
+
+
+def test_several_files_are_given_as_their_folder(tmp_path):
+    files = [write(tmp_path / f"00000{n}.json", [shape(LEFT)]) for n in range(2)]
+    with pytest.raises(MaskError, match=r"000000\.json: no picture; of files of annotations or arrays give one"):
+        read_masks(files, NAMES, SIZE)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "instances.json").write_text("{}")
+    with pytest.raises(MaskError, match=r"no mask images in this folder, but instances\.json; give such a file itself"):
+        read_masks(tmp_path / "inner", NAMES, SIZE)

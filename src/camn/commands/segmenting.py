@@ -28,7 +28,7 @@ class Segment:
 
     video: Positional[str | None] = None  # a file, a folder of images, camera:0, rtsp://..., http://..., - (stdin)
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
-    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; a folder; COCO, CVAT, YOLO, ...
     out: Path | None = None  # folder to write to
     seconds: float | None = None  # no more of the video; of a stream Ctrl-C is an end, too
     take: Take = "auto"  # of a stream: all, or the newest frame whenever one is done; see docs/reference/live.md

@@ -170,6 +170,12 @@ class Ensemble(Caller):
         is what it found."""
         return self._by_member([way.segmenter.probabilities for way in self.ways])
 
+    def fresh(self) -> Ensemble:
+        """See `Segmenter.fresh`."""
+        other = copy(self)
+        other.ways = tuple(replace(way, segmenter=way.segmenter.fresh()) for way in self.ways)
+        return other
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _copies(self) -> tuple[Way, ...]:

@@ -227,6 +227,10 @@ class Segmenter(Caller):
         other._bank = other._new_bank()
         return other
 
+    def fresh(self) -> Segmenter:
+        """Another one that was never started, with the same network, which it shares."""
+        return self.configured(self.config)
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _new_bank(self) -> Bank:

@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 
 from camn.errors import MaskError
-from camn.masks.labelled import SHOWN, Annotation, Document, Image, Key, Size, checked_size, scalar, track_key, track_of
+from camn.masks.labelled import (
+    SHOWN,
+    Annotation,
+    Document,
+    Image,
+    Key,
+    Size,
+    checked_size,
+    left_out,
+    scalar,
+    track_key,
+    track_of,
+)
 from camn.masks.reader import Frames
 from camn.masks.rle import decode_rle, fill_polygons
 
@@ -26,6 +38,9 @@ def coco_document(path: Path, document: Any, video: Frames) -> Document:
     )
     if not annotations:
         raise MaskError(f"{path}: holds no annotations, so no object to follow")
+    boxes = [one for one in annotations if not one.get("segmentation") and one.get("bbox")]
+    notes = left_out(path, {"box": len(boxes)} if boxes else {}, len(annotations) - len(boxes))
+    annotations = [one for one in annotations if one.get("segmentation") or not one.get("bbox")]
     track = track_key(path, annotations)
     pictures = [_image(path, n, record) for n, record in enumerate(images, 1)]
     by_id = {image.id: image for image in pictures}
@@ -38,7 +53,7 @@ def coco_document(path: Path, document: Any, video: Frames) -> Document:
     if lost := sorted({str(one.image) for one in found if images and one.image not in by_id}):
         raise MaskError(f"{path}: annotations of images that the file does not list: {', '.join(lost[:5])}")
     names = categories_of(path, categories)
-    return Document(by_id or {one.image: Image(one.image, "") for one in found}, found, names, track)
+    return Document(by_id or {one.image: Image(one.image, "") for one in found}, found, names, track, notes)
 
 
 def categories_of(path: Path, records: list[dict[str, Any]]) -> dict[Key, str]:

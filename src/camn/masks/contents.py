@@ -14,7 +14,7 @@ from xml.parsers import expat
 from camn.errors import MaskError
 
 ZIP = b"PK\x03\x04"
-LARGEST = 256 << 20  # bytes of an annotation file in a zip: of such text a bomb could be made
+LARGEST = 128 << 20  # bytes of an annotation file in a zip: of such text a bomb could be made
 _KINDS = (".xml", ".json")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 

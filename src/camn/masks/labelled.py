@@ -114,6 +114,11 @@ def left_out(path: Path, kinds: Mapping[str, int], shapes: int) -> list[str]:
     return [f"{path}: left out: {said}; {NO_MASK}."] if said else []
 
 
+def called(names: Mapping[int, str]) -> list[str]:
+    """Notes of what objects are called, by id, but for names that say no more than the id."""
+    return [f"Object {id} is '{name}'." for id, name in names.items() if name != f"object {id}"]
+
+
 def checked_size(size: Any) -> Size:
     """An image size (height, width). Raises MaskError."""
     if (

@@ -10,7 +10,7 @@ import numpy as np
 from camn.errors import MaskError
 from camn.masks.frame_names import FrameNames, stem
 from camn.masks.ids import MAX_ID, ObjectIds
-from camn.masks.labelled import Annotation, Document, Key
+from camn.masks.labelled import Annotation, Document, Key, called
 from camn.masks.numbers import SAID, find_numbers
 from camn.masks.reader import Found, Frames
 
@@ -47,8 +47,7 @@ def masks_of(path: Path, document: Document, video: Frames) -> Found:
         notes.append(f"{path}: objects {gone} cover no pixel: left out.")
     names = {id: document.categories.get(one.category, "") for one, id in reversed(list(zip(kept, ids)))}
     names = {id: name for id, name in sorted(names.items()) if name}
-    called = [f"Object {id} is '{name}'." for id, name in names.items() if name != f"object {id}"]
-    notes = [*document.notes, *notes, *more, *called]
+    notes = [*document.notes, *notes, *more, *called(names)]
     return Found(masks, dict.fromkeys(masks, path), {}, notes, unplaced, names)
 
 

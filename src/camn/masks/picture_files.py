@@ -13,11 +13,9 @@ from camn.masks.frame_names import is_image_name, stem
 from camn.masks.ids import MAX_ID, ObjectIds
 from camn.masks.numbers import SAID, Numbers, find_numbers
 from camn.masks.objects_or_frames import HOW, nearly_one, taken_for
-from camn.masks.pictures import Picture, is_picture, open_picture, to_ids
+from camn.masks.pictures import ANNOTATIONS, Picture, is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.sizes import in_words
-
-_OTHERS = (".xml", ".json", ".zip", ".npz", ".npy")  # files of masks that are given one by one
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -32,7 +30,7 @@ def _need_images(folder: Path) -> list[Path]:
         return files
     seen = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     inner = [path.name for path in seen if path.is_dir()]
-    others = [path.name for path in seen if path.suffix.lower() in _OTHERS]
+    others = [path.name for path in seen if path.suffix.lower() in ANNOTATIONS]
     more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
     more = f", but {', '.join(others[:5])}; give such a file itself" if others else more
     raise MaskError(f"{folder}: no mask images in this folder{more}")

@@ -28,6 +28,8 @@ REMEDY = (
     "threshold it: everything above half is 255, all else 0."
 )
 
+ANNOTATIONS = (".xml", ".json", ".txt", ".zip", ".npz", ".npy")
+
 _VIDEOS = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".ogv", ".3gp"]
 )
@@ -67,7 +69,11 @@ def open_picture(path: str | Path) -> Picture:
     path = Path(path)
     if not path.is_file():
         raise MaskError(f"{path}: {'is not a file' if path.exists() else 'no such mask file'}")
-    image, notes = _decode(path)
+    return picture_of(*_decode(path), path)
+
+
+def picture_of(image: Image.Image, notes: tuple[str, ...], path: Path) -> Picture:
+    """The same of an image in memory. path: what messages call it."""
     kind, layers = _values(path, image)
     palette = Palette.of(image, layers) if kind == "palette" else None
     few = palette and len(palette.codes) <= FEW  # few are judged by their colours, once it is known what they mean
@@ -94,7 +100,9 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
         why = "not an image that can be read"
         if path.suffix.lower() in _VIDEOS:
-            why = "a video, or named so, but masks are pictures or COCO JSON; are the video and its masks exchanged?"
+            why = "a video, or named so, but masks are pictures or annotations; are the video and its masks exchanged?"
+        if path.suffix.lower() in ANNOTATIONS:
+            why = "no picture; of files of annotations or arrays give one, or their folder"
         raise MaskError(f"{path}: {why if path.stat().st_size else 'the file is empty'}") from error
     with image:
         if image.width * image.height > MAX_PIXELS:

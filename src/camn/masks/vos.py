@@ -9,6 +9,7 @@ from typing import Any
 
 from camn.errors import MaskError
 from camn.masks.contents import json_in
+from camn.masks.labelled import called
 from camn.masks.picture_files import FOLDER, image_files
 from camn.masks.reader import Found, Frames, Reader
 
@@ -28,8 +29,7 @@ def _read(path: Path, video: Frames) -> Found:
     folder = _of_video(path, video.video) if root == path.absolute() or path.name == _MASKS else path
     found = FOLDER.read(folder, video)
     names = {id: name for id, name in _names(root, folder.name).items() if name}
-    called = [f"Object {id} is '{name}'." for id, name in sorted(names.items())]
-    return replace(found, names=names, notes=[*found.notes, *called])
+    return replace(found, names=names, notes=[*found.notes, *called(names)])
 
 
 def _of_video(path: Path, wanted: str) -> Path:
@@ -38,8 +38,7 @@ def _of_video(path: Path, wanted: str) -> Path:
     first = [one for one in sorted(masks.iterdir()) if one.is_dir()]
     deeper = [one for room in first for one in sorted(room.iterdir()) if one.is_dir()]  # Annotations/480p/NAME
     videos = [one for one in (*first, *deeper) if image_files(one)]
-    called = [one for one in videos if one.name in (wanted, Path(wanted).stem)]
-    chosen = called or videos
+    chosen = [one for one in videos if one.name in (wanted, Path(wanted).stem)] or videos
     if len(chosen) != 1:
         names = ", ".join([*(str(one.relative_to(path)) for one in chosen[:5]), *["..."] * (len(chosen) > 5)])
         which = f"masks of {len(chosen)} videos ({names})" if chosen else "no masks"

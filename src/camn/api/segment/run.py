@@ -16,7 +16,7 @@ from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_file
 from camn.api.out_of_memory import enough_memory
 from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
-from camn.api.segment.given import take_given, unused
+from camn.api.segment.given import segment_frame, take_given, unused
 from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import FirstSeconds, Span, cut
@@ -25,7 +25,7 @@ from camn.errors import MaskError, OutputError
 from camn.files import path_of
 from camn.inference import AnySegmenter, Result
 from camn.inference.calls import own_settings
-from camn.masks import Marks, MaskSet, ObjectIds
+from camn.masks import Marks, MaskSet
 from camn.masks.mask_set import mask_paths
 from camn.media.addresses import Take
 from camn.media.opening import open_source
@@ -234,7 +234,7 @@ def _follow(
         for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
             behind = frame.index + 1
             with run.clock("segment"):
-                result = _segment(segmenter, uploaded, given, frame.index)
+                result = segment_frame(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, frame, result)
             progress(Progress(done, source.count, run.seconds, said_dropped(source)))
@@ -250,19 +250,3 @@ def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Generator[tup
     with closing(frames):  # type: ignore[type-var], a generator
         for frame in frames:
             yield frame, segmenter.upload(frame.image)
-
-
-def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
-    """None before the first mask with an object."""
-    mask = given.masks.get(index)
-    if segmenter.index < 0:
-        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
-    result = segmenter.step(frame)
-    if mask is None:
-        return result
-    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
-    if mask.any() or absent:
-        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
-    for id in absent if given.whole else ():
-        segmenter.remove(id)
-    return result
