@@ -49,7 +49,7 @@ readers: .venv-readers/.installed
 .venv-readers/.installed: tests/readers/requirements.txt
 	@echo "Setting up .venv-readers (half a minute the first time)"
 	@{ $(PYTHON) -m venv --clear .venv-readers && \
-	  .venv-readers/bin/python -m pip install -q --disable-pip-version-check -r $< && touch $@; } || \
+	  .venv-readers/bin/python -m pip install -q --no-compile --disable-pip-version-check -r $< && touch $@; } || \
 	  { rm -rf .venv-readers; echo "The readers could not be installed: their tests are skipped"; }
 
 format: setup
