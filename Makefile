@@ -22,7 +22,7 @@ demo: setup
 
 # One thread per worker: two workers that each take every core only get in each other's way.
 test: lint chromium readers
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: setup tests/web/node_modules/.installed
 	$(BIN)/ruff check

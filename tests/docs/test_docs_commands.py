@@ -27,7 +27,7 @@ def commands(line: str) -> list[list[str]]:
     """What a line starts: each part of a pipe, without comments, redirections and settings of the environment."""
     parts: list[list[str]] = [[]]
     for word in shlex.split(line, comments=True):
-        parts.append([]) if word in ("|", "&&", ";") else parts[-1].append(word)
+        parts.append([]) if word in ("|", "&&", "&", ";") else parts[-1].append(word)
     told = [[word for word in part if not re.match(r"[A-Z_]+=", word)] for part in parts]
     return [part[: part.index(">")] if ">" in part else part for part in told if part]
 
