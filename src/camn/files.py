@@ -22,6 +22,7 @@ ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files tha
 _STEM = 150  # bytes of a name that a temporary one has, of the 255 that there may be
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_TO_SYNC = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # Windows syncs only what is open for writing
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
@@ -108,7 +109,7 @@ def sync(*paths: Path) -> None:
     from then on a loss of power takes nothing of them. Raises OSError."""
     for path in paths:
         try:
-            file = os.open(path, os.O_RDONLY)
+            file = os.open(path, _TO_SYNC)
         except PermissionError:
             if path.is_dir():  # Windows opens no folders, and needs no such thing
                 continue

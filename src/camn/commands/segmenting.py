@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from camn import api
-from camn.api import InferenceOptions, Preset, SegmentOptions
+from camn.api import BACKGROUND, InferenceOptions, MaskExport, Preset, SegmentOptions
 from camn.cluster.options import BatchOptions
-from camn.commands.common import MarkOptions, inference_options, say, segment_options, show
+from camn.commands.common import MarkOptions, inference_options, say, segment_options, show, show_files
 from camn.errors import ConfigError
 from camn.progress import progress_bar
 from camn.stopping import Stopped
@@ -28,7 +28,7 @@ class Segment:
 
     video: Positional[Path | None] = None  # a video file, or a folder of images
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
-    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; a folder; COCO, CVAT, YOLO, ...
     out: Path | None = None  # folder to write to
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
     preset: Preset = "default"  # of the options not given; best: followed at two sizes, 2.7 times the work
@@ -60,8 +60,34 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Make further outputs of a run that is done, of its masks, without segmenting again; see
+    docs/reference/formats.md."""
+
+    folder: Positional[Path]  # of the run: what camn segment wrote to
+    to: tuple[MaskExport, ...]  # which outputs; several are made in one pass
+    out: Path | None = None  # folder to write to; the run's own if not given
+    video: Path | None = None  # where the run's video is, if it was moved
+    objects: tuple[int, ...] | None = None  # ids of the objects that are shown; all if not given
+    frames: tuple[int, int] | None = None  # first and last frame that are shown, 0 is the video's first
+    background: str = BACKGROUND  # of over-h264: a colour #rrggbb, blur, or the path of a picture
+    opacity: float = 0.5  # of the objects over the frames, 0..1
+    partial: bool = False  # of a run that came to no end, too: the frames that are there
+    overwrite: bool = False  # replace outputs that are there
+
+    def run(self) -> None:
+        given = {name: value for name, value in vars(self).items() if name not in ("folder", "to", "out")}
+        with progress_bar("export", "frames") as progress:
+            done = api.export_run(self.folder, self.to, self.out, **given, progress=progress, notice=say)
+        print(f"{done.frames} frames")
+        show_files(done.outputs)
+
+
+@dataclass(frozen=True)
 class Mark:
-    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/reference/clicks.md."""
+    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes.
+
+    See docs/reference/clicks.md."""
 
     source: Positional[Path]  # an image, a video file, or a folder of images
     out: Path  # the mask to write (.png): a palette PNG of ids, as --masks takes

@@ -16,10 +16,7 @@ from camn.media.source import FrameSource
 from camn.media.strangers import locate
 from camn.media.video_file import VideoSource
 
-IN_MEMORY = (
-    "give that of a video file or of a folder of images; frames in memory go one by one to a segmenter = camn.load(): "
-    "segmenter.start(frame, mask), then segmenter.step(frame)"
-)
+IN_MEMORY = "give that of a video file or of a folder of images; frames in memory go to camn.follow(frames, mask)"
 _NO_PICTURE = "the picture range is for images alone: this video is read as it is"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,13 @@ def about_run(
         "annotated_frames": sorted(given.masks),
         "notes": list(given.notes),
     }
+
+
+def objects_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of the objects: fields of `About`. Raises ValueError, TypeError where it makes no sense."""
+    names = {int(id): str(name) for id, name in record.get("names", {}).items()}
+    colours = {int(id): tuple(bytes.fromhex(colour[1:])) for id, colour in record.get("colours", {}).items()}
+    return {"ids": tuple(map(int, record["ids"])), "names": names, "colours": colours}
 
 
 @contextmanager

@@ -14,16 +14,17 @@ from typing import Any
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_files, demo_options
 from camn.api.out_of_memory import enough_memory
+from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
-from camn.api.segment.given import take_given, unused
-from camn.api.segment.outputs import MARKED, Outputs, check_output, listed
+from camn.api.segment.given import segment_frame, take_given, unused
+from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.spans import Span, cut
 from camn.errors import MaskError, OutputError
 from camn.files import path_of
 from camn.inference import AnySegmenter, Result
 from camn.inference.calls import own_settings
-from camn.masks import Marks, MaskSet, ObjectIds
+from camn.masks import Marks, MaskSet
 from camn.masks.mask_set import mask_paths
 from camn.media.opening import open_source
 from camn.media.outputs import MaskWriter, WriterThread
@@ -120,12 +121,12 @@ def segment_video(
     and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
     `SegmentOptions`, in place of those of `options`.
 
-    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
-    options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former run in `out` are
-    replaced, at the end: until then, and after an error, they stay; see `camn.api.segment.folder.run_folder`. A folder
-    that holds anything else, or that another run writes to, is refused. Everything is checked before the folder is
-    touched. After an error in the middle, what was written stays valid, and run.json says so. Raises CamnError:
-    VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
+    `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
+    run in `out` are replaced, at the end: until then, and after an error, they stay; see
+    `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is refused.
+    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
+    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
@@ -135,15 +136,19 @@ def segment_video(
     check_output(folder, source.path, files, options.overwrite)
     given, marked = take_given(masks, marks, source, options, span)
     names = {**given.names, **(names or {})}
-    source, given = cut(source, given, span)
-    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
-    segmenter = model.segmenter()
     said: list[str] = []  # by the outputs
 
     def tell(note: str) -> None:
         said.append(note)
         notice(note)
 
+    known: dict[str, Any] = {"ids": given.ids.ids, "names": names, "colours": given.colours, "notice": tell}
+    known |= {"background": options.export_background}
+    source, given = cut(source, given, span)
+    shown = about_video(source.size, source, options.rate(), **known)
+    check_exports(options, shown, known["ids"], source.count if span.whole else None)
+    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
+    segmenter = model.segmenter()
     with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
         for note in (*source.notes, *given.notes):
             notice(note)
@@ -156,11 +161,12 @@ def segment_video(
             if marked and span.holds(marked.marks.at):
                 MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
             try:
-                _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
+                _follow(source, given, segmenter, partial(Outputs, made, options, shown), run, progress)
             finally:
                 record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                 record["notes"] = [*given.notes, *said]
-            record["warnings"] += unused(given, span.start + run.frames)
+            end = span.start + run.frames
+            record["warnings"] += [*unused(given, end), *ended_early(options, end)]
     return Summary(
         folder=folder,
         frames=run.frames,
@@ -214,7 +220,7 @@ def _follow(
         for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
             behind = frame.index + 1
             with run.clock("segment"):
-                result = _segment(segmenter, uploaded, given, frame.index)
+                result = segment_frame(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, frame, result)
             progress(Progress(done, source.count, run.seconds))
@@ -230,19 +236,3 @@ def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tupl
     with closing(frames):  # type: ignore[type-var], a generator
         for frame in frames:
             yield frame, segmenter.upload(frame.image)
-
-
-def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
-    """None before the first mask with an object."""
-    mask = given.masks.get(index)
-    if segmenter.index < 0:
-        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
-    result = segmenter.step(frame)
-    if mask is None:
-        return result
-    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
-    if mask.any() or absent:
-        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
-    for id in absent if given.whole else ():
-        segmenter.remove(id)
-    return result
