@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from camn.api.models.load import Model, cpu_threads, open_model
-from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_files, demo_options
-from camn.api.out_of_memory import enough_memory
+from camn.api.options import Notice, Report, SegmentOptions, demo_files, demo_options
 from camn.api.segment.folder import run_folder
 from camn.api.segment.given import take_given, unused
-from camn.api.segment.outputs import MARKED, Outputs, check_output, listed
+from camn.api.segment.kept import keeping
+from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_output, listed
 from camn.api.segment.record import about_run, recording
+from camn.api.segment.resume import finished, past_of, taken_up
 from camn.api.segment.spans import Span, cut
-from camn.errors import MaskError, OutputError
+from camn.api.segment.stages import Work, follow
+from camn.errors import OutputError
 from camn.files import path_of
-from camn.inference import AnySegmenter, Result
 from camn.inference.calls import own_settings
-from camn.masks import Marks, MaskSet, ObjectIds
+from camn.masks import Marks
 from camn.masks.mask_set import mask_paths
 from camn.media.opening import open_source
-from camn.media.outputs import MaskWriter, WriterThread
-from camn.media.source import Frame, FrameSource, Item, prefetch
+from camn.media.outputs import MaskWriter
 
 
 @dataclass(frozen=True)
@@ -46,51 +44,6 @@ class Summary:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass
-class _Run:
-    """How far a run has come: frames written, and seconds of each stage."""
-
-    frames: int = 0
-    stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "segment", "write", "wait"), 0.0))
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.stages[stage] += time.monotonic() - start
-
-    def timed(self, stage: str, source: Iterable[Item]) -> Iterator[Item]:
-        """The same items; the time until they come counts as the stage's."""
-        with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
-            while True:
-                with self.clock(stage):
-                    frame = next(frames, None)
-                if frame is None:
-                    return
-                yield frame
-
-    def write(self, outputs: Outputs, frame: Frame, result: Result | None) -> None:
-        with self.clock("write"):
-            outputs.write(frame, result)
-        self.frames += 1
-
-    def as_dict(self) -> dict[str, Any]:
-        seconds = self.seconds
-        return {
-            "frames": self.frames,
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(self.frames / seconds, 3),
-            "seconds_by_stage": {stage: round(value, 3) for stage, value in self.stages.items()},
-        }
-
-
 @own_settings(inference=False)
 def segment_video(
     video: str | Path,
@@ -102,6 +55,7 @@ def segment_video(
     loaded: Model | None = None,
     span: Span | None = None,
     names: Mapping[int, str] | None = None,
+    resume: bool = False,
     progress: Report = lambda progress: None,
     notice: Notice = lambda note: None,
     **changes: Any,
@@ -115,10 +69,12 @@ def segment_video(
     there; what they mark goes in as a mask of that frame would. With them `masks` may be None. loaded: a model in
     memory (see `open_model`), used if it is the one that the options ask for. span: segment these frames alone, from
     the masks among them (see `join_parts`). names: what segments.json calls objects, by id, in place of what the masks
-    call them; "object ID" if neither says. progress: called after each frame. notice: called before the first frame
-    with each sentence on how masks were read, such as which colour is which object, and how sure those of marks are,
-    and on the first frames with what runs the network (see `camn.inference.backends`). changes: fields of
-    `SegmentOptions`, in place of those of `options`.
+    call them; "object ID" if neither says. resume: take up the run in `out` that was cut off, with the same answers
+    as if it had not been; one that has ended is left as it is, and without one this run starts from the beginning. All
+    that makes answers must be the same: see docs/reference/formats.md. progress: called after each frame. notice:
+    called before the first frame with each sentence on how masks were read, such as which colour is which object, and
+    how sure those of marks are, and on the first frames with what runs the network (see `camn.inference.backends`).
+    changes: fields of `SegmentOptions`, in place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
     options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former run in `out` are
@@ -144,30 +100,42 @@ def segment_video(
         said.append(note)
         notice(note)
 
-    with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
-        for note in (*source.notes, *given.notes):
-            notice(note)
-        run = _Run()
+    with cpu_threads(options.threads) as threads:
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
         about |= {"marks": marked.as_dict()} if marked else {}
-        with recording(made, about) as record:
-            if marked and span.holds(marked.marks.at):
-                MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
-            try:
-                _follow(source, given, segmenter, partial(Outputs, made, source, options, names, tell), run, progress)
-            finally:
-                record |= run.as_dict() | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
-                record["notes"] = [*given.notes, *said]
-            record["warnings"] += unused(given, span.start + run.frames)
+        if resume and (record := finished(folder, about)):
+            notice(f"{folder}: this run has ended already; nothing is left to do")
+            return _summary(folder, options, record)
+        with run_folder(folder, notice) as made:
+            for note in (*source.notes, *given.notes):
+                notice(note)
+            past = past_of(folder, segmenter, notice) if resume else None
+            segmenter, run = past.segmenter if past else segmenter, Work.after(past)
+            about |= taken_up(past)
+            with recording(made, about) as record:
+                if marked and span.holds(marked.marks.at):
+                    MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
+                try:
+                    with keeping(folder / KEPT, about, past, tell, run.how_far) as keeper:
+                        open_outputs = partial(Outputs, made, source, options, names, tell)
+                        follow(source, given, segmenter, open_outputs, run, keeper, progress)
+                finally:
+                    told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+                    record |= run.as_dict() | told | {"notes": [*given.notes, *said]}
+                record["warnings"] += unused(given, span.start + run.frames)
+    return _summary(folder, options, record)
+
+
+def _summary(folder: Path, options: SegmentOptions, record: Mapping[str, Any]) -> Summary:
     return Summary(
         folder=folder,
-        frames=run.frames,
-        ids=given.ids.ids,
+        frames=record["frames"],
+        ids=tuple(record["ids"]),
         seconds=record["seconds"],
-        stages=run.stages,
-        outputs=tuple(listed(folder, options, marked is not None)),
+        stages=record["seconds_by_stage"],
+        outputs=tuple(listed(folder, options, "marks" in record)),
         notes=tuple(record["notes"]),
         warnings=tuple(record["warnings"]),
     )
@@ -192,57 +160,3 @@ def demo(
     """
     options, (clip, _) = options or demo_options(), demo_files()
     return segment_video(clip, None, out, options, marks=demo_marks(), progress=progress, notice=notice, **changes)
-
-
-def _follow(
-    source: FrameSource,
-    given: MaskSet,
-    segmenter: AnySegmenter,
-    open_outputs: Callable[[], Outputs],
-    run: _Run,
-    progress: Report,
-) -> None:
-    """Decode and upload ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every
-    file."""
-    with (
-        enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
-        open_outputs() as outputs,
-        closing(prefetch(_uploaded(run.timed("read", source), segmenter))) as frames,
-        WriterThread() as writer,
-    ):
-        behind = 0  # the last frame
-        for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
-            behind = frame.index + 1
-            with run.clock("segment"):
-                result = _segment(segmenter, uploaded, given, frame.index)
-            with run.clock("wait"):
-                writer.submit(run.write, outputs, frame, result)
-            progress(Progress(done, source.count, run.seconds))
-    if segmenter.index < 0 and behind <= min(given.masks):
-        raise MaskError(
-            f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
-            "(0 is the first); name masks like frames of this video, or say with --first-frame which number its first "
-            "frame bears in the masks' names"
-        )
-
-
-def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Iterator[tuple[Frame, Any]]:
-    with closing(frames):  # type: ignore[type-var], a generator
-        for frame in frames:
-            yield frame, segmenter.upload(frame.image)
-
-
-def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
-    """None before the first mask with an object."""
-    mask = given.masks.get(index)
-    if segmenter.index < 0:
-        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
-    result = segmenter.step(frame)
-    if mask is None:
-        return result
-    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
-    if mask.any() or absent:
-        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
-    for id in absent if given.whole else ():
-        segmenter.remove(id)
-    return result

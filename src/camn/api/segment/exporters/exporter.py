@@ -65,8 +65,17 @@ class Shown:
 
     @cached_property
     def probabilities(self) -> dict[int, np.ndarray]:
-        """(H, W) float32 in 0..1 of each object that is known; made once for all exports."""
-        return {id: self.result.probability(id) for id in self.result.confidence} if self.result else {}
+        """(H, W) float32 in 0..1, in steps of 1/255, of each object that is known; made once for all exports. A run
+        that is taken up again has them in these steps (`camn.api.segment.kept`)."""
+        import numpy as np
+
+        found = {id: self.result.probability(id) for id in self.result.confidence} if self.result else {}
+        return {id: np.rint(values * 255) / np.float32(255) for id, values in found.items()}
+
+    @property
+    def asked(self) -> bool:
+        """Whether an export has asked for `probabilities`."""
+        return "probabilities" in vars(self)
 
 
 Write = Callable[[Shown], object]
