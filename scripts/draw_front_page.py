@@ -1,6 +1,6 @@
 """Draws the pictures of the README: `python scripts/draw_front_page.py docs/images/front`.
 
-Follows the rabbit of the shipped clip from one click on the frame where it stands up, and writes `click.webp`, the animated picture: the click and the
+Follows the rabbit of the shipped clip from one click on a frame where it stands, and writes `click.webp`, the animated picture: the click and the
 objects found, beside them the cut-out; and stills of the same run for Python (`result.jpg`) and the command line
 (`frames.jpg`).
 """
@@ -19,7 +19,7 @@ import camn
 from camn import api
 from camn.media.overlay import draw_overlay
 
-AT, CLICK = 44, (448, 380)  # the frame, and the place on it
+AT, CLICK = 48, (436, 507)  # the frame, and the place on it
 SIZE = (416, 234)  # of each half, width and height
 GROUND = (24, 26, 32)
 EVERY = 2  # of the clip's 25 frames a second
