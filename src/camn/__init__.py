@@ -4,6 +4,7 @@
     segmenter.start(frame, mask)                          # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
     result = segmenter.step(next_frame)
     camn.segment_video("clip.mp4", "first.png", "out/")
+    camn.export_run("out/", "matte-png")   # further outputs of a run that is done
     camn.segment_video("clip.mp4", out="out/", marks=camn.Marks({1: [(420, 260)]}))   # a click in place of a mask
 
     marker = camn.load_marker()                           # masks from clicks
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         convert,
         demo,
         evaluate,
+        export_run,
         load,
         load_marker,
         models,
@@ -47,6 +49,7 @@ __all__ = [
     "convert",
     "demo",
     "evaluate",
+    "export_run",
     "load",
     "load_marker",
     "models",

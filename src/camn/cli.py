@@ -16,7 +16,7 @@ from camn.api.own_process import keep_freed_memory
 from camn.arguments import check_paths, check_places, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
-from camn.commands.segmenting import Batch, Demo, Mark, Segment, Serve
+from camn.commands.segmenting import Batch, Demo, Export, Mark, Segment, Serve
 from camn.commands.training import Convert, Data, Fuse, Train
 from camn.errors import CamnError
 from camn.files import ODD
@@ -24,13 +24,11 @@ from camn.stopping import stopped_by_signals
 
 ABOUT = "Clicks on some objects on one frame of a video in, or masks of them; masks of them on every frame out."
 
-
-_COMMANDS = {
-    kind.__name__.lower(): kind
-    for kind in (Segment, Mark, Batch, Demo, Serve, Models, Evaluate, Benchmark, Ablate, Train, Fuse, Data, Convert)
-}
+_KINDS = (Segment, Export, Mark, Batch, Demo, Serve, Models, Evaluate, Benchmark, Ablate, Train, Fuse, Data, Convert)
+_COMMANDS = {kind.__name__.lower(): kind for kind in _KINDS}
 Command = OmitArgPrefixes[
     Annotated[Segment, subcommand("segment")]
+    | Annotated[Export, subcommand("export")]
     | Annotated[Mark, subcommand("mark")]
     | Annotated[Batch, subcommand("batch")]
     | Annotated[Demo, subcommand("demo")]

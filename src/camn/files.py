@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -144,6 +145,18 @@ def replacing(path: Path, *kinds: type[Exception], lasting: bool = False) -> Ite
             with suppress(OSError):  # the first error is the one to tell
                 part.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path`, to make that in; what is left in it goes at the end. Raises OutputError."""
+    folder = temporary(path.with_name(f"{path.name}.folder"))
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes, lasting: bool = False) -> None:

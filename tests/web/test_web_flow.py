@@ -277,7 +277,8 @@ def test_exports_open_again(server, marked, make, tmp_path):
         files[kind] = tmp_path / job["file_name"]
         files[kind].write_bytes(answer.body)
     with zipfile.ZipFile(files["masks"]) as zipped:
-        assert zipped.namelist() == [f"{index:06d}.png" for index in range(FRAMES)]
+        assert zipped.namelist() == [*(f"{index:06d}.png" for index in range(FRAMES)), "objects.json"]
+        assert json.loads(zipped.read("objects.json")) == [{"id": 1, "name": "square", "colour": "#ff0000"}]
         for index in range(FRAMES):
             image = Image.open(io.BytesIO(zipped.read(f"{index:06d}.png")))
             assert image.mode == "P" and np.array_equal(np.array(image), shown.get(index, np.zeros((64, 96))))

@@ -154,6 +154,17 @@ def test_nothing_is_exported_without_a_mask(server, make):
     assert "no mask of an object to export" in refused(objects=[1])
     done = server.ask("POST", f"/api/projects/{project}/exports", {"kind": "coco", "objects": [2]})
     assert server.job(done["id"])["state"] == "done"
+    assert "on these frames; choose others" in refused(frames=[2, 2])
+    part = server.job(server.ask("POST", f"/api/projects/{project}/exports", {"kind": "coco", "frames": [1, 2]})["id"])
+    assert (part["state"], part["done"], part["total"]) == ("done", 2, 2)
+    images = json.loads(server.call("GET", part["file"]).body)["images"]
+    assert [image["id"] for image in images] == [1, 2]
+    for wrong, code in (([2, 1], "invalid"), ([0, 3], "not_found"), ([-1, 1], "invalid"), ([1], "invalid")):
+        answer = server.call("POST", f"/api/projects/{project}/exports", {"kind": "coco", "frames": wrong})
+        assert answer.code == code, answer
+    for behind in ("/etc/passwd", "#12", "BLUR"):  # no file of the server's
+        wish = {"kind": "over-h264", "background": behind}
+        assert server.call("POST", f"/api/projects/{project}/exports", wish).code == "invalid"
     server.ask("PUT", f"{path}/1", make.png(make.square(0, 0)))  # erased: it states that nothing is there
     assert "no mask" in refused()
     server.ask("PUT", f"{path}/1", make.png(make.square(0, 2)))

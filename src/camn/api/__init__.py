@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         open_model,
     )
     from camn.api.options import (
+        BACKGROUND,
         InferenceOptions,
+        MaskExport,
         Notice,
         Preset,
         Progress,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     )
     from camn.api.out_of_memory import enough_memory
     from camn.api.segment.export import MovieKind, export_masks, write_movie
+    from camn.api.segment.export_run import Exported, export_run
     from camn.api.segment.exporters import page_exports
     from camn.api.segment.marking import Marked, mark
     from camn.api.segment.outputs import RUN_RECORD
@@ -91,9 +94,12 @@ _HOME = {
     ),
     "camn.api.train.options": ("AblateOptions", "FuseOptions"),
     "camn.api.segment.export": ("MovieKind", "export_masks", "write_movie"),
+    "camn.api.segment.export_run": ("Exported", "export_run"),
     "camn.api.segment.exporters": ("page_exports",),
     "camn.api.options": (
+        "BACKGROUND",
         "InferenceOptions",
+        "MaskExport",
         "Notice",
         "Preset",
         "Progress",
@@ -121,6 +127,7 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "BACKGROUND",
     "RUN_RECORD",
     "AblateOptions",
     "Ablation",
@@ -131,6 +138,7 @@ __all__ = [
     "DatasetVideo",
     "Ensemble",
     "Evaluation",
+    "Exported",
     "Frame",
     "FrameSource",
     "FuseOptions",
@@ -142,6 +150,7 @@ __all__ = [
     "Marks",
     "Model",
     "ModelInfo",
+    "MaskExport",
     "MovieKind",
     "Notice",
     "Preset",
@@ -169,6 +178,7 @@ __all__ = [
     "evaluate",
     "evaluate_clicks",
     "export_masks",
+    "export_run",
     "first_masks",
     "frame_order",
     "fuse",

@@ -9,7 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from camn.api.segment.choice import Choice
 from camn.api.segment.exporters import EXPORTERS
+from camn.api.segment.exporters.exporter import BACKGROUND
 from camn.config import Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
 
@@ -18,10 +20,14 @@ AlphaKind = Literal["png", "prores", "vp9"]
 _ALWAYS = ("masks", "objects")
 _SWITCHES = {"overlay": "overlay", "json": "coco"}
 _OWN = (*_ALWAYS, *_SWITCHES.values(), *(f"alpha {kind}" for kind in get_args(AlphaKind)))
+_OF_RESULTS = ("objects", *(f"alpha {kind}" for kind in get_args(AlphaKind)))
 if TYPE_CHECKING:
     ExportName = str
+    MaskExport = str
 else:
     ExportName = Literal[tuple(name for name in EXPORTERS if name not in _OWN)]
+    # What can be made of a finished run's masks.
+    MaskExport = Literal[tuple(name for name in EXPORTERS if name not in _OF_RESULTS)]
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,9 @@ class SegmentOptions(InferenceOptions):
     json: bool = True  # write segments.json: COCO run-length masks
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
     export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/reference/formats.md
+    export_objects: tuple[int, ...] | None = None  # ids of the objects that further outputs show; all if not given
+    export_frames: tuple[int, int] | None = None  # first and last frame that they show, 0 is the video's first
+    export_background: str = BACKGROUND  # of the export over-h264: a colour #rrggbb, blur, or the path of a picture
     resize_masks: bool = False  # scale masks that have another size than the frames, instead of refusing them
     masks_are_whole: bool = False  # what a later mask does not show is gone from its frame on; an empty one ends all
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
@@ -136,6 +145,7 @@ class SegmentOptions(InferenceOptions):
         if wrong := [name for name in self.export if name not in EXPORTERS or name in _OWN]:
             known = ", ".join(name for name in EXPORTERS if name not in _OWN)
             raise ConfigError(f"export: unknown kind {wrong[0]!r}; choose among {known}")
+        self.choice()
         if self.first_frame is not None and self.first_frame < 0:
             raise ConfigError(f"first_frame is {self.first_frame}: numbers in the names of masks are 0 or more")
         ends = self.picture_range
@@ -151,20 +161,31 @@ class SegmentOptions(InferenceOptions):
         alpha = (f"alpha {kind}" for kind in self.alpha)
         return tuple(dict.fromkeys(("masks", *switched, *alpha, *self.export, "objects")))
 
+    def choice(self) -> Choice:
+        """What the outputs that `export` names show. Raises ConfigError for what cannot be."""
+        return Choice.of(self.export_objects, self.export_frames)
+
     def with_outputs(self, names: Collection[str]) -> SegmentOptions:
         """Of the outputs only these, and what is always written."""
         switches: dict[str, Any] = {option: name in names for option, name in _SWITCHES.items()}
         alpha = tuple(kind for kind in self.alpha if f"alpha {kind}" in names)
-        return replace(self, **switches, alpha=alpha, export=tuple(name for name in self.export if name in names))
+        export = tuple(name for name in self.export if name in names)
+        unchosen: dict[str, Any] = {} if export else {"export_objects": None, "export_frames": None}
+        return replace(self, **switches, alpha=alpha, export=export, **unchosen)
 
     def files(self) -> tuple[str, ...]:
         """All weights that these options name: of the models, and of a fusion network of one's own."""
         return self.model if self.join in JOINS else (*self.model, self.join)
 
     def rate(self) -> Fraction:
-        """fps as the fraction it stands for: 23.976 and 23.98 are 24000/1001."""
-        ntsc = Fraction(round(self.fps * 1.001) * 1000, 1001)
-        return ntsc if abs(ntsc - self.fps) < 0.005 else Fraction(self.fps).limit_denominator(1001)
+        """fps as the fraction it stands for."""
+        return rate_of(self.fps)
+
+
+def rate_of(fps: float) -> Fraction:
+    """Frames per second as a fraction: 23.976 and 23.98 are 24000/1001."""
+    ntsc = Fraction(round(fps * 1.001) * 1000, 1001)
+    return ntsc if abs(ntsc - fps) < 0.005 else Fraction(fps).limit_denominator(1001)
 
 
 def named(model: Any) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camn import api
@@ -63,5 +65,9 @@ def show(summary: Summary) -> None:
     count = f"{len(summary.ids)} object{'s' if len(summary.ids) > 1 else ''}"
     rate = summary.frames / max(summary.seconds, 1e-9)
     print(f"{summary.frames} frames, {count}, {summary.seconds:.1f} s ({rate:.2f} frames/s)")
-    for path in summary.outputs:
+    show_files(summary.outputs)
+
+
+def show_files(files: Iterable[Path]) -> None:
+    for path in files:
         print(f"  {path}{'/' if path.is_dir() else ''}")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from camn import api
-from camn.api import InferenceOptions, Preset, SegmentOptions
+from camn.api import BACKGROUND, InferenceOptions, MaskExport, Preset, SegmentOptions
 from camn.cluster.options import BatchOptions
-from camn.commands.common import MarkOptions, inference_options, say, segment_options, show
+from camn.commands.common import MarkOptions, inference_options, say, segment_options, show, show_files
 from camn.errors import ConfigError
 from camn.progress import progress_bar
 from camn.stopping import Stopped
@@ -58,6 +58,30 @@ class Segment:
         from camn.projects.headless import segment_project
 
         return segment_project(project, self.out, self.options, progress, say, self.resume)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Make further outputs of a run that is done, of its masks, without segmenting again; see
+    docs/reference/formats.md."""
+
+    folder: Positional[Path]  # of the run: what camn segment wrote to
+    to: tuple[MaskExport, ...]  # which outputs; several are made in one pass
+    out: Path | None = None  # folder to write to; the run's own if not given
+    video: Path | None = None  # where the run's video is, if it was moved
+    objects: tuple[int, ...] | None = None  # ids of the objects that are shown; all if not given
+    frames: tuple[int, int] | None = None  # first and last frame that are shown, 0 is the video's first
+    background: str = BACKGROUND  # of over-h264: a colour #rrggbb, blur, or the path of a picture
+    opacity: float = 0.5  # of the objects over the frames, 0..1
+    partial: bool = False  # of a run that came to no end, too: the frames that are there
+    overwrite: bool = False  # replace outputs that are there
+
+    def run(self) -> None:
+        given = {name: value for name, value in vars(self).items() if name not in ("folder", "to", "out")}
+        with progress_bar("export", "frames") as progress:
+            done = api.export_run(self.folder, self.to, self.out, **given, progress=progress, notice=say)
+        print(f"{done.frames} frames")
+        show_files(done.outputs)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class FolderSource(FrameSource):
         for index, file in enumerate(self.files):
             image = read_page(file, shader.rgb)
             _check_size(file, image.shape[:2], self.files[0], self.size)
-            yield Frame(index, file.stem, image)
+            yield Frame(index, file.stem, image, path=file)
         self.warnings.extend(f"{self.path}: {said}" for said in shader.warnings())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from PIL import Image
 
 from camn.errors import OutputError, VideoError
 from camn.files import close_after, output_error, temporary
@@ -47,6 +48,7 @@ class Movie:
     size: (H, W). fps: nominal rate; frames without a time are placed at index / fps. tick: the source's time unit;
     times within one tick of index / fps count as rounded, so that a constant rate stays exactly constant. aspect: width
     by height of a pixel. sound: goes along, as far as the pictures go; where that cannot be, `notice` is told so.
+    from_start: whether the first frame is at 0, whatever its time, and all behind it and the sound so much earlier.
     Until `close`, only a hidden temporary file exists. When the work breaks off, `close` (or leaving the `with` block)
     still ends the file properly, so that the frames written so far can be played; without any frame there is no file.
     Raises OutputError when the encoder is missing or the file cannot be written.
@@ -61,6 +63,7 @@ class Movie:
         tick: Fraction | None = None,
         aspect: Fraction = Fraction(1),
         sound: Sound | None = None,
+        from_start: bool = False,
         notice: Callable[[str], object] = lambda note: None,
     ):
         try:
@@ -76,6 +79,7 @@ class Movie:
         self._errors = (FFmpegError, OSError, ValueError, OverflowError)
         self._track: Track | None = None
         self._notice, self._first, self._end = notice, Fraction(0), Fraction(0)
+        self._from_start, self._zero = from_start, Fraction(0)
         prepare_output(self.path.parent)
         self._part = temporary(self.path)
         try:
@@ -147,15 +151,17 @@ class Movie:
     def write(self, image: np.ndarray, time: Fraction | None = None, duration: Fraction | None = None) -> None:
         """image (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha, uint8. time: seconds from the start. duration: for
         which it is shown, which counts for the last one alone."""
-        import av
 
         if image.shape[:2] != self.size:
             raise OutputError(f"{self.path}: a frame of size {image.shape[:2]} in a video of size {self.size}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba" if image.shape[2] == 4 else "rgb24")
-        height, width = self._shown
-        frame = frame.reformat(width, height, self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame = self._encodable(image)
+        if not self.frames and self._from_start and time:
+            self._zero = time
+            if self._track:
+                self._track.begin(time)
         even = self.frames / self.fps
-        if time is None or abs(time - even) <= self.tick:
+        time = even if time is None else time - self._zero
+        if abs(time - even) <= self.tick:
             time = even
         self._last = max(round(time / self._base), self._last + 1)
         frame.pts, frame.time_base = self._last, self._base
@@ -172,6 +178,15 @@ class Movie:
             self._failed = True
             raise output_error(self.path, error) from error
         self.frames += 1
+
+    def _encodable(self, image: np.ndarray) -> av.VideoFrame:
+        import av
+
+        if self.encoding.pixels == "pal8":  # FFmpeg would need a pass of its own to choose the colours
+            return av.VideoFrame.from_ndarray(paletted(image), "pal8")  # pyright: ignore[reportArgumentType]
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba" if image.shape[2] == 4 else "rgb24")
+        height, width = self._shown
+        return frame.reformat(width, height, self.encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
 
     def close(self) -> None:
         """Ends the file and gives it its name. Raises OutputError if it cannot be ended; then no file is left."""
@@ -207,6 +222,15 @@ class Movie:
 
     def __exit__(self, kind: object, *_: object) -> None:
         close_after(self.close, kind)
+
+
+def paletted(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """image (H, W, 3) uint8 RGB -> indices (H, W) and palette (256, 4) ARGB, of its own 256 colours at most."""
+    few = Image.fromarray(image).quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG)
+    colours = np.array(few.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 4), np.uint8)
+    palette[:, 0], palette[: len(colours), 1:] = 255, colours
+    return np.asarray(few), palette
 
 
 def widened(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:

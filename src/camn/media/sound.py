@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +49,11 @@ class Track:
         except BaseException:
             self.close()
             raise
+
+    def begin(self, time: Fraction) -> None:
+        """What is heard before that time is left out, and all else comes so much earlier."""
+        self.sound = replace(self.sound, part=True)
+        self._shift += round(time / self._unit)
 
     def between(self, first: Fraction, until: Fraction) -> Iterator[av.Packet]:
         """What begins before `until` and was not given yet. first: the time of the first picture."""

@@ -7,7 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,7 +28,7 @@ class Frame:
 
     index: position from 0. name: the image's stem, or the six-digit index for a video. image: (H, W, 3) uint8 RGB.
     time: presentation time in seconds from the start of the file; None for an image folder. duration: seconds for which
-    it is shown, where the file says so.
+    it is shown, where the file says so. path: of a folder's image, which `as_jpeg` takes as it is where it can.
     """
 
     index: int
@@ -36,6 +36,7 @@ class Frame:
     image: np.ndarray
     time: Fraction | None = None
     duration: Fraction | None = None
+    path: Path | None = field(default=None, kw_only=True)
 
 
 class FrameSource(ABC):

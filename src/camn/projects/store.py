@@ -106,7 +106,7 @@ def tidy(project: Project) -> None:
         for pattern in (".load-*", leftovers("*.*")):
             for path in (project.folder / name).glob(pattern):
                 with suppress(OSError):
-                    path.unlink()
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _hold(folder: Path) -> ExitStack:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,12 @@ def offers() -> list[ExportOffer]:
 
 
 def chosen(project: Project, asked: Export) -> list[Object]:
-    """The objects that an export shows. Raises Problem for one that there is not."""
+    """The objects that an export shows. Raises Problem for one, or for a frame, that there is not."""
     project.need_ready()
+    if asked.frames and asked.frames[0] > asked.frames[1]:
+        raise Problem("invalid", "The last frame of an export lies before its first one.")
+    for index in asked.frames or ():
+        project.need_frame(index)
     if asked.objects is None:
         return list(project.record.objects)
     if unknown := sorted(set(asked.objects) - set(project.ids)):
@@ -37,13 +41,16 @@ def chosen(project: Project, asked: Export) -> list[Object]:
     return [item for item in project.record.objects if item.id in asked.objects]
 
 
-def need_masks(project: Project, objects: list[Object]) -> None:
+def need_masks(project: Project, objects: list[Object], frames: tuple[int, int] | None) -> None:
     """Raises Problem where no frame has a mask of any of them. The first frame that may have one is mostly enough."""
     masks, ids = project.masks, [item.id for item in objects]
-    for index in sorted({*list(masks.given), *list(masks.predicted)}):
+    first, last = frames or (0, project.count)
+    for index in sorted(index for index in {*list(masks.given), *list(masks.predicted)} if first <= index <= last):
         confidence, lost = masks.known(index, ids)
         if confidence.keys() - lost and _shows(project, index, ids):
             return
+    if frames:
+        raise Problem("conflict", "There is no mask of an object to export on these frames; choose others.")
     raise Problem("conflict", "There is no mask of an object to export yet; mark one on a frame first.")
 
 
@@ -75,40 +82,32 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
     folder = project.folder / FOLDER
     with writing(folder):
         folder.mkdir(exist_ok=True)
-        former = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        former = sorted(filter(Path.is_file, folder.iterdir()), key=lambda path: path.stat().st_mtime_ns)
         for path in former[: max(0, len(former) - most + 1)]:
             path.unlink(missing_ok=True)
     one = KINDS[asked.kind]
     path = folder / f"{work.id}-{asked.kind}{Path(one.file).suffix}"
-    work.total = project.count
+    work.total = project.count if asked.frames is None else asked.frames[1] - asked.frames[0] + 1
     api.export_masks(
         asked.kind,
-        _masks(project, objects),
+        project.shown_mask,
         path,
         size=project.size,
         count=project.count,
         # What was sent, not the project's JPEG files: as good as it came.
         source=api.open_source(project.video()) if one.needs == "frames" else None,
         fps=project.fps,
-        names={item.id: item.name for item in objects},
-        colours={item.id: rgb(item.colour) for item in objects},
+        video=Path(project.record.name).stem,
+        ids=project.ids,
+        names={item.id: item.name for item in project.record.objects},
+        colours={item.id: rgb(item.colour) for item in project.record.objects},
         opacity=asked.opacity,
+        background=asked.background,
+        objects=[item.id for item in objects],
+        frames=asked.frames,
         progress=work.tell,
     )
     return path
-
-
-def _masks(project: Project, objects: list[Object]) -> Callable[[int], np.ndarray | None]:
-    """The shown mask of a frame with some objects alone."""
-    keep = np.zeros(256, np.uint8)
-    ids = [item.id for item in objects]
-    keep[ids] = ids
-
-    def masks(index: int) -> np.ndarray | None:
-        shown = project.shown_mask(index)
-        return None if shown is None else keep[shown]
-
-    return masks
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -79,9 +79,13 @@ class Propagate(Asked):
 
 
 class Export(Asked):
+    """objects: all if None. frames: first and last; all if None. background: of cut-outs over one."""
+
     kind: ExportKind
     objects: Annotated[list[Id], Field(min_length=1, max_length=LAST_ID)] | None = None
+    frames: tuple[Index, Index] | None = None
     opacity: Annotated[float, Field(ge=0, le=1)] = 0.5
+    background: Annotated[str, Field(pattern=f"^({COLOUR.pattern}|blur)$")] = api.BACKGROUND
 
 
 class Obj(BaseModel):

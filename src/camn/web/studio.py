@@ -227,7 +227,7 @@ class Studio:
             self.store.need_room()
 
     def export(self, project: Project, asked: schemas.Export) -> schemas.Job:
-        need_masks(project, chosen(project, asked))
+        need_masks(project, chosen(project, asked), asked.frames)
         self.store.need_room()
 
         def run(work: Work) -> Path:

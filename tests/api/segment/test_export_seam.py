@@ -1,7 +1,9 @@
 """A new export is one file and one line: see CONTRIBUTING.md. What is pretended here is in tests/pretend."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -60,7 +62,8 @@ def counted(folder: Path) -> str:
 def test_a_new_export_in_the_command(place):
     """In processes of their own: the options are made when the program starts."""
     helped = subprocess.run([sys.executable, "-c", REGISTER, "segment", "--help"], capture_output=True, text=True)
-    assert "{prores,vp9,areas}" in helped.stdout
+    choices = re.sub(r"[\s│]", "", helped.stdout)
+    assert re.search(r"--export.*\{prores,vp9,[a-z0-9,-]*,areas\}", choices)
     arguments = ["segment", "frames", "--masks", "masks", "--out", "out", "--export", "areas", "--short-side", "32"]
     arguments += ["--no-overlay", "--no-json", "--threads", "1"]
     done = subprocess.run([sys.executable, "-c", REGISTER, *arguments], capture_output=True, text=True, cwd=place)
@@ -85,19 +88,29 @@ def test_a_new_export_in_a_run_and_a_split_one(place, areas):
     assert place / "joined" / "areas.txt" in joined.outputs
     assert (place / "joined" / "areas.txt").read_text() == counted(place / "joined")
     assert len(counted(place / "joined").splitlines()) == 7
+    some = replace(options, export_objects=(7,), export_frames=(1, 3))
+    api.join_parts(place / "frames", parts, place / "some", some)
+    lines = counted(place / "joined").splitlines()
+    assert (place / "some" / "areas.txt").read_text().splitlines() == [lines[0], *lines[2:5]]
+    with pytest.raises(ConfigError, match="no object 8 to export"):
+        api.join_parts(place / "frames", parts, place / "some", replace(some, export_objects=(8,)))
+    assert (place / "some" / "areas.txt").exists()  # as it was
+    assert api.part_options(some).export_objects is None  # its parts show all
 
     again = api.segment_video(place / "frames", place / "masks", place / "whole", api.SegmentOptions(**QUICK))
     assert not (place / "whole" / "areas.txt").exists() and again.frames == 6  # made way, as all of a former run
 
 
 def test_a_new_export_of_masks_that_are_there(place, areas):
-    assert list(api.page_exports()) == ["masks", "coco", "overlay", "prores", "vp9", "areas"]
+    offered = list(api.page_exports())
+    assert offered[:5] == ["masks", "coco", "overlay", "prores", "vp9"] and offered[-1] == "areas"
     path = place / "a.txt"
     api.export_masks("areas", lambda index: mask(index) if index else None, path, size=SIZE, count=3)
     assert path.read_text() == "64x48\n000000 0\n000001 600\n000002 600"
     with pytest.raises(KeyboardInterrupt):
         api.export_masks("areas", mask, path, size=SIZE, count=3, progress=stop)
-    assert not path.exists()
+    assert path.read_text().endswith("000002 600")  # the one before, as it was
+    assert sorted(one.name for one in place.iterdir()) == ["a.txt", "frames", "masks"]
     for name, said in (("alpha png", "written in a run alone"), ("overlay", "give the source")):
         with pytest.raises(ConfigError, match=f"{name}: .*{said}"):
             api.export_masks(name, mask, path, size=SIZE, count=3)
@@ -146,5 +159,10 @@ def test_options_and_outputs():
     assert options.with_outputs(options.outputs()).outputs() == options.outputs()
     assert options.with_outputs(["alpha png"]).outputs() == ("masks", "alpha png", "objects")
     assert check_options({"export": ["vp9"]}) == {"export": ("vp9",)}
+    chosen = {"export_objects": [3.0, 1], "export_frames": [0, 9]}  # as a manifest has them
+    assert check_options(chosen) == {"export_objects": (3, 1), "export_frames": (0, 9)}
+    for wrong in ({"export_frames": [5, 2]}, {"export_objects": []}, {"export_objects": [300]}):
+        with pytest.raises(ConfigError, match="to be exported"):
+            check_options(wrong)
     with pytest.raises(ConfigError, match=r"export is \['gif'\]: it must be a list, each one of prores, vp9"):
         check_options({"export": ["gif"]})

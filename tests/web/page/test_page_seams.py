@@ -1,9 +1,13 @@
 """A new export and a new format of masks, each one file and one line: the page has them. See CONTRIBUTING.md."""
 
+import json
+import zipfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 PRETEND = Path(__file__).parents[2] / "pretend"
@@ -36,21 +40,57 @@ def test_what_was_added_is_on_the_page(editor, project, tmp_path):
     expect(editor.page.get_by_role("status").filter(has_text="Read as digits.")).to_be_visible()
     assert (editor.ids(project, 3) == ids).all()
 
+    editor.page.get_by_text("More kinds").click()
     offered = [row.inner_text() for row in editor.page.locator("#exports .export").all()]
-    assert [" ".join(words.split()) for words in offered] == [
+    offered = [" ".join(words.split()) for words in offered]
+    assert offered[:5] == [
         "Masks palette PNG, zip",
         "COCO RLE, JSON",
         "Overlay MP4",
         "Cut-out ProRes 4444, MOV",
         "Cut-out VP9, WebM",
-        "Areas pixels, TXT",
     ]
+    assert offered[-1] == "Areas pixels, TXT"
     with editor.page.expect_download() as waiting:
         editor.page.locator("#export-areas").click()
     waiting.value.save_as(tmp_path / "areas.txt")
     assert waiting.value.suggested_filename == "test-areas.txt"
     expected = [f"{index:06d} {3500 if index == 3 else 0}" for index in range(FRAMES)]
     assert (tmp_path / "areas.txt").read_text().splitlines() == [f"{WIDTH}x{HEIGHT}", *expected]
+
+
+def test_what_exports_show_is_chosen(editor, marked, tmp_path):
+    """Object 2 alone, on frames 1 and 2, over the blurred video; a choice that cannot be is not taken."""
+    editor.open(marked)
+    editor.button("Choose what exports show").click()
+    dialog = editor.page.get_by_role("dialog", name="What exports show")
+    dialog.get_by_label("Object 1").uncheck()
+    dialog.get_by_label("to", exact=True).fill("0")
+    dialog.get_by_role("button", name="Choose").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("to", exact=True).fill("2")
+    dialog.get_by_label("Behind cut-outs", exact=True).select_option("the video, blurred")
+    expect(dialog.get_by_label("Colour behind cut-outs")).to_be_hidden()
+    dialog.get_by_role("button", name="Choose").click()
+    expect(editor.page.locator("#export-choice")).to_have_text("Exports show 1 of 2 objects, frames 1 to 2.")
+    editor.page.get_by_text("More kinds").click()
+    asked = []
+    editor.page.on("request", lambda request: asked.append(request.post_data_json) if request.post_data else None)
+    for kind in ("rgba-png", "over-h264"):
+        with editor.page.expect_download() as waiting:
+            editor.page.locator(f"#export-{kind}").click()
+        waiting.value.save_as(tmp_path / kind)
+        assert asked[-1] == {"kind": kind, "objects": [2], "frames": [0, 1]} | (
+            {"background": "blur"} if kind == "over-h264" else {}
+        )
+    with zipfile.ZipFile(tmp_path / "rgba-png") as archive:
+        assert archive.namelist() == ["000000.png", "000001.png", "objects.json"]
+        assert [one["name"] for one in json.loads(archive.read("objects.json"))] == ["Object 2"]
+        with Image.open(archive.open("000000.png")) as image:
+            alpha = np.array(image)[..., 3]
+    assert alpha[120, 220] == 255 and not alpha[:, :180].any()
+    with av.open(str(tmp_path / "over-h264")) as movie:
+        assert len(list(movie.decode(video=0))) == 2
 
 
 def test_the_server_tells_what_it_offers_and_finds_it_again(serve, make, tmp_path):
@@ -65,7 +105,7 @@ def test_the_server_tells_what_it_offers_and_finds_it_again(serve, make, tmp_pat
     jobs = [server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"] for kind in ("areas", "coco")]
     files = [server.call("GET", server.job(job)["file"]).body for job in jobs]
     refused = server.call("POST", f"/api/projects/{id}/exports", {"kind": "alpha png"})
-    assert refused.status == 422 and "'vp9' or 'areas'" in refused.message
+    assert refused.status == 422 and "'vp9'" in refused.message and "or 'areas'" in refused.message
     # As a server of before named them:
     folder = server.projects / id / "exports"
     (folder / f"{jobs[1]}-coco.json").rename(folder / f"{jobs[1]}.json")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from camn.api.options import Notice, SegmentOptions
-from camn.api.segment.export import about_video
-from camn.api.segment.exporters import exporters
-from camn.api.segment.exporters.exporter import Shown
-from camn.errors import OutputError
+from camn.api.options import ExportName, SegmentOptions
+from camn.api.segment.choice import Choice
+from camn.api.segment.export import opened, targets
+from camn.api.segment.exporters import exporters, nameless
+from camn.api.segment.exporters.exporter import LEGEND, About, Shown
+from camn.api.segment.exporters.legend import write_legend
+from camn.errors import ConfigError, OutputError
 from camn.files import LOCK, leftovers, writing
 from camn.inference import Result
-from camn.media.source import Frame, FrameSource
+from camn.media.source import Frame
 
 RUN_RECORD = "run.json"
 MARKED = "marked"  # the folder with the mask that was made of clicks
@@ -30,28 +32,17 @@ KEPT = f"{HIDDEN}kept"  # what a run keeps to be taken up again, see `camn.api.s
 class Outputs:
     """All outputs of a run that come frame by frame. Leaving the `with` block ends every file, also after an error."""
 
-    def __init__(
-        self,
-        folder: Path,
-        source: FrameSource,
-        options: SegmentOptions,
-        names: Mapping[int, str] | None,
-        notice: Notice = lambda note: None,
-    ):
+    def __init__(self, folder: Path, options: SegmentOptions, about: About):
+        if nameless(options.export):
+            write_legend(folder, about)
         self._stack = ExitStack()
-        about = about_video(source.size, source, options.rate(), names=names or {}, notice=notice)
-        with ExitStack() as undo:  # an error while opening ends those opened so far
-            undo.push(self._stack)
-            chosen = exporters(options.outputs()).values()
-            self._writes = [self._stack.enter_context(one.open(folder / one.path, about)) for one in chosen]
-            undo.pop_all()
+        self._write = self._stack.enter_context(opened(targets(folder, options), about))
 
     def write(self, frame: Frame, result: Result | None) -> Shown:
         """One frame; without a result there is no object yet, and its mask is empty. -> what all exports were shown."""
         ids = np.zeros(frame.image.shape[:2], np.uint8) if result is None else result.ids
         shown = Shown(frame.index, frame.name, ids, frame, result)
-        for write in self._writes:
-            write(shown)
+        self._write(shown)
         return shown
 
     def __enter__(self) -> Outputs:
@@ -61,6 +52,27 @@ class Outputs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+
+def check_exports(options: SegmentOptions, about: About, ids: Collection[int], count: int | None) -> None:
+    """Refuse, before anything is written, what cannot be made of a video with these objects and so many frames. Raises
+    ConfigError, and what `Exporter.check` raises."""
+    if options.choice() != Choice() and not options.export:
+        raise ConfigError(
+            "export_objects and export_frames say what the outputs of export show, and none is named; name some, as "
+            f"--export {get_args(ExportName)[0]}"
+        )
+    options.choice().check(ids, count)
+    for target in targets(Path(), options):
+        target.exporter.check(target.choice.about(about))
+
+
+def ended_early(options: SegmentOptions, frames: int) -> list[str]:
+    """A warning, if the video has not all the frames that exports were to show. frames: that it has."""
+    last = options.choice().last
+    if last is None or last < frames:
+        return []
+    return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}"]
 
 
 def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bool) -> None:
@@ -90,7 +102,7 @@ def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bo
 
 def _rooms() -> list[str]:
     """Files and folders that hold outputs, below the folder of a run."""
-    return [MARKED, *(one.path for one in exporters().values())]
+    return [MARKED, LEGEND, *(one.path for one in exporters().values())]
 
 
 def _real(path: Path) -> Path:
@@ -100,7 +112,12 @@ def _real(path: Path) -> Path:
 
 def patterns() -> list[str]:
     """Of everything that a run can have written into its folder, also of what one that was killed did not end."""
-    whole = [RUN_RECORD, f"{MARKED}/*.png", *(pattern for one in exporters().values() for pattern in one.patterns)]
+    whole = [
+        RUN_RECORD,
+        LEGEND,
+        f"{MARKED}/*.png",
+        *(pattern for one in exporters().values() for pattern in one.patterns),
+    ]
     return [*whole, *map(leftovers, whole)]
 
 
@@ -116,4 +133,5 @@ def former_run(folder: Path) -> Mapping[str, Any] | None:
 def listed(folder: Path, options: SegmentOptions, marked: bool = False) -> Sequence[Path]:
     """What a run leaves in its folder, to be shown. marked: whether it began from clicks."""
     paths = [one.path for one in exporters(options.outputs()).values()]
-    return [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, RUN_RECORD))]
+    beside = [LEGEND] * nameless(options.export)
+    return [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, *beside, RUN_RECORD))]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from camn.api.options import SegmentOptions
-from camn.api.segment.export import about_video, named_frames, seen_frames, write_exports
-from camn.api.segment.exporters import exporters
+from camn.api.segment.export import about_video, named_frames, seen_frames, targets, write_exports
+from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import copying
+from camn.api.segment.exporters.legend import write_legend
 from camn.api.segment.folder import run_folder
-from camn.api.segment.outputs import MARKED, RUN_RECORD, listed
-from camn.api.segment.record import recording
+from camn.api.segment.outputs import MARKED, RUN_RECORD, check_exports, listed
+from camn.api.segment.record import objects_of, recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
 from camn.errors import ConfigError, DataError
@@ -112,12 +113,8 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
     """The outputs that run through the whole video, of the masks that are there. Raises DataError where the video has
     not as many frames as there are masks."""
     files = list_images(folder / "masks")
-    outputs = [(one.open, folder / one.path) for one in exporters(options.outputs()).values() if one.remade]
-    if not outputs:
-        return
     source = open_source(video, picture_range=options.picture_range) if join_reads_video(options) else None
     size = record["height"], record["width"]
-    names = {int(id): name for id, name in record.get("names", {}).items()}
 
     def masks(index: int) -> np.ndarray | None:
         return read_labels(files[index]) if index < len(files) else None
@@ -129,9 +126,15 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
         nonlocal seen
         seen = done
 
-    write_exports(
-        outputs, about_video(size, source, options.rate(), names=names, notice=record["notes"].append), frames, count
-    )
+    known = objects_of(record) | {"background": options.export_background, "notice": record["notes"].append}
+    about = about_video(size, source, options.rate(), **known)
+    check_exports(options, about, about.ids, len(files))
+    if nameless(options.export):
+        write_legend(folder, about)
+    outputs = targets(folder, options, remade=True)
+    if not outputs:
+        return
+    write_exports(outputs, about, frames, count)
     if seen != len(files):
         raise DataError(
             f"{video}: {seen} frames were read now, {len(files)} when its parts were segmented, so that its outputs do "

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +69,13 @@ def _sha256(given: MaskSet) -> str:
         digest.update(f"{index} {mask.shape}".encode())
         digest.update(mask.tobytes())
     return digest.hexdigest()
+
+
+def objects_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of the objects: fields of `About`. Raises ValueError, TypeError where it makes no sense."""
+    names = {int(id): str(name) for id, name in record.get("names", {}).items()}
+    colours = {int(id): tuple(bytes.fromhex(colour[1:])) for id, colour in record.get("colours", {}).items()}
+    return {"ids": tuple(map(int, record["ids"])), "names": names, "colours": colours}
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from typing import Any
 
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Report, SegmentOptions, demo_files, demo_options
+from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
 from camn.api.segment.given import take_given, unused
 from camn.api.segment.kept import keeping
-from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_output, listed
+from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.resume import finished, past_of, taken_up
 from camn.api.segment.spans import Span, cut
@@ -76,12 +77,12 @@ def segment_video(
     how sure those of marks are, and on the first frames with what runs the network (see `camn.inference.backends`).
     changes: fields of `SegmentOptions`, in place of those of `options`.
 
-    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/ and run.json, as the
-    options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former run in `out` are
-    replaced, at the end: until then, and after an error, they stay; see `camn.api.segment.folder.run_folder`. A folder
-    that holds anything else, or that another run writes to, is refused. Everything is checked before the folder is
-    touched. After an error in the middle, what was written stays valid, and run.json says so. Raises CamnError:
-    VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
+    `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
+    run in `out` are replaced, at the end: until then, and after an error, they stay; see
+    `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is refused.
+    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
+    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
@@ -91,15 +92,19 @@ def segment_video(
     check_output(folder, source.path, files, options.overwrite)
     given, marked = take_given(masks, marks, source, options, span)
     names = {**given.names, **(names or {})}
-    source, given = cut(source, given, span)
-    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
-    segmenter = model.segmenter()
     said: list[str] = []  # by the outputs
 
     def tell(note: str) -> None:
         said.append(note)
         notice(note)
 
+    known: dict[str, Any] = {"ids": given.ids.ids, "names": names, "colours": given.colours, "notice": tell}
+    known |= {"background": options.export_background}
+    source, given = cut(source, given, span)
+    shown = about_video(source.size, source, options.rate(), **known)
+    check_exports(options, shown, known["ids"], source.count if span.whole else None)
+    model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
+    segmenter = model.segmenter()
     with cpu_threads(options.threads) as threads:
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
@@ -119,12 +124,13 @@ def segment_video(
                     MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
                 try:
                     with keeping(folder / KEPT, about, past, tell, run.how_far) as keeper:
-                        open_outputs = partial(Outputs, made, source, options, names, tell)
+                        open_outputs = partial(Outputs, made, options, shown)
                         follow(source, given, segmenter, open_outputs, run, keeper, progress)
                 finally:
                     told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                     record |= run.as_dict() | told | {"notes": [*given.notes, *said]}
-                record["warnings"] += unused(given, span.start + run.frames)
+                end = span.start + run.frames
+                record["warnings"] += [*unused(given, end), *ended_early(options, end)]
     return _summary(folder, options, record)
 
 

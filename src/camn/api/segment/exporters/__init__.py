@@ -16,6 +16,13 @@ EXPORTERS = {
     "overlay": ".overlay:OVERLAY",
     "prores": ".cutout:PRORES",
     "vp9": ".cutout:VP9",
+    "rgba-png": ".rgba:PNG",
+    "over-h264": ".over:OVER",
+    "matte-png": ".matte:PNG",
+    "matte-h264": ".matte:H264",
+    "matte-prores": ".matte:PRORES",
+    "preview-gif": ".preview:GIF",
+    "preview-webp": ".preview:WEBP",
     "alpha png": ".alpha:PNG",
     "alpha prores": ".alpha:PRORES",
     "alpha vp9": ".alpha:VP9",
@@ -34,6 +41,11 @@ def exporter(name: str) -> Exporter:
 def exporters(names: Iterable[str] | None = None) -> dict[str, Exporter]:
     """Those of the names, or all that there are."""
     return {name: exporter(name) for name in (EXPORTERS if names is None else names)}
+
+
+def nameless(names: Iterable[str]) -> bool:
+    """Whether any of these exports loses what objects are called."""
+    return any(not one.named for one in exporters(names).values())
 
 
 def page_exports() -> dict[str, Exporter]:

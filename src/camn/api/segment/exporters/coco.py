@@ -16,4 +16,4 @@ def _file(path: Path, about: About) -> Iterator[Write]:
         yield lambda shown: writer.add(shown.index, shown.name, shown.ids)
 
 
-COCO = Exporter("segments.json", _file, title="COCO", form="RLE, JSON")
+COCO = Exporter("segments.json", _file, named=True, title="COCO", form="RLE, JSON")

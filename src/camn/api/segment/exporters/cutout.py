@@ -18,8 +18,12 @@ from camn.media.movie import Movie
 def cut(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """image (H, W, 3) uint8, ids (H, W) -> (H, W, 4) uint8: all objects; alpha falls from 1 to 0 across the edge, and
     colours far from it are black."""
-    inside = cv2.GaussianBlur((ids > 0).astype(np.float32), (0, 0), 0.8)
-    return cleared(cut_out(image, inside))
+    return cleared(cut_out(image, edge(ids)))
+
+
+def edge(ids: np.ndarray) -> np.ndarray:
+    """ids (H, W) uint8 -> (H, W) float32: 1 within objects, 0 outside, one pixel soft in between."""
+    return cv2.GaussianBlur((ids > 0).astype(np.float32), (0, 0), 0.8)
 
 
 @contextmanager

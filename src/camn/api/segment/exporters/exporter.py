@@ -22,40 +22,54 @@ if TYPE_CHECKING:  # this is read for the commands' help, which must be instant
     from camn.media.source import Frame
 
 Needs = Literal["masks", "frames", "results"]
+LEGEND = "objects.json"  # id, name and colour of each object, beside exports that lose them
+BACKGROUND = "#00ff00"  # of cut-outs: a screen that editors take away
 
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a video before its first frame. size: (H, W). fps, tick, aspect, sound, notice: as for
-    `camn.media.movie.Movie`. names, colours (RGB): of objects, by id, where something is said of them. opacity: of
-    objects over the picture, 0..1."""
+    """What is known of a video before its first frame. size: (H, W). fps, tick, aspect, sound, from_start, notice: as
+    for `camn.media.movie.Movie`. name: of the video, without its end. ids: of the objects that are shown. names,
+    colours (RGB): of objects, by id, where something is said of them; `called` and `palette` know all. opacity: of
+    objects over the picture, 0..1. background: of cut-outs, see `camn.media.background`."""
 
     size: tuple[int, int]
     fps: Fraction | int
     tick: Fraction | None = None
+    name: str = "video"
+    ids: tuple[int, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     opacity: float = 0.5
     aspect: Fraction = Fraction(1)
     sound: Sound | None = None
+    from_start: bool = False
+    background: str = BACKGROUND
     notice: Callable[[str], object] = lambda note: None
 
     @property
     def played(self) -> dict[str, Any]:
-        """Of a movie of the whole: how it is shown, and what is heard."""
-        return {"aspect": self.aspect, "sound": self.sound, "notice": self.notice}
+        """Of a movie of all objects: how it is shown, and what is heard."""
+        return {"aspect": self.aspect, "sound": self.sound, "from_start": self.from_start, "notice": self.notice}
+
+    def called(self, id: int) -> str:
+        """An object's name; "object ID" where none is known."""
+        return self.names.get(id, f"object {id}")
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
     """A frame and its masks. index, name: of the frame. ids: (H, W) uint8. frame: given to exports that need frames or
-    results. result: what the network said, for exports that need results; None before the first object."""
+    results. result: what the network said, for exports that need results; None before the first object. objects: ids
+    of those that are shown; None for all."""
 
     index: int
     name: str
     ids: np.ndarray
     frame: Frame | None = None
     result: Result | None = None
+    objects: frozenset[int] | None = None
+    asked: set[bool] = field(default_factory=set)  # True is in it once an export has asked for `probabilities`
 
     @property
     def seen(self) -> Frame:
@@ -69,13 +83,11 @@ class Shown:
         that is taken up again has them in these steps (`camn.api.segment.kept`)."""
         import numpy as np
 
-        found = {id: self.result.probability(id) for id in self.result.confidence} if self.result else {}
-        return {id: np.rint(values * 255) / np.float32(255) for id, values in found.items()}
-
-    @property
-    def asked(self) -> bool:
-        """Whether an export has asked for `probabilities`."""
-        return "probabilities" in vars(self)
+        if self.result is None:
+            return {}
+        self.asked.add(True)
+        known = (id for id in self.result.confidence if self.objects is None or id in self.objects)
+        return {id: np.rint(self.result.probability(id) * 255) / np.float32(255) for id in known}
 
 
 Write = Callable[[Shown], object]
@@ -95,8 +107,13 @@ class Exporter:
     join: makes one output of those of a video's parts, which are in order. Without it the output of a split video is
     made of the joined masks; one that needs results cannot be made then, and `instead` says what to do.
 
-    title, form: what the page calls it, and its format; it is not offered there without a title. packed: as `open`, but
-    writes one file, for the page, where `path` is a folder. wishes: fields of `About` that the page asks the user for.
+    named: whether its files say themselves what objects are called; beside others LEGEND is written. check: raises
+    CamnError for what this export cannot be made of, before anything is written.
+
+    title, form: what the page calls it, and its format; it is not offered there without a title. A folder is sent as a
+    zip. wishes: fields of `About` that the page asks the user for.
+
+    Which objects and which frames are shown was chosen before: `Shown` has these alone, and `About` speaks of them.
     """
 
     path: str
@@ -105,16 +122,15 @@ class Exporter:
     files: tuple[str, ...] = ()
     join: Join | None = None
     instead: str = "leave it out"
+    named: bool = False
+    check: Callable[[About], object] = lambda about: None
     title: str = ""
     form: str = ""
-    packed: Opener | None = None
     wishes: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.needs not in get_args(Needs):
             raise ConfigError(f"exporter of {self.path} needs {self.needs!r}: it must be one of {get_args(Needs)}")
-        if self.title and self.files and not self.packed:
-            raise ConfigError(f"exporter of {self.path} writes a folder: the page offers files only; give it `packed`")
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -133,8 +149,8 @@ class Exporter:
 
     @property
     def file(self) -> str:
-        """What a file with all of it is called."""
-        return f"{self.path}.zip" if self.packed else self.path
+        """What a single file with all of it is called."""
+        return f"{self.path}.zip" if self.files else self.path
 
 
 def copying(pattern: str) -> Join:

@@ -7,16 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from camn.api.segment.exporters.exporter import About, Exporter, Write
-from camn.masks import PALETTE
+from camn.api.segment.exporters.legend import palette
 from camn.media.overlay import OverlayWriter
 
 
 @contextmanager
 def _movie(path: Path, about: About) -> Iterator[Write]:
-    palette = PALETTE.copy()
-    for id, colour in about.colours.items():
-        palette[id] = colour
-    with OverlayWriter(path, about.size, about.fps, about.tick, about.opacity, palette, **about.played) as writer:
+    colours = palette(about)
+    with OverlayWriter(path, about.size, about.fps, about.tick, about.opacity, colours, **about.played) as writer:
         yield lambda shown: writer.write(shown.seen, shown.ids)
 
 

@@ -6,7 +6,7 @@ import { el } from "./dom.js";
  * @param {HTMLElement[]} content @param {string} title @param {string} action @param {boolean} danger
  * @returns {Promise<boolean>}
  */
-function ask(content, title, action, danger) {
+export function ask(content, title, action, danger) {
   const heading = el("h2", { id: "dialog-title" }, title);
   const cancel = el("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Cancel");
   const accept = el("button", { type: "submit", class: `button ${danger ? "danger" : "primary"}` }, action);

@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { choose } from "./dialog.js";
 import { button, el, find, say } from "./dom.js";
+import { ExportChoice } from "./exportchoice.js";
 import { duration } from "./format.js";
 import { icon } from "./icons.js";
 import { attempt, fail, note } from "./messages.js";
@@ -20,6 +21,7 @@ import { attempt, fail, note } from "./messages.js";
  * @property {HTMLAnchorElement} link
  */
 
+const FIRST = 5; // so many kinds are seen at once, the others under "More kinds"
 const NO_MASK = "There is no mask to export yet. Mark an object on a frame, and propagate it.";
 
 export class Exports {
@@ -32,13 +34,20 @@ export class Exports {
     /** @type {Row[]} */
     this.rows = [];
     this.offered = "";
+    this.choice = new ExportChoice(session);
     this.list = el("ul", { class: "exports" });
+    this.others = el("ul", { class: "exports" });
+    this.more = el("details", {}, el("summary", {}, "More kinds"), this.others);
+    this.more.addEventListener("toggle", () => this.more.open && this.more.scrollIntoView({ block: "start" }));
     find("#exports", HTMLElement).append(
-      el("div", { class: "heading" }, el("h2", { id: "exports-title" }, "Export")),
+      el("div", { class: "heading" }, el("h2", { id: "exports-title" }, "Export"), this.choice.button),
+      this.choice.summary,
       this.list,
+      this.more,
     );
     store.watch(["server"], () => this.lay());
     store.watch(["jobs", "projectId"], () => this.show());
+    store.watch(["projects", "projectId"], () => this.choice.show());
   }
 
   /** A row for each kind that the server offers. */
@@ -48,9 +57,10 @@ export class Exports {
     if (offered === this.offered) return;
     this.offered = offered;
     this.rows = offers.map((offer) => this.row(offer));
-    this.list.replaceChildren(
-      ...this.rows.map(({ main, state, bar, cancel, link }) => el("li", {}, bar, main, state, cancel, link)),
-    );
+    const items = this.rows.map(({ main, state, bar, cancel, link }) => el("li", {}, bar, main, state, cancel, link));
+    this.list.replaceChildren(...items.slice(0, FIRST));
+    this.others.replaceChildren(...items.slice(FIRST));
+    this.more.hidden = items.length <= FIRST;
     this.show();
   }
 
@@ -87,7 +97,8 @@ export class Exports {
   }
 
   /** @param {ExportOffer} offer */
-  start({ kind, wishes }) {
+  start(offer) {
+    const { kind, wishes } = offer;
     return attempt(async () => {
       const session = this.session();
       if (!session || this.active(kind)) return;
@@ -97,7 +108,8 @@ export class Exports {
       const objects = await this.which(session);
       if (!objects) return;
       const { opacity } = this.store.state;
-      const wish = { kind, ...(wishes.includes("opacity") && { opacity }), ...objects };
+      const chosen = this.choice.wish(session, offer);
+      const wish = { kind, ...(wishes.includes("opacity") && { opacity }), ...chosen, ...objects };
       const job = await api.export(session.id, wish);
       this.mine.add(job.id);
       this.store.addJob(job);
@@ -106,13 +118,14 @@ export class Exports {
   }
 
   /**
-   * The objects that are meant: all, but where some are hidden the user is asked. Null: no export after all.
+   * The objects that are meant, where that is not said: all, but where some are hidden the user is asked. Null: no
+   * export after all.
    * @param {Session} session @returns {Promise<{objects?: number[]} | null>}
    */
   async which(session) {
     const { objects } = session.project;
     const { hidden } = this.store.state;
-    if (!objects.some(({ id }) => hidden.has(id))) return {};
+    if (this.choice.of(session).objects || !objects.some(({ id }) => hidden.has(id))) return {};
     const choices = objects.map(({ id, name }) => ({ value: id, name, chosen: !hidden.has(id) }));
     const chosen = await choose("Which objects?", "Some are hidden at present.", choices, "Export");
     return chosen && { objects: chosen };

@@ -46,7 +46,8 @@
  *
  * @typedef {"forward" | "backward" | "both"} Direction
  * @typedef {{frame: number, direction: Direction, until: "end" | "given", reached?: number | null}} Propagate
- * @typedef {{kind: string, objects?: number[], opacity?: number}} Export kind: one of the server's exports
+ * @typedef {{kind: string, objects?: number[], frames?: [number, number], opacity?: number, background?: string}} Export
+ *   kind: one of the server's exports
  *
  * @typedef {object} Job
  * @property {string} id
