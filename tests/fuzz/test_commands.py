@@ -48,12 +48,13 @@ OPTIONS = (
     "--masks", "--project", "--post.track-loss", "--post.small-objects", "--video", "--", "--help", "-h", "-x", "---",
     "--year", "--split", "--workers", "--predictions", "--holdout", "--steps", "--start", "--sweeps", "--frames",
     "--click", "--negative", "--box", "--at", "--overlay", "--to", "--objects", "--background", "--partial",
-    "--export-objects", "--export-frames",
+    "--export-objects", "--export-frames", "--take", "--seconds", "--resume",
 )  # fmt: skip
 VALUES = (
     "0", "1", "-1", "32", "1e9", "nan", "inf", "-inf", "0.5", "", " ", "auto", "eager", "cpu", "cuda:99", "default",
     "best", "clip.mp4", "frames", "grey.png", "masks", "coco.json", "nothing", "/", ".", "..", "/dev/null", "None",
-    "/proc/self/mem", "True", "\x01", "é", "\udce9", "*" * 300, "a/b/c", "rtsp://x", "http://localhost:1/x.mp4", "2016",
+    "/proc/self/mem", "True", "\x01", "é", "\udce9", "*" * 300, "a/b/c", "rtsp://localhost:1/x", "http://localhost:1/x.mp4",
+    "2016", "-", "camera:0", "all", "newest",
     "%05d.png", "old.pth", "jobs.csv", "jobs.jsonl", "DAVIS", "1,2", "[1]", "{}", "camn-mobile", "stm-r50", "-x.mp4",
     "png", "out", "coco", "over-h264", "#00ff00", "5,5", "2:9,3", "-1:5,5", "1:2,2,20,20", "m.png",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a segmenter knows, written down and taken up by another one: from there on all answers are the same, in every bit."""
+"""What a segmenter knows, written down and taken up by another one: all answers from there on are the same."""
 
 import json
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 from sounds import heard, tagged, with_sound
 from videos import SIZE, make_video, picture
@@ -102,19 +103,29 @@ def test_hdr_is_told(tmp_path, curve, name):
     assert len(list(plain)) == 12 and plain.warnings == []
 
 
-def test_several_videos_in_a_file(tmp_path):
-    with av.open(str(tmp_path / "a.mkv"), "w") as container:
-        streams = [container.add_stream("mjpeg", rate=25) for _ in range(2)]
-        for stream in streams:
+SMALL = (24, 32)
+
+
+@pytest.mark.parametrize(("name", "sizes", "default", "read"), [
+    ("a.mkv", (SIZE, SIZE), (), 1), ("a.mkv", (SMALL, SIZE), (), 2), ("a.mkv", (SMALL, SIZE), (0,), 1),
+    ("a.mkv", (SMALL, SIZE), (1,), 2), ("a.mkv", (SMALL, SIZE), (0, 1), 2),
+    ("a.nut", (SMALL, SIZE), (), 2), ("a.nut", (SIZE, SIZE), (), 1), ("a.nut", (SIZE, SMALL), (1,), 2),
+])  # fmt: skip
+def test_of_several_videos_the_default_or_the_largest_is_read(tmp_path, name, sizes, default, read):
+    with av.open(str(tmp_path / name), "w") as container:
+        streams = [container.add_stream("mjpeg", rate=25) for _ in sizes]
+        for number, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
             assert isinstance(stream, av.VideoStream)
-            stream.height, stream.width, stream.pix_fmt = *SIZE, "yuvj420p"
+            stream.height, stream.width, stream.pix_fmt = *size, "yuvj420p"
+            stream.disposition = Disposition.default if number in default else Disposition(0)
         for index in range(3):
-            for stream, shown in zip(streams, (index, index + 20), strict=True):
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(shown), "rgb24")))
-    source = open_source(tmp_path / "a.mkv")
+            for stream, size, shown in zip(streams, sizes, (index, index + 20), strict=True):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(shown, size), "rgb24")))
+    source = open_source(tmp_path / name)
     (first, *_) = list(source)
-    assert "holds 2 videos; the first one is read" in source.warnings[0]
-    assert np.abs(first.image.astype(int) - picture(0)).mean() < 6
+    assert "holds 2 videos" in source.warnings[0] and f"number {read} of them is read" in source.warnings[0]
+    size = sizes[read - 1]
+    assert source.size == size and np.abs(first.image.astype(int) - picture([0, 20][read - 1], size)).mean() < 10
 
 
 @pytest.mark.parametrize(("name", "video", "sound"), [

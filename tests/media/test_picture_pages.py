@@ -108,10 +108,11 @@ def test_what_cannot_be_a_video(tmp_path):
     with pytest.raises(VideoError, match="ImageJ wrote 40 pictures into it"):
         open_source(tmp_path / "hidden.tif")
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(VideoError, match=r"a.heic: (cannot be read as an image|pictures of this kind)"):
+        open_source(tmp_path / "a.heic")
     shutil.copy(save(tmp_path / "a.tif"), tmp_path / "a.dng")
-    for name in ("a.heic", "a.dng"):
-        with pytest.raises(VideoError, match=rf"{name}: pictures of this kind \(\{name[1:]}\) are not read"):
-            open_source(tmp_path / name)
+    with pytest.raises(VideoError, match=r"a.dng: pictures of this kind \(.dng\) are not read"):
+        open_source(tmp_path / "a.dng")
     with pytest.raises(VideoError, match=r"a.tif: frames of 24x16 pixels; at most 100 are taken"):
         open_source(tmp_path / "a.tif", max_pixels=100)
 

@@ -11,17 +11,16 @@ from camn.errors import VideoError
 from camn.media.container import library_errors
 from camn.media.opening import open_source
 
-ADDRESSES = [
-    "rtsp://camera/1", "http://127.0.0.1:9/a.mp4", "HTTPS://x.org/a.mp4", "rtmp:/x", "srt://x:1", "udp://@:1234",
-]  # fmt: skip
+ADDRESSES = ["rtmp:/x", "srt://me:secret@x:1", "udp://@:1234", "ftp://x/a.mp4"]
+READ = ["rtsp://camera/1", "http://127.0.0.1:9/a.mp4", "HTTPS://x.org/a.mp4"]
 NAMES = {
-    "0": "cameras are not read: record to a file",
-    "/dev/video9": "cameras are not read: record to a file",
+    "0": "camn segment reads it as camera:0",
+    "/dev/video99": "no such camera; there are",
+    "camera:99": "no such camera; there are",
     "/dev/null": "a camera or another device",
-    "frames/%05d.png": "give the folder, frames,",
-    "frames/*.png": "give the folder, frames,",
-    "frames/####.png": "give the folder, frames,",
-    "-": "the standard input is not read",
+    "frames/%05d.png": "frames/%05d.png: no such file; a pattern is that of names in one folder",
+    "frames/*.png": "check the folder",
+    "frames/####.png": "check the folder",
     "~/nowhere/a.mp4": "did not expand ~",
     "file:///a.mp4": "without file://",
     "nothing.mp4": "no such file or folder; check the path",
@@ -60,13 +59,23 @@ def refused(path: str | Path) -> str:
 def test_addresses(address, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for given in (address, Path(address)):  # which makes one slash of two
-        assert "an address, and only files are read; save the video to a file first" in refused(given)
+        message = refused(given)
+        assert "an address, and only files are read; save the video to a file first" in message
+        assert "camn segment reads http://, https:// and rtsp://" in message and "secret" not in message
+
+
+@pytest.mark.parametrize("address", READ)
+def test_a_path_is_never_an_address(address):
+    """As who reads files alone, such as the page, gives them."""
+    assert "an address, and only files are read; save the video to a file first" in refused(Path(address))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert NAMES[name] in refused(name)
+    assert "only camn segment and camn mark read the standard input" in refused(Path("-"))
+    assert "reads it as camera:/dev/video99" in refused(Path("/dev/video99"))
 
 
 def test_names_that_only_look_so(tmp_path, monkeypatch):

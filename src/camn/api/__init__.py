@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from camn.inference.asked import Answer
     from camn.inference.marker import Marker
     from camn.masks.marks import Marks
+    from camn.media.addresses import Take
     from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
@@ -114,6 +115,7 @@ _HOME = {
     "camn.api.segment.run": ("Summary", "demo", "demo_marks", "segment_video"),
     "camn.api.segment.spans": ("Span",),
     "camn.api.train.run": ("TrainSummary", "train"),
+    "camn.media.addresses": ("Take",),
     "camn.media.folder_files": ("Listing", "list_folder", "list_frames"),
     "camn.media.name_order": ("frame_order", "natural_key"),
     "camn.media.opening": ("open_source",),
@@ -162,6 +164,7 @@ __all__ = [
     "Setup",
     "Span",
     "Summary",
+    "Take",
     "TrainSummary",
     "ablate",
     "benchmark",

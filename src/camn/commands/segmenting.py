@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from camn import api
-from camn.api import BACKGROUND, InferenceOptions, MaskExport, Preset, SegmentOptions
+from camn.api import BACKGROUND, InferenceOptions, MaskExport, Preset, SegmentOptions, Take
 from camn.cluster.options import BatchOptions
 from camn.commands.common import MarkOptions, inference_options, say, segment_options, show, show_files
 from camn.errors import ConfigError
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 class Segment:
     """Follow objects through a video: clicks or masks on one frame in, masks on every frame out."""
 
-    video: Positional[Path | None] = None  # a video file, or a folder of images
+    video: Positional[str | None] = None  # a file, a folder of images, camera:0, rtsp://..., http://..., - (stdin)
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
     out: Path | None = None  # folder to write to
     resume: bool = False  # take up the run in --out that was cut off; the answers are as if it had not been
+    seconds: float | None = None  # no more of the video; of a stream Ctrl-C is an end, too
+    take: Take = "auto"  # of a stream: all, or the newest frame whenever one is done; see docs/reference/live.md
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
     preset: Preset = "default"  # of the options not given; best: followed at two sizes, 2.7 times the work
     options: Annotated[SegmentOptions, arg(name="")] = field(default_factory=segment_options)
@@ -47,13 +49,14 @@ class Segment:
                 )
             masks = self.masks[0] if len(self.masks) == 1 else self.masks or None
             how: dict[str, Any] = {"marks": marks, "resume": self.resume, "progress": progress, "notice": say}
+            how |= {"seconds": self.seconds, "take": self.take}
             summary = api.segment_video(self.video, masks, self.out, self.options, **how)
         show(summary)
 
     def _segment_project(self, project: Path, progress: api.Report) -> Summary:
-        if self.video is not None or self.masks or self.marks.read():
+        if self.video is not None or self.masks or self.marks.read() or self.seconds is not None:
             raise ConfigError(
-                "segment: a --project has its own video and masks; leave VIDEO, --masks, --click and --box out"
+                "segment: a --project has its own video and masks; leave VIDEO, --masks, --click, --box, --seconds out"
             )
         from camn.projects.headless import segment_project
 
@@ -88,7 +91,7 @@ class Export:
 class Mark:
     """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/reference/clicks.md."""
 
-    source: Positional[Path]  # an image, a video file, or a folder of images
+    source: Positional[str]  # an image, or a video as for camn segment
     out: Path  # the mask to write (.png): a palette PNG of ids, as --masks takes
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
     overlay: bool = False  # write OUT-overlay.png, too: the objects tinted over the frame

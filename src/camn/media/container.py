@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from camn.errors import CamnError, VideoError
 from camn.media.source import check_pixels
@@ -50,7 +50,7 @@ def opened(path: Path, max_pixels: int | None = None) -> Iterator[tuple[av.conta
     """The file and its video, not decoded yet. max_pixels: of a frame. Raises VideoError."""
     container = _open(path)
     with library_errors(path), container:
-        stream = _video_stream(container, path, max_pixels)
+        stream = taken(container, path, max_pixels)
         try:
             yield container, stream
         finally:
@@ -60,17 +60,14 @@ def opened(path: Path, max_pixels: int | None = None) -> Iterator[tuple[av.conta
 
 
 def _open(path: Path) -> av.container.InputContainer:
-    try:
-        import av
-        from av.error import FFmpegError
-    except ImportError as error:
-        raise VideoError(f"{path}: reading videos needs PyAV; pip install av, or give a folder of images") from error
+    need_library(path)
+    from av.error import FFmpegError
+
     if (what := foreign(path)) is not None:
         raise VideoError(f"{path}: {what}; {INTACT}")
-    options = {"protocol_whitelist": "file", "format_whitelist": _formats()}  # no list may reach beyond the file
     try:
         # "file:", since a bare "a:b.mp4" would be taken for a protocol
-        return av.open(f"file:{path}", options=options, metadata_errors="replace")
+        return open_input(f"file:{path}", "file")
     except MemoryError:
         raise
     except Exception as error:  # mostly FFmpegError
@@ -79,18 +76,39 @@ def _open(path: Path) -> av.container.InputContainer:
         raise VideoError(f"{path}: {why}; {INTACT}") from error
 
 
-def _video_stream(container: av.container.InputContainer, path: Path, max_pixels: int | None) -> av.VideoStream:
+def need_library(place: Path | str) -> None:
+    """Raises VideoError where PyAV is missing."""
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise VideoError(f"{place}: reading videos needs PyAV; pip install av, or give a folder of images") from error
+
+
+def open_input(
+    file: Any, protocols: str, formats: str | None = None, options: Mapping[str, str] | None = None, **more: Any
+) -> av.container.InputContainer:
+    """file: a name, or what has `read`. protocols: of FFmpeg, that may be used; none but these, so that no list reaches
+    beyond the file. formats: those that are taken; if not given, all that are a video by themselves. options: further
+    ones of FFmpeg. more: arguments of `av.open`. Raises anything."""
+    import av
+
+    limits = {"protocol_whitelist": protocols, "format_whitelist": formats or _formats()}
+    return av.open(file, options={**limits, **(options or {})}, metadata_errors="replace", **more)
+
+
+def taken(container: av.container.InputContainer, place: Path | str, max_pixels: int | None = None) -> av.VideoStream:
+    """Its video that is read, see `chosen`. max_pixels: of a frame. Raises VideoError."""
     streams = videos(container)
     if not streams:
         kinds = sorted({stream.type for stream in container.streams})
         has = {"audio": "holds sound, but no video", "subtitle": "holds subtitles, but no video"}
         what = next((has[kind] for kind in has if kind in kinds), "holds no video")
-        raise VideoError(f"{path}: {what}; {INTACT}")
-    stream = streams[0]
+        raise VideoError(f"{place}: {what}; {INTACT}")
+    stream = chosen(streams)
     if stream.codec_context is None:
-        raise VideoError(f"{path}: PyAV has no decoder for its video; convert it to H.264")
+        raise VideoError(f"{place}: PyAV has no decoder for its video; convert it to H.264")
     if max_pixels is not None:
-        check_pixels(path, (stream.codec_context.height, stream.codec_context.width), max_pixels)
+        check_pixels(place, (stream.codec_context.height, stream.codec_context.width), max_pixels)
         # Where the pictures themselves are larger than that; twice, since decoders round sizes up.
         stream.codec_context.options = {"max_pixels": str(2 * max_pixels)}
     return stream
@@ -103,5 +121,16 @@ def videos(container: av.container.InputContainer) -> list[av.VideoStream]:
     return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
+def chosen(streams: Sequence[av.VideoStream]) -> av.VideoStream:
+    """Of several the one that the file marks as the default; where it marks none, or many, the largest of these, and of
+    equal ones the first."""
+    from av.stream import Disposition
+
+    marked = [stream for stream in streams if stream.disposition & Disposition.default] or streams
+    return max(marked, key=lambda stream: getattr(stream, "width", 0) * getattr(stream, "height", 0))
+
+
 def reason(error: BaseException) -> str:
+    if type(error).__name__ == "ExitError":  # PyAV's, when its time limit is over
+        return "nothing more came"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")

@@ -79,6 +79,19 @@ def pictures(path: Path, step: Fraction | None, leading: bool, limit: int | None
             return
 
 
+def pictures_once(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    step: Fraction | None,
+    limit: int | None,
+    ending: Ending,
+) -> Iterator[Picture]:
+    """As `pictures`, of what can be read once only, and may begin in the middle."""
+    decoder = _Pass(container, stream, step, False, limit, careful=True)
+    yield from decoder.pictures()
+    ending.tail, ending.reason = decoder.tail(), decoder.reason
+
+
 class _Pass:
     """One way through the file."""
 
@@ -97,7 +110,11 @@ class _Pass:
             stream.codec_context.thread_count = 1  # AV1's decoder has threads of its own
         stream.codec_context.flags |= _COPY_OPAQUE
         self.timed = container.format.name != "avi"  # which knows decoding times only: sorted, they are the pictures'
-        self.received = container.format.name == "mpegts"  # packets may be damaged anywhere; elsewhere it means a cut
+        self.received = container.format.name in (
+            "mpegts",
+            "mpjpeg",
+            "rtsp",
+        )  # packets may be damaged anywhere; elsewhere it means a cut
         self.unit = stream.time_base or Fraction(1)
         self.near = step / self.unit if step else Fraction(0)  # the least between pictures
         self.sent: dict[int, _Sent] = {}

@@ -15,10 +15,10 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif
 # Frames where a folder has none of the above: beside them they are rather an overview or a texture.
 RARE = frozenset({
     ".tga", ".gif", ".jfif", ".jpe", ".j2k", ".jpx", ".jpf", ".mpo", ".apng", ".avifs", ".pnm", ".pbm", ".dib", ".pcx",
-    ".qoi", ".sgi", ".rgb", ".bw", ".ras",
+    ".qoi", ".sgi", ".rgb", ".bw", ".ras", ".heic", ".heif", ".hif",
 })  # fmt: skip
 UNREAD = frozenset({
-    ".heic", ".heif", ".hif", ".heics", ".jxl", ".jxr", ".wdp", ".hdp", ".exr", ".hdr", ".dpx", ".cin", ".psd", ".psb",
+    ".heics", ".jxl", ".jxr", ".wdp", ".hdp", ".exr", ".hdr", ".dpx", ".cin", ".psd", ".psb",
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw",
     ".x3f", ".3fr", ".erf", ".kdc", ".mrw", ".rwl", ".iiq", ".dcr", ".pfm", ".fits", ".fit", ".dds", ".bpg", ".flif",
     ".dcm", ".nrrd", ".mha", ".nii", ".czi", ".lif", ".nd2",
@@ -30,6 +30,7 @@ _STARTS = {
 }  # fmt: skip
 # Of still pictures in boxes like a video's; the first that a file claims, if it begins with one.
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF"}
+HEIC = ("HEIC", "HEIF")  # kinds that Pillow reads with a package of its own
 _SHOWN = 5
 
 
@@ -82,11 +83,12 @@ def list_frames(names: Collection[str], kind: Callable[[str], str | None] = lamb
     return Listing(tuple(ordered), tuple(between), tuple(beside), tuple(notes))
 
 
-def list_folder(folder: Path) -> Listing:
-    """The frames right in a folder. A link to nothing is a picture that cannot be read. Raises VideoError."""
+def list_folder(folder: Path, fits: Callable[[str], object] | None = None) -> Listing:
+    """The frames right in a folder; if given, those alone whose names fit. A link to nothing is a picture that cannot
+    be read. Raises VideoError."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            found = sorted((one for one in entries if not fits or fits(one.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise VideoError(f"{folder}: cannot be read ({error.strerror}); change its permissions") from error
     gone = {entry.name for entry in found if entry.is_symlink() and not os.path.exists(entry.path)}

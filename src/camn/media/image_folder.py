@@ -11,13 +11,15 @@ from camn.errors import VideoError
 from camn.media.folder_files import EXTENSIONS, list_folder
 from camn.media.levels import Shader, Shades, shades_of
 from camn.media.name_order import natural_key
+from camn.media.patterns import Pattern
 from camn.media.picture import Header, Levels, read_header, read_page
 from camn.media.source import Frame, FrameSource, check_pixels
 
 
 @dataclass(frozen=True)
 class FolderSource(FrameSource):
-    """A folder of images as frames, named by their stems, in order (see `frame_order`); see FrameSource."""
+    """A folder of images as frames, or those whose names fit a pattern, named by their stems, in order (see
+    `frame_order`); see FrameSource."""
 
     path: Path
     files: tuple[Path, ...]
@@ -30,14 +32,21 @@ class FolderSource(FrameSource):
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path, max_pixels: int | None = None, levels: Levels | None = None) -> FolderSource:
-        """Raises VideoError: no images, an unreadable one, two with one stem, one of several pictures, sizes that
-        differ or are too large, pictures among the frames that are not read."""
-        listing = list_folder(path)
+    def open(
+        cls,
+        path: Path,
+        max_pixels: int | None = None,
+        levels: Levels | None = None,
+        pattern: Pattern | None = None,
+    ) -> FolderSource:
+        """pattern: of which `path` is the folder. Raises VideoError: no images, an unreadable one, two with one stem,
+        one of several pictures, sizes that differ or are too large, pictures among the frames that are not read."""
+        listing = list_folder(path, pattern and pattern.matches)
         if not listing.frames:
-            raise VideoError(_no_images(path))
+            raise VideoError(pattern.none_fits(listing.beside) if pattern else _no_images(path))
         listing.refuse(path)
         files = [path / name for name in listing.frames]
+        path = pattern.path if pattern else path
         _check_names(files)
         headers = [_header(files[0])]
         size = headers[0].size
@@ -46,7 +55,8 @@ class FolderSource(FrameSource):
             headers.append(_header(file))
             _check_size(file, headers[-1].size, files[0], size)
         shades = shades_of(files, [header.wide for header in headers], levels)
-        notes = tuple(f"{path}: {note}" for note in (*listing.notes, *shades.notes))
+        counted = pattern.notes(listing.frames) if pattern else []
+        notes = tuple(f"{path}: {note}" for note in (*listing.notes, *counted, *shades.notes))
         return cls(path, tuple(files), size, shades, notes)
 
     @property

@@ -9,11 +9,12 @@ from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from camn.errors import VideoError
+from camn.media.folder_files import HEIC, picture_kind
 from camn.pillow import whole_files
 
 Read = TypeVar("Read")
@@ -57,12 +58,32 @@ def read_values(path: str | Path) -> np.ndarray:
 def read_page(path: str | Path, read: Callable[[Image.Image, str | Path], Read]) -> Read:
     """What `read` makes of an image file. Raises VideoError."""
     try:
-        with Image.open(path) as image, whole_files():
+        with open_picture(path) as image, whole_files():
             return read(image, path)
     except (MemoryError, VideoError):
         raise
     except Exception as error:  # decoders of broken files raise nearly anything
         raise unreadable(path, error) from error
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """By Pillow, which reads HEIC where a package for that is there. Raises VideoError where it is not, and what Pillow
+    raises."""
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        if picture_kind(Path(path)) not in HEIC:
+            raise
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        kind = Path(path).suffix or "HEIC"
+        raise VideoError(
+            f"{path}: pictures of this kind ({kind}) are not read without the package pillow-heif: pip install "
+            "'camn[heic]', or convert it to PNG or JPEG"
+        ) from error
+    register_heif_opener()
+    return Image.open(path)
 
 
 def read_header(path: str | Path) -> Header:

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import VideoError
-from camn.media.folder_files import UNREAD, picture_kind
+from camn.media.folder_files import HEIC, UNREAD, picture_kind
 from camn.media.levels import Shader, Shades, guess, spread
-from camn.media.picture import Levels, page_values, read_header, read_page
+from camn.media.picture import Levels, open_picture, page_values, read_header, read_page
 from camn.media.source import Frame, FrameSource, check_pixels
 
 Times = tuple[tuple[tuple[Fraction, Fraction], ...] | None, Fraction | None]
@@ -63,7 +63,7 @@ class PagesSource(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         self.warnings[:] = self.notes
         shader = Shader(self.shades)
-        with Image.open(self.path) as image:
+        with open_picture(self.path) as image:
             for index, page in enumerate(self.pages):
                 rgb = self._read(image, page, shader)
                 yield Frame(index, f"{index:06d}", rgb, *(self.times[index] if self.times else ()))
@@ -89,14 +89,14 @@ class PagesSource(FrameSource):
 
 
 def holds_pages(path: Path) -> bool:
-    """Whether a file is a picture of a kind that is read here. Raises VideoError for photos of which FFmpeg would give
-    a tile or a preview for the whole."""
+    """Whether a file is a picture of a kind that is read here: of HEIC FFmpeg would give a tile for the whole. Raises
+    VideoError for photos of which Pillow would give a preview."""
     kind = picture_kind(path)
-    if kind in ("HEIC", "HEIF") or (kind in _KINDS and path.suffix.lower() in UNREAD):
+    if kind in _KINDS and path.suffix.lower() in UNREAD:
         raise VideoError(
             f"{path}: pictures of this kind ({path.suffix or kind}) are not read; convert it to PNG or JPEG"
         )
-    return kind in _KINDS or (kind == "JPEG" and read_page(path, lambda image, _: image.format) == "MPO")
+    return kind in (*_KINDS, *HEIC) or (kind == "JPEG" and read_page(path, lambda image, _: image.format) == "MPO")
 
 
 def _reader(page: int) -> Callable[[Image.Image, str | Path], np.ndarray]:

@@ -42,18 +42,23 @@ class Frame:
 class FrameSource(ABC):
     """Frames that can be iterated any number of times, one in memory at a time.
 
-    path: the file or folder. kind: "video" or "folder". size: (H, W) as displayed. count: number of frames; exact
+    path: the file or folder, of a file name's pattern that; None of a stream. place: what messages and records call it.
+    kind: "video" or "folder". size: (H, W) as displayed. count: number of frames; exact
     where the file states it, an estimate where it states a duration only, None where it states neither.
     fps: mean frames per second; None for a folder. time_base: the unit of the frames' times in seconds, or None.
     aspect: width by height of a pixel. sound: that goes with the frames, or None. names: the frames' names for a
     folder; None for a video. notes: what the user should know before the first frame. warnings: these, and what the
     last iteration met that the user should know, filled when it ends.
 
-    A source holds no file open: every iteration opens its own and closes it when it ends, is closed or is dropped.
+    once: it is a stream, of which the frames behind the first come once only. drops: it is one that goes on by itself:
+    frames that come while nobody takes them are left out. dropped: how many, so far.
+
+    A source holds no file open: every iteration opens its own and closes it when it ends, is closed or is dropped. A
+    stream is open until it was read.
     """
 
     kind: str
-    path: Path
+    path: Path | None
     size: tuple[int, int]
     count: int | None
     fps: Fraction | None
@@ -63,13 +68,50 @@ class FrameSource(ABC):
     names: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
     warnings: list[str]
+    once: bool = False
+    drops: bool = False
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+    @property
+    def dropped(self) -> int:
+        return 0
+
+    def record(self) -> dict[str, Any]:
+        """What a run's record is to say of how it was read; JSON can hold it."""
+        return {}
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """The frames in order. Raises VideoError where one cannot be read and the source cannot end there."""
 
 
-def check_pixels(path: Path, size: tuple[int, int], most: int | None) -> None:
+class PartSource(FrameSource):
+    """Another source, `whole`, of which some frames are given."""
+
+    def __init__(self, whole: FrameSource):
+        self.whole = whole
+        self.kind, self.path, self.size, self.names = whole.kind, whole.path, whole.size, whole.names
+        self.count, self.fps, self.time_base = whole.count, whole.fps, whole.time_base
+        self.aspect, self.sound = whole.aspect, whole.sound
+        self.notes, self.warnings = whole.notes, whole.warnings
+        self.once, self.drops = whole.once, whole.drops
+
+    @property
+    def place(self) -> str:
+        return self.whole.place
+
+    @property
+    def dropped(self) -> int:
+        return self.whole.dropped
+
+    def record(self) -> dict[str, Any]:
+        return self.whole.record()
+
+
+def check_pixels(path: Path | str, size: tuple[int, int], most: int | None) -> None:
     """Raises VideoError for a frame (H, W) with more pixels than that."""
     if most is not None and size[0] * size[1] > most:
         wide = f"{size[1]}x{size[0]}"

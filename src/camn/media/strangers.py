@@ -12,6 +12,7 @@ INTACT = "give an intact video file (mp4, mov, mkv, webm, avi, gif, ...) or a fo
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")  # a drive's letter is one; Path makes one slash of two
 _NUMBERED = re.compile(r"%0?\d*d|[*?]|\[[^\]]*\]|#{2,}")
+_USER = re.compile(r"(?<=/)[^/]*@")  # with a password, which nobody is to see
 _CAMERA = re.compile(r"\d|/dev/video\d*")
 _LOOK = 4096  # bytes
 
@@ -55,18 +56,18 @@ def locate(path: str | Path) -> Path:
         raise VideoError(f"{text}: an address; give the plain path, without file://")
     if _ADDRESS.match(text):
         raise VideoError(
-            f"{text}: an address, and only files are read; save the video to a file first "
-            "(a stream for example by ffmpeg -i ADDRESS -c copy video.mp4), and give that"
+            f"{_USER.sub('', text)}: an address, and only files are read; save the video to a file first "
+            "(a stream for example by ffmpeg -i ADDRESS -c copy video.mp4), and give that. camn segment reads http://, "
+            "https:// and rtsp://"
         )
     if _CAMERA.fullmatch(text):
-        raise VideoError(f"{text}: no such file; cameras are not read: record to a file first, and give that")
-    if _NUMBERED.search(path.name):
+        raise VideoError(f"{text}: no such file; if a camera is meant, camn segment reads it as camera:{text}")
+    if _NUMBERED.search(text):
         raise VideoError(
-            f"{text}: no such file; patterns of file names are not read: give the folder, {path.parent}, which is read "
-            "in the order of its names"
+            f"{text}: no such file; a pattern is that of names in one folder, as frames/%05d.png: check the folder"
         )
     if text == "-":
-        raise VideoError("-: the standard input is not read; save the video to a file, and give that")
+        raise VideoError("-: only camn segment and camn mark read the standard input; give a file")
     if text.startswith("~"):
         raise VideoError(f"{text}: no such file; the shell did not expand ~: give the whole path")
     raise VideoError(f"{path}: no such file or folder; check the path")
@@ -76,8 +77,9 @@ def foreign(path: Path) -> str | None:
     """What a file is that must not be opened as a video, or cannot. Raises VideoError for what cannot be read."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
-        device = "a camera or another device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a pipe or a socket"
-        return f"{device}, and only files are read: record to a file first"
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            return f"a camera or another device; a camera is given to camn segment as camera:{path}"
+        return f"a pipe or a socket; camn segment - < {path} reads a pipe"
     try:
         head = _head(path)
     except PermissionError as error:
@@ -86,8 +88,11 @@ def foreign(path: Path) -> str | None:
         raise VideoError(
             f"{path}: cannot be read ({error.strerror or error}); check the disk, or copy it anew"
         ) from error
-    if not head:
-        return "the file is empty"
+    return list_of_others(head) if head else "the file is empty"
+
+
+def list_of_others(head: bytes) -> str | None:
+    """What begins so, if it names further files or addresses."""
     for begins, what in _LISTS:
         if begins.match(head):
             return f"{what}, not a video: what it names is not opened"
@@ -96,7 +101,11 @@ def foreign(path: Path) -> str | None:
 
 def told_apart(path: Path) -> str | None:
     """What a file is that no library takes for a video, where its first bytes tell."""
-    head = _head(path)
+    return other_kind(_head(path))
+
+
+def other_kind(head: bytes) -> str | None:
+    """What begins so, if it is known and no video."""
     for begins, what in _OTHERS:
         if begins.match(head):
             return what
@@ -108,9 +117,12 @@ def told_apart(path: Path) -> str | None:
 
 
 def _head(path: Path) -> bytes:
-    """The first bytes, without a byte order mark and white space before what is written; UTF-16 as UTF-8."""
     with path.open("rb") as file:
-        head = file.read(_LOOK)
+        return plain_head(file.read(_LOOK))
+
+
+def plain_head(head: bytes) -> bytes:
+    """The first bytes, without a byte order mark and white space before what is written; UTF-16 as UTF-8."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", "ignore").encode("utf-8", "ignore") or head
     stripped = head.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from camn.errors import VideoError
 from camn.media.colours import remark as colour_remark
-from camn.media.container import library_errors, opened, videos
+from camn.media.container import chosen, library_errors, opened, videos
 from camn.media.damage import Damage
 from camn.media.decoding import REORDERED, Ending, Picture, pictures
 from camn.media.length import Clock, Stated, cut_off, start_time, stated_length
@@ -59,7 +59,7 @@ class VideoSource(FrameSource):
     def open(cls, path: Path, max_pixels: int | None = None) -> VideoSource:
         """Decodes the first frame, so that a file without one is refused here, as VideoError."""
         with opened(path, max_pixels) as (container, stream):
-            fps = _rate(stream)
+            fps = rate_of(stream)
             stated = stated_length(path, container, stream)
             ending = Ending()
             decoded = (one.frame for one in pictures(path, fps and 1 / fps, False, max_pixels, ending))
@@ -80,9 +80,9 @@ class VideoSource(FrameSource):
                 stated=stated,
                 start=start,
                 received=container.format.name in ("mpegts", "mpeg"),
-                aspect=_aspect(stream, turn),
+                aspect=aspect_of(stream, turn),
                 sound=sound_of(path, container, start),
-                remarks=tuple(_remarks(len(videos(container)), first)),
+                remarks=tuple(remarks(videos(container), first)),
                 max_pixels=max_pixels,
             )
 
@@ -154,7 +154,7 @@ class VideoSource(FrameSource):
         )
 
 
-def _rate(stream: av.VideoStream) -> Fraction | None:
+def rate_of(stream: av.VideoStream) -> Fraction | None:
     """Frames per second, where what is stated makes sense."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and _SLOWEST < rate < _FASTEST:
@@ -162,15 +162,17 @@ def _rate(stream: av.VideoStream) -> Fraction | None:
     return None
 
 
-def _aspect(stream: av.VideoStream, turn: Orientation) -> Fraction:
+def aspect_of(stream: av.VideoStream, turn: Orientation) -> Fraction:
     """Width by height of a pixel that is upright; 1 where nothing is said, or nothing that can be."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     aspect = aspect if Fraction(1, 100) < aspect < 100 else Fraction(1)
     return 1 / aspect if turn.transpose else aspect
 
 
-def _remarks(tracks: int, first: av.VideoFrame) -> Iterator[str]:
-    if tracks > 1:
-        yield f"holds {tracks} videos; the first one is read"
+def remarks(tracks: Sequence[av.VideoStream], first: av.VideoFrame) -> Iterator[str]:
+    """What is to be said of a video however it is read."""
+    if len(tracks) > 1:
+        sizes = ", ".join(f"{track.width}x{track.height}" for track in tracks)
+        yield f"holds {len(tracks)} videos ({sizes}): number {tracks.index(chosen(tracks)) + 1} of them is read"
     if (text := colour_remark(first)) is not None:
         yield text

@@ -169,7 +169,7 @@ def _frames(order: Order) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     if not order.video:
         yield from moving_discs(point.frames + 1, point.side, point.width, point.objects)
         return
-    source = open_source(order.video)
+    source = open_source(Path(order.video))
     mask = next(iter(read_masks(order.mask, source.names or ["000000"], source.size).masks.values()))
     for frame in islice(source, point.frames + 1):
         yield frame.image, mask if frame.index == 0 else None

@@ -116,7 +116,7 @@ def _of_video(base: Point, order: Order, video: str | Path | None, mask: str | P
     """The base point and the order, on the user's frames."""
     if video is None or mask is None:
         raise ConfigError("benchmark: a video needs the mask of its first frame, and the mask its video: give both")
-    source = open_source(video)
+    source = open_source(Path(video))
     given = read_masks(mask, source.names or ["000000"], source.size)
     if 0 not in given.masks:
         raise ConfigError(f"{mask}: has no mask of the first frame")

@@ -199,8 +199,9 @@ def about_video(size: tuple[int, int], source: FrameSource | None, fps: Fraction
     """size, fps: where there is no source, or it states none. more: fields of `About`."""
     if source is None:
         return About(size, fps, **more)
-    path = source.path.resolve()
-    known: dict[str, Any] = {"name": path.name if source.kind == "folder" else path.stem} | more
+    path = source.path and source.path.resolve()
+    called = source.place if path is None else path.name if source.kind == "folder" else path.stem
+    known: dict[str, Any] = {"name": called} | more
     return About(source.size, source.fps or fps, source.time_base, aspect=source.aspect, sound=source.sound, **known)
 
 

@@ -153,7 +153,7 @@ def _write(
     write_exports(targets, about, _frames(found, source, mask, span), tell)
     if seen != total:
         assert source is not None
-        raise found.other(source.path, f"{seen} frames could be read, and the run has {total}")
+        raise found.other(Path(source.place), f"{seen} frames could be read, and the run has {total}")
     if not shows:
         which = "no mask of an object" if wanted is None else f"no mask of object {', '.join(map(str, sorted(wanted)))}"
         raise DataError(f"{found.folder}: has {which} on these frames, so there is nothing to export; choose others")

@@ -30,6 +30,8 @@ def take_given(
     """All masks of the whole video, and what `marks` added to them. Raises MaskError, and what `mark_frame` raises."""
     if marks:
         marks.check(source.size)
+    if marks and marks.at and source.once:
+        raise MaskError(f"{source.place}: a stream is clicked on its first frame; leave the frame's number (--at) out")
     given = marked = None
     if masks is not None or marks is None:
         given = read_masks(
@@ -41,6 +43,11 @@ def take_given(
             first_frame=options.first_frame,
             # A part starts with what its own mask shows.
             whole=options.masks_are_whole or (False if span.whole else None),
+        )
+    if source.drops and given and any(given.masks):
+        raise MaskError(
+            f"{source.place}: has a mask for frame {max(given.masks)}, but which frames of it are taken nobody knows "
+            "before; give one for its first frame alone, or record it to a file first"
         )
     if marks:
         with cpu_threads(options.threads):
@@ -77,7 +84,7 @@ def _with_marked(given: MaskSet | None, marked: Marked) -> MaskSet:
 
 def _still(source: FrameSource) -> list[str]:
     """A note, if a single picture was given as a video."""
-    if source.kind == "video" and source.count in (None, 1) and is_picture(source.path):
+    if source.path and source.kind == "video" and source.count in (None, 1) and is_picture(source.path):
         return [f"{source.path}: a single picture, taken for a video of one frame; for more give a folder of them."]
     return []
 

@@ -27,7 +27,7 @@ from camn.errors import CamnError, OutputError, VideoError
 from camn.files import encoded, to_json, write_whole, writing
 from camn.inference import AnySegmenter, Result, snapshot
 from camn.masks import ObjectIds
-from camn.media.source import Frame
+from camn.media.source import Frame, FrameSource
 
 EVERY = 30.0  # seconds of work from one state to the next, at the least
 SHARE = 50  # times as long as writing a state takes: that costs 2% of the time at the most
@@ -176,9 +176,18 @@ class Keeper:
 
 @contextmanager
 def keeping(
-    folder: Path, about: Mapping[str, Any], past: Past | None, notice: Notice, how_far: Callable[[], dict[str, Any]]
-) -> Iterator[Keeper]:
-    """What a run keeps while it is at work; after an error, its last state, too. how_far: gives what `save` takes."""
+    folder: Path,
+    source: FrameSource,
+    about: Mapping[str, Any],
+    past: Past | None,
+    notice: Notice,
+    how_far: Callable[[], dict[str, Any]],
+) -> Iterator[Keeper | None]:
+    """What a run keeps while it is at work; after an error, its last state, too. None of a stream, which nobody can
+    take up. how_far: gives what `save` takes."""
+    if source.once:
+        yield None
+        return
     keeper = Keeper(folder, about, past, notice)
     try:
         yield keeper
@@ -203,7 +212,7 @@ def _line(shown: Shown) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def result_of(line: Mapping[str, Any], frame: Frame, video: Path) -> Result | None:
+def result_of(line: Mapping[str, Any], frame: Frame, video: str) -> Result | None:
     """What was found on a frame. Raises VideoError where the line is of another one."""
     if line["name"] != frame.name or line["seen"] != _seen(frame):
         raise VideoError(

@@ -61,9 +61,9 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
     outside of the frame or mark nothing, VideoError for a frame that is not there.
     """
     marks.check(source.size)
+    marker = load_marker(device=device)  # before the frame, which of a camera is that of now
     frame = frame_at(source, marks.at)
     with enough_memory(source.size, len(marks.ids)):
-        marker = load_marker(device=device)
         marker.look(frame.image)
         for _ in range(min(2, len(marks.ids))):  # what was clicked first is to know where the others are
             scores = {id: _ask(marker, marks, id) for id in marks.ids}
@@ -71,7 +71,7 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
     areas = {id: int(np.count_nonzero(ids == id)) for id in scores}
     if nothing := [id for id, area in areas.items() if area == 0]:
         raise MaskError(
-            f"{source.path}: object {nothing[0]}: its clicks mark no pixel of frame {marks.at}, or none that is not "
+            f"{source.place}: object {nothing[0]}: its clicks mark no pixel of frame {marks.at}, or none that is not "
             "another object's; click on its middle, or draw a box around it"
         )
     return Marked(marks, frame, ids, scores, areas)
@@ -120,12 +120,12 @@ def mark(
     return marked, files
 
 
-def _check_files(files: tuple[Path, ...], video: Path, overwrite: bool) -> None:
+def _check_files(files: tuple[Path, ...], video: Path | None, overwrite: bool) -> None:
     """Refuses, before any work is done, what should not be written. Raises OutputError."""
     if files[0].suffix.lower() != ".png":
         raise OutputError(f"{files[0]}: masks are written as PNG; give a name that ends in .png")
     for file in files:
-        if video.resolve() in (file.resolve(), file.resolve().parent):
+        if video and video.resolve() in (file.resolve(), file.resolve().parent):
             raise OutputError(f"{file}: {video} is what is marked; give a name elsewhere")
         if file.is_dir():
             raise OutputError(f"{file}: is a folder; give the name of a file")

@@ -75,14 +75,14 @@ def ended_early(options: SegmentOptions, frames: int) -> list[str]:
     return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}"]
 
 
-def check_output(folder: Path, video: Path, masks: Sequence[Path], overwrite: bool) -> None:
+def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwrite: bool) -> None:
     """Refuse, before anything is written, a folder that the run should not write to. Raises OutputError.
 
-    video, masks: what is read; outputs must not take its place."""
+    video, masks: what is read, None of a stream; outputs must not take its place."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; give a folder to write to")
     whole = _real(folder)
-    if _real(video).is_relative_to(whole):
+    if video and _real(video).is_relative_to(whole):
         raise OutputError(f"{folder}: holds the video {video}, and outputs could replace it; give another folder")
     for mask in masks:
         if any(_real(mask).is_relative_to(_real(folder / path)) for path in _rooms()):

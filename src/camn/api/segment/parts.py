@@ -113,7 +113,7 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
     """The outputs that run through the whole video, of the masks that are there. Raises DataError where the video has
     not as many frames as there are masks."""
     files = list_images(folder / "masks")
-    source = open_source(video, picture_range=options.picture_range) if join_reads_video(options) else None
+    source = open_source(Path(video), picture_range=options.picture_range) if join_reads_video(options) else None
     size = record["height"], record["width"]
 
     def masks(index: int) -> np.ndarray | None:

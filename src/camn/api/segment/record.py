@@ -42,7 +42,7 @@ def about_run(
         "status": "",
         "error": None,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "video": str(source.path.resolve()),
+        "video": str(source.path.resolve()) if source.path else source.place,
         "masks": [str(file.resolve()) for file in masks],
         "width": width,
         "height": height,

@@ -14,13 +14,20 @@ from camn.api.segment.outputs import KEPT, former_run
 from camn.errors import ConfigError
 from camn.files import to_json
 from camn.inference import AnySegmenter
+from camn.media.source import FrameSource
 
 # What of a run's record makes its answers, beside options and versions; where its inputs lie does not.
 _SAME = (
     *("width", "height", "fps", "models", "device", "threads", "ids", "annotated_frames", "masks_sha256"),
-    *("names", "span", "marks"),
+    *("names", "span", "seconds_asked", "marks"),
 )
 _FREE = ("overwrite", "threads", "device")  # of the options; what the last two come to is in the record
+
+
+def refuse_stream(source: FrameSource) -> None:
+    """Raises ConfigError where frames that have passed come no more."""
+    if source.once:
+        raise ConfigError(f"{source.place}: a stream cannot be taken up where it was cut off; leave --resume out")
 
 
 def finished(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -17,14 +17,15 @@ from camn.api.segment.given import take_given, unused
 from camn.api.segment.kept import keeping
 from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
-from camn.api.segment.resume import finished, past_of, taken_up
-from camn.api.segment.spans import Span, cut
+from camn.api.segment.resume import finished, past_of, refuse_stream, taken_up
+from camn.api.segment.spans import FirstSeconds, Span, cut
 from camn.api.segment.stages import Work, follow
 from camn.errors import OutputError
 from camn.files import path_of
 from camn.inference.calls import own_settings
 from camn.masks import Marks
 from camn.masks.mask_set import mask_paths
+from camn.media.addresses import Take
 from camn.media.opening import open_source
 from camn.media.outputs import MaskWriter
 
@@ -56,6 +57,8 @@ def segment_video(
     loaded: Model | None = None,
     span: Span | None = None,
     names: Mapping[int, str] | None = None,
+    seconds: float | None = None,
+    take: Take = "auto",
     resume: bool = False,
     progress: Report = lambda progress: None,
     notice: Notice = lambda note: None,
@@ -70,12 +73,14 @@ def segment_video(
     there; what they mark goes in as a mask of that frame would. With them `masks` may be None. loaded: a model in
     memory (see `open_model`), used if it is the one that the options ask for. span: segment these frames alone, from
     the masks among them (see `join_parts`). names: what segments.json calls objects, by id, in place of what the masks
-    call them; "object ID" if neither says. resume: take up the run in `out` that was cut off, with the same answers
-    as if it had not been; one that has ended is left as it is, and without one this run starts from the beginning. All
-    that makes answers must be the same: see docs/reference/formats.md. progress: called after each frame. notice:
-    called before the first frame with each sentence on how masks were read, such as which colour is which object, and
-    how sure those of marks are, and on the first frames with what runs the network (see `camn.inference.backends`).
-    changes: fields of `SegmentOptions`, in place of those of `options`.
+    call them; "object ID" if neither says. seconds: no more of the video. take: which frames of a stream, see
+    `open_source`; masks and clicks are for its first frame, and Ctrl-C is its usual end. resume: take up the run in
+    `out` that was cut off, with the same answers as if it had not been; one that has ended is left as it is, and
+    without one this run starts from the beginning. All that makes answers must be the same: see
+    docs/reference/formats.md. progress: called after each frame. notice: called before the first frame with each
+    sentence on how masks were read, such as which colour is which object, and how sure those of marks are, and on the
+    first frames with what runs the network (see `camn.inference.backends`). changes: fields of `SegmentOptions`, in
+    place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
     `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
@@ -86,10 +91,15 @@ def segment_video(
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
-    source = open_source(video, picture_range=options.picture_range)
+    source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
+    if resume:
+        refuse_stream(source)
+    source = source if seconds is None else FirstSeconds(source, seconds, options.rate())
     span = span or Span()
     files = mask_paths(masks) if masks is not None or marks is None else []
     check_output(folder, source.path, files, options.overwrite)
+    if source.once and not (loaded and loaded.serves(options)):
+        loaded = open_model(options, notice)  # before the first frame, which is that of now
     given, marked = take_given(masks, marks, source, options, span)
     names = {**given.names, **(names or {})}
     said: list[str] = []  # by the outputs
@@ -109,6 +119,7 @@ def segment_video(
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
+        about |= {} if seconds is None else {"seconds_asked": seconds}
         about |= {"marks": marked.as_dict()} if marked else {}
         if resume and (record := finished(folder, about)):
             notice(f"{folder}: this run has ended already; nothing is left to do")
@@ -123,12 +134,12 @@ def segment_video(
                 if marked and span.holds(marked.marks.at):
                     MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
                 try:
-                    with keeping(folder / KEPT, about, past, tell, run.how_far) as keeper:
+                    with keeping(folder / KEPT, source, about, past, tell, run.how_far) as keeper:
                         open_outputs = partial(Outputs, made, options, shown)
                         follow(source, given, segmenter, open_outputs, run, keeper, progress)
                 finally:
                     told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
-                    record |= run.as_dict() | told | {"notes": [*given.notes, *said]}
+                    record |= run.as_dict() | source.record() | told | {"notes": [*given.notes, *said]}
                 end = span.start + run.frames
                 record["warnings"] += [*unused(given, end), *ended_early(options, end)]
     return _summary(folder, options, record)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from camn.errors import ConfigError, MaskError, VideoError
 from camn.masks import MaskSet, ObjectIds
 from camn.media.image_folder import FolderSource
-from camn.media.source import Frame, FrameSource
+from camn.media.source import Frame, FrameSource, PartSource
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,18 @@ class Span:
         return self.start <= index and (self.stop is None or index < self.stop)
 
 
-class SpanSource(FrameSource):
+class SpanSource(PartSource):
     """Frames of a span. A video is decoded from its start on, which costs little beside segmenting; of a folder only
     the span's files are read."""
 
     def __init__(self, source: FrameSource, span: Span):
-        self.kind, self.path, self.size, self.names = source.kind, source.path, source.size, source.names
-        self.fps, self.time_base = source.fps, source.time_base
-        self.notes, self.warnings = source.notes, source.warnings
-        self.aspect = source.aspect
+        super().__init__(source)
         self.sound = source.sound and replace(source.sound, part=span.start > 0)
         self.count = None if source.count is None else len(range(source.count)[span.start : span.stop])
-        self._source, self._span = source, span
+        self._span = span
 
     def __iter__(self) -> Iterator[Frame]:
-        source, start, stop = self._source, self._span.start, self._span.stop
+        source, start, stop = self.whole, self._span.start, self._span.stop
         if isinstance(source, FolderSource):
             part = replace(source, files=source.files[start:stop])
             yield from (replace(frame, index=start + frame.index) for frame in part)
@@ -67,7 +66,7 @@ def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, M
         have = ", ".join(map(str, list(given.masks)[:10]))
         keyframe = span.start or span.stop
         raise MaskError(
-            f"{source.path}: a part starts at frame {span.start} (0 is the first), but that frame has no mask; masks "
+            f"{source.place}: a part starts at frame {span.start} (0 is the first), but that frame has no mask; masks "
             f"are there for {have}: give it one, or leave keyframe {keyframe} out"
         )
     ids = ObjectIds(tuple(sorted(set().union(*(ObjectIds.of(mask).ids for mask in masks.values())))))
@@ -75,8 +74,32 @@ def cut(source: FrameSource, given: MaskSet, span: Span) -> tuple[FrameSource, M
     return SpanSource(source, span), replace(given, masks=masks, ids=ids, absent=absent)
 
 
+class FirstSeconds(PartSource):
+    """The frames shown within so many seconds of the first one; where they have no times, at so many per second."""
+
+    def __init__(self, source: FrameSource, seconds: float, fps: Fraction):
+        super().__init__(source)
+        if not 0 < seconds < math.inf:
+            raise ConfigError(f"seconds is {seconds:g}: it must be more than 0")
+        self._seconds, self._fps = Fraction(seconds).limit_denominator(1_000_000), source.fps or fps
+        if source.count is not None:
+            self.count = min(source.count, math.ceil(self._seconds * self._fps))
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = None
+        with closing(iter(self.whole)) as frames:  # type: ignore[type-var], sources are generators
+            for frame in frames:
+                time = frame.index / self._fps if frame.time is None else frame.time
+                start = time if start is None else start
+                if time - start >= self._seconds:
+                    return
+                yield frame
+
+
 def frame_at(source: FrameSource, index: int) -> Frame:
     """One frame, 0 being the first. Raises VideoError where there is none."""
+    if index and source.once:
+        raise VideoError(f"{source.place}: of a stream the first frame alone can be marked; leave --at out")
     wanted = source if source.names is None else SpanSource(source, Span(index, index + 1))
     last = None
     with closing(iter(wanted)) as frames:  # type: ignore[type-var], sources are generators
@@ -84,4 +107,4 @@ def frame_at(source: FrameSource, index: int) -> Frame:
             if last.index == index:
                 return last
     count = len(source.names or ()) or (last.index + 1 if last else 0)
-    raise VideoError(f"{source.path}: there is no frame {index}: it has {count}, 0..{count - 1}")
+    raise VideoError(f"{source.place}: there is no frame {index}: it has {count}, 0..{count - 1}")

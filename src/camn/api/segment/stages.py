@@ -12,11 +12,12 @@ from camn.api.options import Progress, Report
 from camn.api.out_of_memory import enough_memory
 from camn.api.segment.kept import Keeper, Past, State, result_of
 from camn.api.segment.outputs import Outputs
+from camn.api.segment.streaming import read_ahead, said_dropped, usual_end
 from camn.errors import MaskError, VideoError
 from camn.inference import AnySegmenter, Result
 from camn.masks import MaskSet, ObjectIds
 from camn.media.outputs import WriterThread
-from camn.media.source import Frame, FrameSource, Item, prefetch
+from camn.media.source import Frame, FrameSource, Item
 
 
 @dataclass
@@ -59,11 +60,12 @@ class Work:
                     return
                 yield frame
 
-    def write(self, outputs: Outputs, keeper: Keeper, frame: Frame, result: Result | None) -> None:
+    def write(self, outputs: Outputs, keeper: Keeper | None, frame: Frame, result: Result | None) -> None:
         with self.clock("write"):
             shown = outputs.write(frame, result)
             self.frames += 1
-            keeper.note(self.frames, shown)
+            if keeper:
+                keeper.note(self.frames, shown)
 
     def keep(self, keeper: Keeper, state: State) -> None:
         with self.clock("write"):
@@ -89,18 +91,19 @@ def follow(
     segmenter: AnySegmenter,
     open_outputs: Callable[[], Outputs],
     run: Work,
-    keeper: Keeper,
+    keeper: Keeper | None,
     progress: Report,
 ) -> None:
     """Decode and upload ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every
     file. Of a run that is taken up the outputs of what it had done are made again of what it had found."""
-    past = keeper.past
+    past = keeper.past if keeper else None
     first = past.done if past else 0
     with (
         enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
         open_outputs() as outputs,
-        closing(prefetch(_ready(run.timed("read", source), segmenter, past, source))) as frames,
+        closing(read_ahead(_ready(run.timed("read", source), segmenter, past, source.place), source)) as frames,
         WriterThread() as writer,
+        usual_end(source, run),
     ):
         done = behind = 0  # frames, and the last one's place in the video
         for done, (frame, uploaded, result) in enumerate(run.timed("wait", frames), 1):
@@ -110,22 +113,22 @@ def follow(
                     result = _segment(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, keeper, frame, result)
-                if uploaded is not None and (state := keeper.due(done, segmenter)):
+                if keeper and uploaded is not None and (state := keeper.due(done, segmenter)):
                     writer.submit(run.keep, keeper, state)
-            if done > first:
-                progress(Progress(done, source.count, run.now, first=first))
+            if uploaded is not None:
+                progress(Progress(done, source.count, run.now, said_dropped(source), first))
         if done < first:
-            raise VideoError(f"{source.path}: ends at frame {done}, and the run that was cut off had done {first}")
+            raise VideoError(f"{source.place}: ends at frame {done}, and the run that was cut off had done {first}")
     if segmenter.index < 0 and behind <= min(given.masks):
         raise MaskError(
-            f"{source.path}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
+            f"{source.place}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
             "(0 is the first); name masks like frames of this video, or say with --first-frame which number its first "
             "frame bears in the masks' names"
         )
 
 
 def _ready(
-    frames: Iterator[Frame], segmenter: AnySegmenter, past: Past | None, source: FrameSource
+    frames: Iterator[Frame], segmenter: AnySegmenter, past: Past | None, place: str
 ) -> Generator[tuple[Frame, Any, Result | None], None, None]:
     """Each frame, and it uploaded; or, in place of that, what was found on it before the run was cut off."""
     lines = past.lines() if past else iter(())
@@ -134,7 +137,7 @@ def _ready(
             if (line := next(lines, None)) is None:
                 yield frame, segmenter.upload(frame.image), None
             else:
-                yield frame, None, result_of(line, frame, source.path)
+                yield frame, None, result_of(line, frame, place)
 
 
 def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
