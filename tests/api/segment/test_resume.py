@@ -104,8 +104,10 @@ def stop(segment):
             if progress.done == at:
                 raise KeyboardInterrupt
 
+        said = []
         with pytest.raises(KeyboardInterrupt):
-            segment(out, progress=stopping, **how)
+            segment(out, progress=stopping, notice=said.append, **how)
+        assert any(f"{at} frames are kept; the same again with --resume" in note for note in said)
 
     return run
 

@@ -112,7 +112,7 @@ class Keeper:
 
     def __init__(self, folder: Path, about: Mapping[str, Any], past: Past | None, notice: Notice):
         self.folder, self.past, self._notice = folder, past, notice
-        self._noted = past.done if past else 0
+        self._noted = self.saved = past.done if past else 0  # frames; of the newest state
         self._next = time.monotonic() + EVERY
         self._last: State | None = None
         self._told = False
@@ -129,7 +129,9 @@ class Keeper:
         """A frame that all outputs have, unless it is noted already; 1 is the first. Raises OutputError."""
         if number > self._noted:
             with writing(self.folder / LINES):
-                self._file.write(_line(shown))
+                line = _line(shown)
+                while line:  # a disk that is full may take a part of it first
+                    line = line[self._file.write(line) :]
             self._noted = number
 
     def due(self, done: int, segmenter: AnySegmenter) -> State | None:
@@ -170,6 +172,7 @@ class Keeper:
         with writing(path):
             os.fsync(self._file.fileno())  # a state is of no use without its lines
         write_whole(path, save(tensors | {"values": torch.from_numpy(text.copy())}), lasting=True)
+        self.saved = state.done
         for old in sorted(self.folder.glob(STATES))[:-KEPT]:
             old.unlink(missing_ok=True)
 
@@ -192,8 +195,12 @@ def keeping(
     try:
         yield keeper
     except BaseException:
-        with suppress(CamnError, RuntimeError, MemoryError):  # the first error is the one to tell
+        with suppress(CamnError, RuntimeError, MemoryError, OSError):  # the first error is the one to tell
             keeper.save_last(**how_far())
+            if keeper.saved:
+                notice(
+                    f"{folder.parent}: {keeper.saved} frames are kept; the same again with --resume goes on from there"
+                )
         raise
     finally:
         keeper.close()
