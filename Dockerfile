@@ -3,7 +3,6 @@
 #   CUDA:  docker build -t camn --build-arg BASE=nvidia/cuda:13.0.2-base-ubuntu24.04 .
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
-ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
 
 # NVIDIA's images come without Python.
 RUN command -v python3 || { \
@@ -14,10 +13,10 @@ ENV PATH=/opt/camn/bin:$PATH
 
 # The packages come before the source, so that a change of the source installs none of them again.
 WORKDIR /src
-COPY requirements.lock requirements-cuda.lock ./
+COPY requirements.lock requirements-cpu.lock requirements-cuda.lock ./
 # NVIDIA's images are told apart by CUDA_VERSION, which they set.
-RUN if [ -n "$CUDA_VERSION" ]; then set -- -r requirements-cuda.lock; else set -- --extra-index-url "$CPU_INDEX"; fi; \
-    pip install --no-cache-dir --require-hashes -r requirements.lock "$@"
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock \
+      -r requirements-$([ -z "$CUDA_VERSION" ] && echo cpu || echo cuda).lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . && rm -r /src/*

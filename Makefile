@@ -22,7 +22,7 @@ demo: setup
 
 # One thread per worker: two workers that each take every core only get in each other's way.
 test: lint chromium readers
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: setup tests/web/node_modules/.installed
 	$(BIN)/ruff check
@@ -49,7 +49,7 @@ readers: .venv-readers/.installed
 .venv-readers/.installed: tests/readers/requirements.txt
 	@echo "Setting up .venv-readers (half a minute the first time)"
 	@{ $(PYTHON) -m venv --clear .venv-readers && \
-	  .venv-readers/bin/python -m pip install -q --disable-pip-version-check -r $< && touch $@; } || \
+	  .venv-readers/bin/python -m pip install -q --no-compile --disable-pip-version-check -r $< && touch $@; } || \
 	  { rm -rf .venv-readers; echo "The readers could not be installed: their tests are skipped"; }
 
 format: setup

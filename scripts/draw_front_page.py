@@ -1,8 +1,8 @@
 """Draws the pictures of the README: `python scripts/draw_front_page.py docs/images/front`.
 
-Follows the rabbit of the shipped clip from one click on a frame where it stands, and writes `click.webp`, the animated picture: the click and the
-objects found, beside them the cut-out; and stills of the same run for Python (`result.jpg`) and the command line
-(`frames.jpg`).
+Follows the rabbit of the shipped clip from one click on a frame where it stands. Writes `click.webp`, the animated
+picture: the click and the object found, beside them the cut-out; and stills of the same run for Python (`result.jpg`)
+and the command line (`frames.jpg`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """CAMN: masks of some objects on one frame of a video in, masks of them on every frame out.
 
-    segmenter = camn.load("camn-mobile", device="auto")   # a preset, or a .safetensors file
-    segmenter.start(frame, mask)                          # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
-    result = segmenter.step(next_frame)
-    camn.segment_video("clip.mp4", "first.png", "out/")
-    camn.export_run("out/", "matte-png")   # further outputs of a run that is done
-    camn.segment_video("clip.mp4", out="out/", marks=camn.Marks({1: [(420, 260)]}))   # a click in place of a mask
+    for result in camn.follow("clip.mp4", clicks=[(420, 260)]):   # or frames of your own, and a mask
+        result.ids, result.confidence, result.lost
+    camn.segment_video("clip.mp4", "first.png", "out/")           # into files
+    camn.export_run("out/", "matte-png")                          # further outputs of a run that is done
 
-    marker = camn.load_marker()                           # masks from clicks
+    segmenter = camn.load("camn-mobile", device="auto")           # a preset, or a .safetensors file
+    segmenter.start(frame, mask)                                  # frame (H, W, 3) uint8 RGB, mask (H, W) uint8 ids
+    result = segmenter.step(next_frame)
+
+    marker = camn.load_marker()                                   # masks from clicks
     marker.look(frame)
     segmenter.start(frame, marker.click(420, 260).mask)
 
@@ -20,6 +22,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camn import api as api
     from camn.api import (
         Marker,
         Marks,
@@ -30,9 +33,11 @@ if TYPE_CHECKING:
         demo,
         evaluate,
         export_run,
+        follow,
         load,
         load_marker,
         models,
+        progress_bar,
         segment_video,
         train,
     )
@@ -50,9 +55,11 @@ __all__ = [
     "demo",
     "evaluate",
     "export_run",
+    "follow",
     "load",
     "load_marker",
     "models",
+    "progress_bar",
     "segment_video",
     "train",
 ]

@@ -8,7 +8,6 @@ import errno
 import json
 import os
 import platform
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files tha
 _STEM = 150  # bytes of a name that a temporary one has, of the 255 that there may be
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_TO_SYNC = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # Windows syncs only what is open for writing
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
@@ -111,7 +111,7 @@ def sync(*paths: Path) -> None:
     from then on a loss of power takes nothing of them. Raises OSError."""
     for path in paths:
         try:
-            file = os.open(path, os.O_RDONLY)
+            file = os.open(path, _TO_SYNC)
         except PermissionError:
             if path.is_dir():  # Windows opens no folders, and needs no such thing
                 continue
@@ -145,18 +145,6 @@ def replacing(path: Path, *kinds: type[Exception], lasting: bool = False) -> Ite
             with suppress(OSError):  # the first error is the one to tell
                 part.unlink(missing_ok=True)
             raise
-
-
-@contextmanager
-def scratch(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, to make that in; what is left in it goes at the end. Raises OutputError."""
-    folder = temporary(path.with_name(f"{path.name}.folder"))
-    try:
-        with writing(folder):
-            folder.mkdir(parents=True)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes, lasting: bool = False) -> None:

@@ -7,6 +7,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import annotations
 import pytest
 from corpus import RECIPE, SIZE, coco, fuzzed
 from damage import as_json, as_toml, damaged, other_value
@@ -31,6 +32,7 @@ ODD_NAMES = (
     "cafe\u0301_1.png", "٣.png", "0x10.png", "²1.png", "00001.txt", "mask.1.png", "\udce9.png",
 )  # fmt: skip
 NAMES = ["00000", "00001", "00002"]
+ANNOTATIONS = annotations.made()
 
 
 def says(call, *given) -> None:
@@ -59,6 +61,20 @@ def test_damaged_masks(rng, name, valid, place):
     target = Path(f"odd{Path(name).suffix}")
     target.write_bytes(damaged((valid / name).read_bytes(), rng, (valid / "frames/00000.png").read_bytes()))
     says(masks, target)
+
+
+@fuzzed(150)
+def test_annotations_of_odd_values(rng, place):
+    name = rng.choice([*annotations.DOCUMENTS])
+    Path("odd.json").write_bytes(as_json(other_value(annotations.DOCUMENTS[name](), rng)))
+    says(masks, "odd.json")
+
+
+@fuzzed(250)
+def test_damaged_annotations(rng, place):
+    name = rng.choice([*ANNOTATIONS])
+    Path(f"odd{Path(name).suffix}").write_bytes(damaged(ANNOTATIONS[name], rng))
+    says(masks, f"odd{Path(name).suffix}")
 
 
 @fuzzed(20)

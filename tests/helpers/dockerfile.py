@@ -5,7 +5,6 @@ Only what our Dockerfile uses is known. Needs root."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ for place in proc dev sys; do mount --rbind "/$place" "$3/$place"; done
 root=$3 user=$4 folder=$5
 shift 5
 exec chroot --userspec="$user" "$root" sh -c '
-  HOME=$(getent passwd "$(id -u)" | cut -d: -f6) && export HOME && cd "$0" && exec "$@"' "$folder" "$@"
+  HOME=$(getent passwd "$(id -u)" | cut -d: -f6) && export HOME="${HOME:-/}" && cd "$0" && exec "$@"' "$folder" "$@"
 """
 BASE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -40,38 +39,39 @@ def allowed(context: Path) -> set[str]:
 
 @dataclass
 class Image:
-    """One that is built in `place`. arguments: for its ARGs. environment: of all its steps, such as a proxy."""
+    """One that is built in `place`. environment: of all its steps, such as a proxy."""
 
     context: Path
     place: Path
-    arguments: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     folder: str = "/"
     user: str = "root"
     entrypoint: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
 
-    def build(self) -> None:
+    def __post_init__(self):
+        self.variables = dict(BASE)
         for name in ("upper", "work", "root"):
             (self.place / name).mkdir()
-        self.variables = dict(BASE)
-        built: dict[str, str] = {}
+
+    def why_not(self) -> str | None:
+        """Why nothing can be run so here."""
+        done = subprocess.run(self._entered(["true"]), capture_output=True, text=True)
+        return f"no image can be made without Docker here: {done.stderr.strip()}" if done.returncode else None
+
+    def build(self) -> None:
         for word, rest in steps(self.context / "Dockerfile"):
             match word:
-                case "ARG":
-                    name, _, default = rest.partition("=")
-                    built[name] = self.arguments.get(name, default)
                 case "ENV":
                     name, _, value = rest.partition("=")
                     self.variables[name] = re.sub(r"\$(\w+)", lambda found: self.variables[found[1]], value)
                 case "WORKDIR":
                     self.folder = rest
-                    if not Path(rest).exists():
-                        self.inside(rest).mkdir(parents=True, exist_ok=True)
+                    self.inside(rest).mkdir(parents=True, exist_ok=True)
                 case "COPY":
                     self._copy(*rest.split())
                 case "RUN":
-                    subprocess.run(self._entered(["sh", "-c", rest], **self.environment, **built), check=True)
+                    subprocess.run(self._entered(["sh", "-c", rest], **self.environment), check=True)
                 case "USER":
                     self.user = rest
                 case "ENTRYPOINT":
@@ -79,7 +79,7 @@ class Image:
                 case "CMD":
                     self.command = json.loads(rest)
                 case _:
-                    assert word in ("FROM", "VOLUME", "EXPOSE"), word
+                    assert word in ("ARG", "FROM", "VOLUME", "EXPOSE"), word
 
     def inside(self, path: str) -> Path:
         """Where a path of the image lies, if a step made it."""
@@ -105,10 +105,3 @@ class Image:
         inner = ["env", "-i", *(f"{name}={value}" for name, value in {**self.variables, **more}.items())]
         outer = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", ENTER, "sh"]
         return [*inner, *outer, *mounts, self.user, self.folder, *command]
-
-
-def why_not() -> str | None:
-    """Why nothing can be run so here."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        return "an image is built here as root, by unshare"
-    return None

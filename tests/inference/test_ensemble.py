@@ -195,6 +195,7 @@ def test_uploads_are_shared_by_ways_that_see_the_same(named):
     together.start(uploaded, mask(1))
     twin.start(frame(0), mask(1))
     assert same(together.step(together.upload(frame(1))), twin.step(frame(1)))
+    assert same(together.step(together.encode(frame(2))), twin.step(frame(2)))
     with pytest.raises(VideoError, match="another ensemble"):
         ensemble(networks_of(named, "camn-mobile", "small-stm")).start(uploaded, mask(1))
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from copy import copy, deepcopy
 
 import numpy as np
 import pytest
@@ -759,6 +761,28 @@ def test_frames_uploaded_ahead_give_the_same(network):
             np.testing.assert_array_equal(ours.probability(2), theirs.probability(2))
 
 
+def test_a_frame_is_encoded_once_for_all_that_follow_objects_on_it(mobile):
+    """Each goes on from it as from the frame itself."""
+    stages: list[str] = []
+
+    def clock(stage):
+        stages.append(stage)
+        return nullcontext()
+
+    first = Segmenter(mobile, SMALL, clock=clock)
+    pairs = [(copy(first), 1, started(mobile, 1)), (copy(first), 2, started(mobile, 2))]
+    for index in range(3):
+        shared = first.encode(frame(index))
+        for ours, id, theirs in pairs:
+            if not index:
+                ours.start(shared, mask(id))
+            else:
+                np.testing.assert_array_equal(
+                    ours.step(shared).probability(id), theirs.step(frame(index)).probability(id)
+                )
+    assert stages.count("encode") == 3
+
+
 def test_uploaded_frames_are_checked(mobile):
     segmenter = started(mobile, 1)
     with pytest.raises(VideoError, match="uint8 in RGB"):
@@ -767,6 +791,8 @@ def test_uploaded_frames_are_checked(mobile):
         segmenter.step(segmenter.upload(frame(1, (80, 90))))
     with pytest.raises(VideoError, match="upload it by this one"):
         segmenter.step(Segmenter(mobile, InferenceConfig(short_side=32)).upload(frame(1)))
+    with pytest.raises(VideoError, match="encoded by another network"):
+        segmenter.step(Segmenter(deepcopy(mobile), SMALL).encode(frame(1)))
     assert segmenter.step(segmenter.upload(frame(1))).index == 1
 
 

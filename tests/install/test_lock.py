@@ -1,4 +1,4 @@
-"""requirements.lock and requirements-cuda.lock are what constraints.txt and pyproject.toml ask for."""
+"""requirements.lock and its two ends are what constraints.txt and pyproject.toml ask for."""
 
 import re
 import tomllib
@@ -32,13 +32,15 @@ def test_the_lock_has_what_every_extra_of_users_asks_for_and_what_builds_the_whe
     lines = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     lines += [line for extra, more in extras.items() if extra not in ("dev", "docs") for line in more]
     asked = {str(canonicalize_name(Requirement(line).name)) for line in lines} - {"camn"}
-    assert asked <= pins("requirements.lock").keys(), "make lock makes it anew"
+    assert asked - {"torch"} <= pins("requirements.lock").keys(), "make lock makes it anew"
 
 
-def test_each_package_has_hashes_and_stands_in_one_of_the_two():
-    plain, cuda = pins("requirements.lock"), pins("requirements-cuda.lock")
-    for name, found in (("requirements.lock", plain), ("requirements-cuda.lock", cuda)):
+def test_each_package_has_hashes_and_torch_stands_apart():
+    common = pins("requirements.lock")
+    for name in ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock"):
         counts = hashes(name)
-        assert len(counts) == len(found) and all(counts), name
-    assert not plain.keys() & cuda.keys() and any(name.startswith("nvidia-") for name in cuda)
-    assert not any(name.startswith("nvidia-") for name in plain)
+        assert len(counts) == len(pins(name)) and all(counts), name
+    cpu, cuda = pins("requirements-cpu.lock"), pins("requirements-cuda.lock")
+    assert cpu == {"torch": cuda["torch"] + "+cpu"} and cuda["torch"] == pins("constraints.txt")["torch"]
+    assert not common.keys() & cuda.keys() and any(name.startswith("nvidia-") for name in cuda)
+    assert not any(name.startswith("nvidia-") for name in common)

@@ -233,6 +233,14 @@ def test_no_value_anywhere_is_a_traceback(tmp_path_factory, data):
         assert found.masks and all(mask.shape == SIZE and mask.any() for mask in found.masks.values())
 
 
+def test_boxes_are_no_masks(tmp_path):
+    box = {"image_id": 1, "category_id": 1, "bbox": [2, 4, 9, 9], "segmentation": []}
+    with pytest.raises(MaskError, match=r"c\.json: holds no masks or polygons, but 2 x box; .*--box"):
+        read(tmp_path, document(["000000.png"], [box, box]))
+    found = read(tmp_path, document(["000000.png"], [box, annotation(1)]))
+    assert found.ids.ids == (1,) and any("left out: 1 x box" in note for note in found.notes)
+
+
 def test_two_images_of_one_id_are_refused(tmp_path):
     joined = document(["000000.png", "000003.png"], [annotation(1)])
     joined["images"][1]["id"] = 1  # as of two files, joined: it was taken for frame 3

@@ -73,8 +73,10 @@ def test_one_bit_and_16_bit(tmp_path):
     Image.fromarray(draw(255)).convert("1").save(tmp_path / "bit.png")
     assert np.array_equal(only(tmp_path / "bit.png")[0], draw(1))
     assert np.array_equal(only(save(tmp_path / "deep.png", draw(3, 250).astype(np.uint16)))[0], draw(3, 250))
-    with pytest.raises(MaskError, match=r"1\.\.255"):
-        only(save(tmp_path / "deep.png", draw(3, 250).astype(np.uint16) * 10))
+    got, found = only(save(tmp_path / "deep.png", draw(3, 250).astype(np.uint16) * 10))
+    assert np.array_equal(got, draw(1, 2)) and {"Object 1 is 30 in the masks.", "Object 2 is 2500 in the masks."} <= {
+        *found.notes
+    }
 
 
 def test_rgb_colours(tmp_path):
@@ -371,3 +373,39 @@ def test_folders_that_fit_no_format(tmp_path):
         read_masks(tmp_path, NAMES, SIZE)
     with pytest.raises(MaskError, match="empty list"):
         read_masks([], NAMES, SIZE)
+
+
+def test_ids_over_255_are_numbered_over_all_files(tmp_path):
+    """KITTI-MOTS: class x 1000 + number, and 10000 is to be ignored."""
+    first, second = draw(1, 2).astype(np.uint16) * 1000, draw(3, 2).astype(np.uint16) * 1000
+    first[0], second[0] = 10_000, 10_000
+    save(tmp_path / "000000.png", first)
+    save(tmp_path / "000002.png", second)
+    found = read_masks(tmp_path, None, SIZE, count=3)
+    assert np.array_equal(found.masks[0], first // 1000 % 10) and found.ids.ids == (1, 2, 3)
+    assert np.array_equal(found.masks[2] > 0, (second > 0) & (second < 10_000))
+    assert "Object 3 is 3000 in the masks." in found.notes and any("10000 means 'ignore'" in n for n in found.notes)
+    one = read_masks(tmp_path / "000000.png", None, SIZE)
+    assert one.ids.ids == (1, 2)
+    many = np.arange(SIZE[0] * SIZE[1], dtype=np.uint16).reshape(SIZE)
+    with pytest.raises(MaskError, match=r"many\.png: 3071 different values, 1 to 3071; at most 255"):
+        read_mask(save(tmp_path / "many.png", many))
+    for n in (0, 2):
+        blocks = np.kron(np.arange(1, 193, dtype=np.uint16).reshape(12, 16), np.ones((4, 4), np.uint16))
+        save(tmp_path / f"00000{n}.png", blocks + n * 500)
+    with pytest.raises(MaskError, match=r"000000\.png: 384 different values"):
+        read_masks(tmp_path, None, SIZE, count=3)
+
+
+def test_a_cut_out_is_the_mask_of_its_alpha(tmp_path, rng):
+    photo = np.repeat(np.repeat(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8), 2, 0), 2, 1)
+    photo = photo[: SIZE[0], : SIZE[1]] + rng.integers(0, 20, (*SIZE, 3), dtype=np.uint8)
+    for n in range(2):
+        alpha = np.array(Image.fromarray(np.roll(draw(255), n, 1)).filter(ImageFilter.GaussianBlur(1)))
+        save(tmp_path / f"00000{n}.png", np.dstack([photo, alpha]))
+    save(tmp_path / "000002.png", np.dstack([photo, np.zeros(SIZE, np.uint8)]))
+    found = read_masks(tmp_path, None, SIZE, count=3)
+    assert list(found.masks) == [0, 1] and np.count_nonzero(found.masks[1] != np.roll(draw(1), 1, 1)) < 12
+    assert any("000000.png and 1 more: cut out along alpha" in note for note in found.notes)
+    got, _ = only(tmp_path / "000000.png")
+    assert set(np.unique(got)) == {0, 1}

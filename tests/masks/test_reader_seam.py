@@ -11,7 +11,7 @@ from PIL import Image
 from camn.cli import main
 from camn.errors import MaskError
 from camn.masks import encode_palette_png, readers
-from camn.masks.coco import COCO
+from camn.masks.json_files import JSON
 from camn.masks.mask_set import read_masks
 from camn.masks.picture_files import FOLDER, PICTURE
 from camn.masks.rle import encode_rle
@@ -60,12 +60,12 @@ def test_who_reads_what(tmp_path):
         ("a.png", png, PICTURE),
         ("a.json", png, PICTURE),
         ("a", png, PICTURE),
-        ("a.json", coco, COCO),
-        ("a.png", b"\n  " + coco, COCO),
-        ("a.json", b"\xef\xbb\xbf" + coco, COCO),
-        ("a.JSON", b"nothing of the kind", COCO),
+        ("a.json", coco, JSON),
+        ("a.png", b"\n  " + coco, JSON),
+        ("a.json", b"\xef\xbb\xbf" + coco, JSON),
+        ("a.JSON", b"nothing of the kind", JSON),
         ("a.png", b"nothing of the kind", PICTURE),
-        ("a.json", b"", COCO),
+        ("a.json", b"", JSON),
     ):
         (tmp_path / name).write_bytes(content)
         assert readers.reader_of(tmp_path / name) is reader, (name, content[:20])

@@ -151,7 +151,7 @@ def test_a_large_object_is_not_taken_for_inverted():
     "source", [None, "", b"m.png", np.zeros(SIZE), [np.zeros(SIZE)], iter(["m.png"]), {"0": "m.png"}]
 )
 def test_what_is_no_path_is_told(source):
-    with pytest.raises(MaskError, match=r"no path; .*segmenter\.start\(frame, mask\)"):
+    with pytest.raises(MaskError, match=r"no path; .*camn\.follow\(frames, mask\)"):
         read(source)
 
 

@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from camn.errors import OutputError
+from camn.errors import NoRoomError, OutputError
 from camn.masks import PALETTE
-from camn.media.outputs import MaskWriter, WriterThread, prepare_output, write_json
+from camn.media.outputs import MaskWriter, WriterThread, prepare_output, scratch, write_json
 
 
 def test_prepare_makes_the_folder_and_leaves_it_empty(tmp_path):
     assert prepare_output(tmp_path / "a" / "b") == tmp_path / "a" / "b"
     assert list((tmp_path / "a" / "b").iterdir()) == []
     prepare_output(tmp_path / "a" / "b")
+
+
+def test_what_is_made_aside_is_told_by_its_place(tmp_path):
+    place = tmp_path / "movie.mp4"
+    with pytest.raises(NoRoomError) as told, scratch(place) as folder:
+        (folder / "movie.mp4").write_text("x")
+        raise NoRoomError(f"{folder / 'movie.mp4'}: no room left")
+    assert str(told.value) == f"{place}: no room left" and list(tmp_path.iterdir()) == []
 
 
 def test_prepare_refuses_what_cannot_be_a_folder(tmp_path):

@@ -210,6 +210,13 @@ def test_mask_files_of_other_programs(server, project, make, tmp_path):
     loaded = server.ask("POST", f"{path}/0/load?name=cvat.json", json.dumps(named).encode())
     assert loaded["frames"] == [4] and (7, "ball") in [(item["id"], item["name"]) for item in loaded["objects"]]
     server.ask("DELETE", f"/api/projects/{project}/objects/7")
+    shape = '<polygon frame="5" points="2,4;12,4;12,14;2,14"/>'
+    cvat = f'<annotations><track id="8" label="cat/dog &quot;🐈&quot;">{shape}</track></annotations>'
+    loaded = server.ask("POST", f"{path}/0/load?name=a.xml", cvat.encode())
+    assert loaded["frames"] == [5] and (8, 'cat-dog "🐈"') in [(item["id"], item["name"]) for item in loaded["objects"]]
+    refused = server.call("POST", f"{path}/0/load?name=a.xml", b"<annotations><track>")
+    assert refused.status == 422 and "not valid XML" in refused.message and ".load" not in refused.message
+    server.ask("DELETE", f"/api/projects/{project}/objects/8")
 
 
 def test_propagation_is_what_the_segmenter_says(server, marked, make, tiny):

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from camn.api.segment.export import MovieKind, export_masks, write_movie
     from camn.api.segment.export_run import Exported, export_run
     from camn.api.segment.exporters import page_exports
+    from camn.api.segment.follow import follow
+    from camn.api.segment.following import Followed, Following
     from camn.api.segment.marking import Marked, mark
     from camn.api.segment.outputs import RUN_RECORD
     from camn.api.segment.parts import join_parts, join_reads_video, part_options
@@ -64,8 +66,10 @@ if TYPE_CHECKING:
     from camn.media.folder_files import Listing, list_folder, list_frames
     from camn.media.name_order import frame_order, natural_key
     from camn.media.opening import open_source
+    from camn.media.overlay import draw_overlay
     from camn.media.picture import read_header
     from camn.media.source import Frame, FrameSource, prefetch
+    from camn.progress import ProgressBar, progress_bar
 
 _HOME = {
     "camn.api.train.ablate": ("Ablation", "ablate"),
@@ -76,6 +80,8 @@ _HOME = {
     "camn.api.evaluate.run": ("Evaluation", "evaluate"),
     "camn.api.train.fuse": ("Fused", "fuse"),
     "camn.api.datasets.split": ("hold_out",),
+    "camn.api.segment.follow": ("follow",),
+    "camn.api.segment.following": ("Followed", "Following"),
     "camn.api.segment.marking": ("Marked", "mark"),
     "camn.api.segment.outputs": ("RUN_RECORD",),
     "camn.api.segment.parts": ("join_parts", "join_reads_video", "part_options"),
@@ -119,12 +125,14 @@ _HOME = {
     "camn.media.folder_files": ("Listing", "list_folder", "list_frames"),
     "camn.media.name_order": ("frame_order", "natural_key"),
     "camn.media.opening": ("open_source",),
+    "camn.media.overlay": ("draw_overlay",),
     "camn.media.picture": ("read_header",),
     "camn.media.source": ("Frame", "FrameSource", "prefetch"),
     "camn.inference": ("AnySegmenter", "Ensemble", "Result", "Segmenter"),
     "camn.inference.asked": ("Answer",),
     "camn.inference.marker": ("Marker",),
     "camn.masks.marks": ("Marks",),
+    "camn.progress": ("ProgressBar", "progress_bar"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -141,6 +149,8 @@ __all__ = [
     "Ensemble",
     "Evaluation",
     "Exported",
+    "Followed",
+    "Following",
     "Frame",
     "FrameSource",
     "FuseOptions",
@@ -157,6 +167,7 @@ __all__ = [
     "Notice",
     "Preset",
     "Progress",
+    "ProgressBar",
     "Report",
     "Result",
     "SegmentOptions",
@@ -177,12 +188,14 @@ __all__ = [
     "demo_files",
     "demo_marks",
     "demo_options",
+    "draw_overlay",
     "enough_memory",
     "evaluate",
     "evaluate_clicks",
     "export_masks",
     "export_run",
     "first_masks",
+    "follow",
     "frame_order",
     "fuse",
     "fusions",
@@ -204,6 +217,7 @@ __all__ = [
     "part_options",
     "prefetch",
     "preset_options",
+    "progress_bar",
     "read_header",
     "segment_video",
     "train",

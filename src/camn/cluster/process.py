@@ -123,7 +123,7 @@ class WorkerProcess:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self._own = tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True)
         environment = {**os.environ, **self._environment, "TMPDIR": self._own.name}
-        options: dict[str, Any] = {"text": True, "errors": "replace", "bufsize": 1, "start_new_session": True}
+        options: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "bufsize": 1, "start_new_session": True}
         self._process = subprocess.Popen(command, env=environment, **options, **pipes)
         self._lines, self._done = queue.Queue(), 0
         self._readers = [
@@ -150,7 +150,7 @@ class WorkerProcess:
         """Bytes of memory that it has now; 0 when it has ended."""
         assert self._process
         try:
-            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1])
         except (OSError, IndexError):
             return 0
         return pages * os.sysconf("SC_PAGE_SIZE")

@@ -28,7 +28,7 @@ class Segment:
 
     video: Positional[str | None] = None  # a file, a folder of images, camera:0, rtsp://..., http://..., - (stdin)
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
-    masks: tuple[Path, ...] = ()  # of the first frame; one per object; COCO JSON; a folder, named like frames
+    masks: tuple[Path, ...] = ()  # of the first frame; one per object; a folder; COCO, CVAT, YOLO, ...
     out: Path | None = None  # folder to write to
     resume: bool = False  # take up the run in --out that was cut off; the answers are as if it had not been
     seconds: float | None = None  # no more of the video; of a stream Ctrl-C is an end, too
@@ -89,7 +89,9 @@ class Export:
 
 @dataclass(frozen=True)
 class Mark:
-    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes; see docs/reference/clicks.md."""
+    """Make a mask of objects on an image, or on a frame of a video, from clicks and boxes.
+
+    See docs/reference/clicks.md."""
 
     source: Positional[str]  # an image, or a video as for camn segment
     out: Path  # the mask to write (.png): a palette PNG of ids, as --masks takes

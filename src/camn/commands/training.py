@@ -112,7 +112,9 @@ class Convert:
 
 @dataclass(frozen=True)
 class Fuse:
-    """Train the network that joins the answers of several models, which stay as they are; see docs/reference/ensemble.md."""
+    """Train the network that joins the answers of several models, which stay as they are.
+
+    See docs/reference/ensemble.md."""
 
     model: tuple[str, ...]  # the members: shipped models, or .safetensors files
     out: Path  # folder for the members' answers and fusion.safetensors, which --join takes

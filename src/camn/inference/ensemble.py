@@ -136,6 +136,13 @@ class Ensemble(Caller):
                 there[key] = way.segmenter.upload(way.view.apply(frame))
         return UploadedViews(frame, tuple(there[self._seen_as(way, frame)] for way in self.ways))
 
+    @entry
+    def encode(self, frame: Picture | UploadedViews) -> UploadedViews:
+        """See `Segmenter.encode`."""
+        uploaded = self._uploaded(frame)
+        seen = (way.segmenter.encode(one) for way, one in zip(self.ways, uploaded.seen))
+        return replace(uploaded, seen=tuple(seen))
+
     @property
     def index(self) -> int:
         return self.ways[0].segmenter.index
@@ -162,6 +169,12 @@ class Ensemble(Caller):
         """(M, N+1, h, w): what each member has for the frame last seen, its views averaged; with feedback `own` that
         is what it found."""
         return self._by_member([way.segmenter.probabilities for way in self.ways])
+
+    def fresh(self) -> Ensemble:
+        """See `Segmenter.fresh`."""
+        other = copy(self)
+        other.ways = tuple(replace(way, segmenter=way.segmenter.fresh()) for way in self.ways)
+        return other
 
     def known(self) -> dict[str, Any]:
         """See `Segmenter.known`."""

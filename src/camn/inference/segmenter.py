@@ -147,6 +147,13 @@ class Segmenter(Caller):
         return self._uploader(frame, self.work_size(frame.shape[:2]))
 
     @entry
+    def encode(self, frame: Picture | Uploaded) -> Uploaded:
+        """A frame for `start` or `step`, uploaded and encoded: copies of this segmenter, each of which follows objects
+        of its own, share that work. Raises VideoError as `upload`."""
+        frame = self._uploaded(frame)
+        return replace(frame, embedding=self._encode(frame), encoder=self.network)
+
+    @entry
     def embed(self, frame: Picture, size: tuple[int, int]) -> Any:
         """What the network knows of any picture, brought to `size`, sides 16 k + 1. It is not taken in: what is
         followed stays as it was. Raises VideoError if the picture is no (H, W, 3) uint8."""
@@ -220,6 +227,10 @@ class Segmenter(Caller):
         other._bank = other._new_bank()
         return other
 
+    def fresh(self) -> Segmenter:
+        """Another one that was never started, with the same network, which it shares."""
+        return self.configured(self.config)
+
     def known(self) -> dict[str, Any]:
         """All that it knows of the video, in values that are never changed; see `knowing`."""
         seen = {"embedding": self._embedding, "probabilities": self._probabilities, "ids": self._ids}
@@ -259,9 +270,13 @@ class Segmenter(Caller):
                 return self.upload(frame)
         if tuple(frame.pixels.shape[:2]) != self.work_size(frame.size):
             raise VideoError("this frame was uploaded by a segmenter that works at another size; upload it by this one")
+        if frame.encoder not in (None, self.network):
+            raise VideoError("this frame was encoded by another network; encode it by this segmenter, or a copy of it")
         return frame
 
     def _encode(self, frame: Uploaded) -> Any:
+        if frame.encoder is not None:
+            return frame.embedding
         with self.clock("resize"):
             image = frame.image(self.config.channels_last)
         with self.clock("encode"), self._amp():

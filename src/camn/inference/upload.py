@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,11 +13,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Uploaded:
-    """A frame of `size` (H, W), its own. pixels (h, w, 3) uint8 RGB at work size, on the device; there once `ready`."""
+    """A frame of `size` (H, W), its own. pixels (h, w, 3) uint8 RGB at work size, on the device; there once `ready`.
+    embedding: what `encoder`, a network, knows of it, where it was asked already."""
 
     pixels: Tensor
     size: tuple[int, int]
     ready: torch.cuda.Event | None = None
+    embedding: Any = None
+    encoder: object = None
 
     def image(self, channels_last: bool) -> Tensor:
         """(1, 3, h, w) in 0..1, in the memory layout wanted."""

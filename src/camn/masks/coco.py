@@ -1,172 +1,99 @@
-"""COCO JSON -> masks: instances files, plain lists of annotations, and our own `segments.json`."""
+"""COCO JSON: instances files, plain lists of annotations, and our own `segments.json`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from camn.errors import MaskError
-from camn.masks.coco_records import Annotation, Document, Key, read_document
-from camn.masks.frame_names import FrameNames, stem
-from camn.masks.ids import MAX_ID, ObjectIds
-from camn.masks.numbers import SAID, find_numbers
-from camn.masks.pictures import MAX_PIXELS
-from camn.masks.reader import Found, Frames, Reader
+from camn.masks.labelled import (
+    SHOWN,
+    Annotation,
+    Document,
+    Image,
+    Key,
+    Size,
+    checked_size,
+    left_out,
+    scalar,
+    track_key,
+    track_of,
+)
+from camn.masks.reader import Frames
 from camn.masks.rle import decode_rle, fill_polygons
 
 
-def read_coco(path: Path, video: Frames) -> Found:
-    """Masks by frame, each at its image's size; MaskError for anything malformed.
-
-    Images are tied to frames by `file_name`: by the same name, or the number in it; else by `id`, as a frame's name or
-    a place. A single image of which nothing says the frame is that of frame 0. Where annotations overlap the later one
-    is on top. More than `most_pixels` in all frames together are refused.
-    """
-    document = read_document(path)
-    frames, notes, unplaced = _frames(path, document, video.names)
-    kept = [annotation for annotation in document.annotations if annotation.image in frames]
-    ids, more = _object_ids(path, kept, document)
-    masks: dict[int, np.ndarray] = {}
-    overlap = pixels = 0
-    for annotation, id in zip(kept, ids, strict=True):
-        try:
-            binary = _binary(annotation.segmentation, document.images[annotation.image].size, video.size)
-        except MaskError as error:
-            raise MaskError(f"{path}: {annotation.what}: {error}") from error
-        frame = frames[annotation.image]
-        pixels += 0 if frame in masks else binary.size
-        if video.most_pixels is not None and pixels > video.most_pixels:
-            raise MaskError(f"{path}: masks of too many frames ({len(masks)} fit); split it into files of fewer frames")
-        mask = masks.setdefault(frame, np.zeros(binary.shape, dtype=np.uint8))
-        if mask.shape != binary.shape:
-            raise MaskError(f"{path}: {annotation.what}: its size is not that of its image's others")
-        overlap += np.count_nonzero(binary & (mask != 0) & (mask != id))
-        mask[binary] = id
-    if overlap:
-        notes.append(f"{path}: annotations overlap on {overlap} pixels; the later ones are on top.")
-    if gone := sorted(set(ids) - {id for mask in masks.values() for id in ObjectIds.of(mask)}):
-        notes.append(f"{path}: objects {gone} cover no pixel: left out.")
-    names = {id: document.categories.get(one.category, "") for one, id in reversed(list(zip(kept, ids)))}
-    names = {id: name for id, name in sorted(names.items()) if name}
-    called = [f"Object {id} is '{name}'." for id, name in names.items() if name != f"object {id}"]
-    return Found(masks, dict.fromkeys(masks, path), {}, [*notes, *more, *called], unplaced, names)
-
-
-def _frames(path: Path, document: Document, names: FrameNames) -> tuple[dict[Key, int], list[str], bool]:
-    """Frame index by image id, for the annotated images that belong to a frame; notes; whether that is a guess, as
-    there is one image and nothing says of which frame."""
-    used = list(dict.fromkeys(annotation.image for annotation in document.annotations))
-    frames, notes = _by_name(path, document, names)
-    if not frames and len(document.images) > 1:
-        frames, notes = _by_id(path, document, names)
-    tied = {id: frames[id] for id in used if id in frames}
-    if not tied and len(used) == 1:
-        name = document.images[used[0]].name
-        said = [f"{path}: {name} is named like no frame, so its mask is used for the first one."] if name else []
-        return {used[0]: 0}, said, True
-    if not tied:
+def coco_document(path: Path, document: Any, video: Frames) -> Document:
+    """An instances file, a plain list of annotations, or one annotation. Raises MaskError that names file and key."""
+    if isinstance(document, dict) and "segmentation" in document:
+        document = [document]
+    if isinstance(document, list):
+        document = {"annotations": document}
+    images, annotations, categories = (
+        records_of(path, document, key) for key in ("images", "annotations", "categories")
+    )
+    if not annotations:
+        raise MaskError(f"{path}: holds no annotations, so no object to follow")
+    boxes = [one for one in annotations if not one.get("segmentation") and one.get("bbox")]
+    notes = left_out(path, {"box": len(boxes)} if boxes else {}, len(annotations) - len(boxes))
+    annotations = [one for one in annotations if one.get("segmentation") or not one.get("bbox")]
+    track = track_key(path, annotations)
+    pictures = [_image(path, n, record) for n, record in enumerate(images, 1)]
+    by_id = {image.id: image for image in pictures}
+    found = [_annotation(path, n, record, track, by_id) for n, record in enumerate(annotations, 1)]
+    if twice := next((one for one in pictures if by_id[one.id].name != one.name), None):
+        names = f"'{twice.name}' and '{by_id[twice.id].name}'"
         raise MaskError(
-            f"{path}: none of its {len(used)} annotated images belongs to a frame; 'file_name' or 'id' of an image "
-            "must be a frame's name (a video's frames are 000000, 000001, ...)"
+            f"{path}: images {names} have one id, {twice.id}; give each its own, and annotations its 'image_id'"
         )
-    if len(set(tied.values())) < len(tied):
-        raise MaskError(f"{path}: several images belong to the same frame")
-    if len(tied) < len(used):
-        notes.append(f"{path}: {len(used) - len(tied)} of {len(used)} annotated images belong to no frame: left out.")
-    return tied, notes, False
+    if lost := sorted({str(one.image) for one in found if images and one.image not in by_id}):
+        raise MaskError(f"{path}: annotations of images that the file does not list: {', '.join(lost[:5])}")
+    names = categories_of(path, categories)
+    return Document(by_id or {one.image: Image(one.image, "") for one in found}, found, names, track, notes)
 
 
-def _by_name(path: Path, document: Document, names: FrameNames) -> tuple[dict[Key, int], list[str]]:
-    """Frames of images by their `file_name`; notes. The list of all images tells how they are numbered."""
-    named = {id: image.name for id, image in document.images.items() if image.name}
-    exact = {id: index for id, name in named.items() if (index := names.exact(name)) is not None}
-    found = find_numbers([stem(name) for name in named.values()], names.fit)
-    if found is None or len(exact) == len(named):
-        return exact, []
-    numbers = {name: number for name, number in zip(named.values(), found.numbers) if number is not None}
-    if len(named) == 1 and names.first is None and not (found.says in SAID and names.fit(numbers.values())):
-        return exact, []  # a picture of some name
-    placed = names.place(numbers, path, matched=bool(exact))
-    notes = list(placed.notes)
-    if len(named) == 1 and not notes and not exact:
-        (name, frame), *_ = placed.frames.items()
-        notes.append(f"{path}: {name} is taken for frame {frame} (0 is the first), as its name says.")
-    by_number = {id: index for id, name in named.items() if (index := placed.frames.get(name)) is not None}
-    return by_number | exact, notes
+def categories_of(path: Path, records: list[dict[str, Any]]) -> dict[Key, str]:
+    """Their names by id."""
+    told = [(f"category {n}", record) for n, record in enumerate(records, 1)]
+    names = {scalar(path, what, record, "id"): scalar(path, what, record, "name") for what, record in told}
+    return {id: str(name) for id, name in names.items() if name is not None}
 
 
-def _by_id(path: Path, document: Document, names: FrameNames) -> tuple[dict[Key, int], list[str]]:
-    """Frames of images by their `id`; notes."""
-    exact = {id: index for id in document.images if (index := names.exact(str(id))) is not None}
-    numbers = {f"image {id}": id for id in document.images if isinstance(id, int) and id >= 0}
-    if exact or not numbers or not any(number < names.end for number in numbers.values()):
-        return exact, []
-    placed = names.place(numbers, path, counted=True)
-    frames = {id: index for id in document.images if (index := placed.frames.get(f"image {id}")) is not None}
-    return frames, [f"{path}: images are tied to frames by their id.", *placed.notes]
+def records_of(path: Path, document: Any, key: str) -> list[dict[str, Any]]:
+    records = document.get(key, []) if isinstance(document, dict) else None
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise MaskError(f"{path}: no COCO file: '{key}' must be a list of objects {{...}}")
+    return records
 
 
-def _object_ids(path: Path, annotations: Sequence[Annotation], document: Document) -> tuple[list[int], list[str]]:
-    """The object id of each annotation, and notes.
-
-    That of its track where all have one. Else, on one image, each annotation is an object; on several, each category,
-    provided that no image has two of one. Numbers outside 1..255 are replaced by 1, 2, ...
-    """
-    if document.track:
-        return _numbered(path, [annotation.track for annotation in annotations], document.track)
-    if len({annotation.image for annotation in annotations}) == 1:
-        given = [annotation.id for annotation in annotations]
-        if len(set(map(str, given))) < len(given) or None in given:
-            given = list(range(1, len(annotations) + 1))
-        return _numbered(path, given, "annotation")
-    pairs = [(annotation.image, annotation.category) for annotation in annotations]
-    if len(set(pairs)) < len(pairs):
-        raise MaskError(
-            f"{path}: several images, and nothing says which annotations are the same object: "
-            "give every annotation a 'track_id' (1..255)"
-        )
-    ids, notes = _numbered(path, [annotation.category for annotation in annotations], "category_id")
-    return ids, [f"{path}: no 'track_id': annotations of one category are one object.", *notes]
+def _image(path: Path, number: int, record: dict[str, Any]) -> Image:
+    what = f"image {number}"
+    name = record.get("file_name")
+    if not isinstance(name, (str, type(None))):
+        raise MaskError(f"{path}: {what}: 'file_name' must be a string, not {name!r:.{SHOWN}}")
+    height, width = (scalar(path, what, record, key) for key in ("height", "width"))
+    return Image(scalar(path, what, record, "id"), name or "", (height, width))
 
 
-def _numbered(path: Path, given: Sequence[Key], key: str) -> tuple[list[int], list[str]]:
-    """Identities as ids: themselves when all are whole numbers in 1..255, else 1, 2, ... in order of appearance."""
-    distinct = list(dict.fromkeys(given))
-    if len(distinct) > MAX_ID:
-        raise MaskError(f"{path}: {len(distinct)} objects; at most {MAX_ID} can be told apart")
-    good = [i for i in given if isinstance(i, int) and 1 <= i <= MAX_ID]
-    if len(good) == len(given):
-        return good, []
-    ids = {identity: n for n, identity in enumerate(distinct, start=1)}
-    return [ids[i] for i in given], [f"Object {n} is {key} {identity}." for identity, n in ids.items()]
+def _annotation(path: Path, number: int, record: dict[str, Any], track: str, images: Mapping[Key, Image]) -> Annotation:
+    id = scalar(path, f"annotation {number}", record, "id")
+    what = f"annotation {number if id is None else id}"
+    image, category = (scalar(path, what, record, key) for key in ("image_id", "category_id"))
+    size = images[image].size if image in images else (None, None)
+    draw = partial(binary_of, record.get("segmentation"), size)
+    return Annotation(what, id, image, category, draw, track_of(path, what, record, track))
 
 
-def _checked(size: Any) -> tuple[int, int]:
-    if (
-        not isinstance(size, (list, tuple))
-        or len(size) != 2
-        or not all(type(side) is int and side > 0 for side in size)
-        or size[0] * size[1] > MAX_PIXELS
-    ):
-        raise MaskError(f"'size' or 'height' and 'width' are {size!r:.80}: no image size (height, width)")
-    return size[0], size[1]
-
-
-def _binary(segmentation: Any, own: tuple[Any, Any], frame_size: tuple[int, int]) -> np.ndarray:
-    """An annotation's `segmentation` -> (H, W) bool; an RLE has its own size, polygons the image's, or the frames'."""
-    size = (own[0] or frame_size[0], own[1] or frame_size[1])
+def binary_of(segmentation: Any, own: tuple[Any, Any], given: Size) -> np.ndarray:
+    """A `segmentation` -> (H, W) bool; an RLE has its own size, polygons that of the image, `own`, or the frames'.
+    Raises MaskError."""
+    size = (own[0] or given[0], own[1] or given[1])
     if isinstance(segmentation, list):
-        return fill_polygons(segmentation, *_checked(size))
+        return fill_polygons(segmentation, *checked_size(size))
     if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), (str, list)):
-        return decode_rle(segmentation["counts"], *_checked(segmentation.get("size", size)))
+        return decode_rle(segmentation["counts"], *checked_size(segmentation.get("size", size)))
     raise MaskError("its 'segmentation' is neither polygons nor RLE {'size': [H, W], 'counts': ...}")
-
-
-def _recognises(path: Path, head: bytes) -> bool:
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
-
-
-COCO = Reader(_recognises, read_coco, suffixes=(".json",), accept=(".json",), several=True)

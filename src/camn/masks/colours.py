@@ -14,6 +14,8 @@ from camn.masks.palette import PALETTE
 KNOWN: Mapping[int, int] = {int(r) << 16 | int(g) << 8 | int(b): id for id, (r, g, b) in enumerate(PALETTE.tolist())}
 """0xRRGGBB of the palette in which masks are written -> id."""
 
+_HALF = 128  # alpha of a pixel that is half the object's
+
 
 def numbered(colours: Iterable[int], own: Mapping[int, int] | None = None) -> dict[int, int]:
     """Colours 0xRRGGBB, in the order in which they appear, -> ids: those of `own`; without any DAVIS's, if all colours
@@ -52,3 +54,26 @@ def flatten(rgba: np.ndarray) -> tuple[Literal["grey", "colour"], np.ndarray]:
         return "grey", alpha
     # Half-transparent pixels are darkened, so that soft edges are seen for what they are.
     return "colour", (colour.astype(np.uint16) * alpha[..., None] // 255).astype(np.uint8)
+
+
+def is_cut_out(rgba: np.ndarray) -> bool:
+    """Whether RGBA (H, W, 4) is a part of a photograph, cut out along its alpha, rather than a mask of flat colours:
+    by how often neighbours that are both opaque differ."""
+    opaque = rgba[..., 3] >= _HALF
+    if opaque.all() or not opaque.any():
+        return False
+    codes = pack(rgba[..., :3])
+    found = len(np.unique(codes[opaque]))
+    if found < 3:
+        return False
+    pairs = differ = 0
+    for one, two in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        both = opaque[one] & opaque[two]
+        pairs += np.count_nonzero(both)
+        differ += np.count_nonzero(both & (codes[one] != codes[two]))
+    return bool(differ * (3 if found > 8 else 2) > pairs)
+
+
+def solid(rgba: np.ndarray) -> np.ndarray:
+    """The mask of a cut-out (H, W, 4): 255 where it is half opaque or more, else 0."""
+    return np.where(rgba[..., 3] >= _HALF, np.uint8(255), np.uint8(0))

@@ -96,7 +96,7 @@ class FrameNames:
         numbers frames have. Raises MaskError, after `where`, if nothing tells.
         """
         if self.first is not None:
-            return Placed(self._counted_from(numbers, self.first, where))
+            return Placed(self.counted_from(numbers, self.first, where))
         given = sorted(set(numbers.values()))
         low, high = given[0], given[-1]
         if not counted and self.fit(given):
@@ -107,12 +107,12 @@ class FrameNames:
         whole = self.complete(given) or (low == 1 and high == self.count)
         end = self.end if self.count is None else self.count
         if not matched and ((whole and low <= 1) or (low == 0 and high < end and (counted or not some))):
-            return Placed(self._counted_from(numbers, low, where), (self._places(numbers, low),), moved=True)
+            return Placed(self.counted_from(numbers, low, where), (self._places(numbers, low),), moved=True)
         if not some or whole or counted or (low > 0 and high == self.count):
             raise MaskError(f"{where}: {self._doubt(numbers, low if self.complete(given) else 1)}")
         return Placed(known)
 
-    def _counted_from(self, numbers: Mapping[str, int], first: int, where: object) -> dict[str, int | None]:
+    def counted_from(self, numbers: Mapping[str, int], first: int, where: object) -> dict[str, int | None]:
         places = {name: number - first for name, number in numbers.items()}
         found = {name: place if 0 <= place < self.end else None for name, place in places.items()}
         if all(place is None for place in found.values()):

@@ -21,18 +21,23 @@ EPSILON = 1e-7
 
 def check_mask(mask: np.ndarray) -> np.ndarray:
     """The same mask as (H, W) uint8; MaskError when it is not a (H, W) array of whole numbers in 0..255."""
-    if not isinstance(mask, np.ndarray) or isinstance(mask, np.ma.MaskedArray) or mask.ndim != 2 or 0 in mask.shape:
-        raise MaskError(f"a mask is an array (H, W) of object ids; this one is {_described(mask)}")
+    check_array(mask)
     if mask.dtype == np.uint8:
         return mask
+    if mask.min() < 0 or mask.max() > MAX_ID:
+        raise MaskError(f"object ids are 1..255 (0 is background); this mask holds {mask.min()}..{mask.max()}")
+    return mask.astype(np.uint8)
+
+
+def check_array(mask: np.ndarray) -> None:
+    """Raises MaskError for what is no (H, W) array of whole numbers or flags."""
+    if not isinstance(mask, np.ndarray) or isinstance(mask, np.ma.MaskedArray) or mask.ndim != 2 or 0 in mask.shape:
+        raise MaskError(f"a mask is an array (H, W) of object ids; this one is {_described(mask)}")
     if mask.dtype != np.bool_ and not np.issubdtype(mask.dtype, np.integer):
         raise MaskError(
             f"a mask holds whole numbers, this one is {mask.dtype}; convert ids with mask.astype('uint8'), the "
             "probabilities of an object with mask > 0.5"
         )
-    if mask.min() < 0 or mask.max() > MAX_ID:
-        raise MaskError(f"object ids are 1..255 (0 is background); this mask holds {mask.min()}..{mask.max()}")
-    return mask.astype(np.uint8)
 
 
 def _described(mask: object) -> str:

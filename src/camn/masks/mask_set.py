@@ -22,8 +22,8 @@ from camn.masks.readers import reader_of
 from camn.masks.sizes import in_words, is_turned, size_error, stretched
 
 IN_MEMORY = (
-    "give that of a mask file, several in a list, or a folder; a mask in memory, an array (H, W) of ids, goes with its "
-    "frame to a segmenter = camn.load(): segmenter.start(frame, mask), then segmenter.step(frame)"
+    "give that of a mask file, several in a list, or a folder; a mask in memory, an array (H, W) of ids, goes to "
+    "camn.follow(frames, mask)"
 )
 NAMED = 3  # so many masks that lack an object are named, one by one
 
@@ -61,7 +61,7 @@ def read_mask(path: str | Path) -> np.ndarray:
 
 
 def read_masks(
-    source: str | Path | Sequence[str | Path],
+    source: str | PathLike[str] | Sequence[str | PathLike[str]],
     frame_names: Sequence[str] | None,
     frame_size: tuple[int, int],
     resize: bool = False,
@@ -70,6 +70,7 @@ def read_masks(
     count: int | None = None,
     first_frame: int | None = None,
     whole: bool | None = False,
+    video: str = "",
 ) -> MaskSet:
     """Read masks of any accepted format for frames called `frame_names`, of size (H, W).
 
@@ -82,16 +83,17 @@ def read_masks(
     `resize` scales masks of another size, nearest, but none that fits the frame turned by 90 degrees. `most_pixels`
     bounds what a COCO file unpacks to, all its frames together. `whole`: an object that a mask does not show is gone
     from its frame on, and an empty mask ends all. If False, they go on, and a note says so; None: without the note.
+    `video`: what the video is called, for a file that holds masks of several.
 
     MaskError says what is wrong with which file, and the remedy.
     """
-    frames = Frames(FrameNames(frame_names, count, first_frame), frame_size, most_pixels)
+    frames = Frames(FrameNames(frame_names, count, first_frame), frame_size, most_pixels, video)
     files = mask_paths(source)
     if isinstance(source, (str, PathLike)) or len(files) == 1:
         found = reader_of(files[0]).read(files[0], frames)
     else:
         found = read_pictures(files, frames, whole=True)
-    return _fit(found, source, frame_size, resize, whole)
+    return fit(found, source, frame_size, resize, whole)
 
 
 def mask_paths(source: Any) -> list[Path]:
@@ -100,7 +102,7 @@ def mask_paths(source: Any) -> list[Path]:
     return [path_of(one, MaskError, IN_MEMORY) for one in (source if several else [source])]
 
 
-def _fit(found: Found, source: object, size: tuple[int, int], resize: bool, whole: bool | None) -> MaskSet:
+def fit(found: Found, source: object, size: tuple[int, int], resize: bool, whole: bool | None) -> MaskSet:
     """Masks at the frames' size, empty ones that say nothing left out."""
     notes = list(found.notes)
     masks = {}

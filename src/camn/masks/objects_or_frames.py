@@ -37,19 +37,19 @@ def taken_for(
         return "objects"
     numbers = sorted(numbered.values())
     together, whole = numbers[-1] - numbers[0] == len(numbers) - 1, frames.complete(numbers)
-    overlap = _overlap([picture for _, picture in sorted(zip(numbered.values(), pictures), key=lambda pair: pair[0])])
-    if overlap >= SAME or (overlap > APART and (likely or whole or (numbers[0] == 0 and not together))):
+    shared = overlap([picture for _, picture in sorted(zip(numbered.values(), pictures), key=lambda pair: pair[0])])
+    if shared >= SAME or (shared > APART and (likely or whole or (numbers[0] == 0 and not together))):
         return "frames"
-    if overlap <= APART and likely and not together:
+    if shared <= APART and likely and not together:
         return "frames"
     as_ids = together or 0 < numbers[0] <= numbers[-1] <= MAX_ID
-    if overlap <= APART and not likely and as_ids and not (whole and len(numbers) > 2):
+    if shared <= APART and not likely and as_ids and not (whole and len(numbers) > 2):
         return "objects"
     first, second = list(numbered)[:2]
     raise MaskError(f"{where}: are {first} and {second} masks of two frames, or of two objects of one frame? {HOW}")
 
 
-def _overlap(pictures: Sequence[Picture]) -> float:
+def overlap(pictures: Sequence[Picture]) -> float:
     """Median intersection over union of neighbours; 1 if one holds no object or several, and so is a frame's mask."""
     overlaps, before = [], None
     for picture in pictures:

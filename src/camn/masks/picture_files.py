@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +13,36 @@ from camn.masks.frame_names import is_image_name, stem
 from camn.masks.ids import MAX_ID, ObjectIds
 from camn.masks.numbers import SAID, Numbers, find_numbers
 from camn.masks.objects_or_frames import HOW, nearly_one, taken_for
-from camn.masks.pictures import Picture, is_picture, open_picture, to_ids
+from camn.masks.pictures import ANNOTATIONS, Picture, is_picture, open_picture, to_ids
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.sizes import in_words
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
     """A folder's image files in natural order (2 before 10)."""
     files = [path for path in folder.iterdir() if is_image_name(path.name) and not path.name.startswith(".")]
-    if not files:
-        inner = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-        more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
-        raise MaskError(f"{folder}: no mask images in this folder{more}")
     return sorted(files, key=lambda path: [(int(n or 0), s) for n, s in re.findall(r"(\d+)|(\D+)", path.name)])
 
 
+def _need_images(folder: Path) -> list[Path]:
+    """The image files of a folder that is to have some. Raises MaskError, which says what it has."""
+    if files := image_files(folder):
+        return files
+    seen = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    inner = [path.name for path in seen if path.is_dir()]
+    others = [path.name for path in seen if path.suffix.lower() in ANNOTATIONS]
+    more = f", but the folders {', '.join(inner[:5])}; give one that holds masks" if inner else ""
+    more = f", but {', '.join(others[:5])}; give such a file itself" if others else more
+    raise MaskError(f"{folder}: no mask images in this folder{more}")
+
+
 def _read_file(path: Path, frames: Frames) -> Found:
+    return read_one(open_picture(path), frames)
+
+
+def read_one(picture: Picture, frames: Frames) -> Found:
     """One file: the first frame's mask, unless `frames` say which number the first one bears."""
-    picture = open_picture(path)
+    path = picture.path
     masks, colours, notes = to_ids([picture])
     stated = {} if picture.stated is None else {0: picture.stated}
     number = found.numbers[0] if (found := find_numbers([stem(path.name)])) else None
@@ -49,27 +61,30 @@ def _read_file(path: Path, frames: Frames) -> Found:
 
 
 def _read_folder(path: Path, frames: Frames) -> Found:
-    return read_pictures(_image_files(path), frames, whole=False)
+    return read_pictures(_need_images(path), frames, whole=False)
 
 
-def read_pictures(files: Sequence[Path], frames: Frames, whole: bool) -> Found:
+def read_pictures(
+    files: Sequence[Path], frames: Frames, whole: bool, opened: Mapping[Path, Picture] | None = None
+) -> Found:
     """Files named like frames, or with the frames' numbers in their names (all must be when `whole`); else one per
-    object of the first frame. Where names leave it open, what the files show decides."""
+    object of the first frame. Where names leave it open, what the files show decides. opened: what was read of them."""
+    pictures = dict(opened or {})
     if not files:
         raise MaskError("an empty list of masks; give at least one file")
-    if lost := next((path for path in files if not path.exists()), None):
+    if lost := next((path for path in files if path not in pictures and not path.exists()), None):
         open_picture(lost)  # says so, before names are compared
     names, folder = [path.name for path in files], files[0].parent
     indices = [frames.names.exact(name) for name in names]
-    pictures: dict[Path, Picture] = {}
     notes: list[str] = []
     if None in indices and (found := find_numbers([stem(name) for name in names], frames.names.fit)):
         exact = any(index is not None for index in indices)
         numbered = {n: number for n, number in zip(names, found.numbers, strict=True) if number is not None}
         sure = exact or frames.names.first is not None or found.says == "frames"
         if not sure:
-            pictures = {path: open_picture(path) for path in files if path.name in numbered}
-            sure = taken_for(folder, numbered, found, list(pictures.values()), frames.names) == "frames"
+            shown = {path: pictures.get(path) or open_picture(path) for path in files if path.name in numbered}
+            sure = taken_for(folder, numbered, found, list(shown.values()), frames.names) == "frames"
+            pictures |= shown
         if sure:
             _one_pattern(folder, found)
             placed = frames.names.place(numbered, folder, matched=exact)

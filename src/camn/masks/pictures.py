@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from camn.errors import MaskError
-from camn.masks.colours import flatten, numbered, pack, unpack
-from camn.masks.ids import IGNORE, MAX_ID
+from camn.masks.colours import flatten, is_cut_out, numbered, pack, solid, unpack
+from camn.masks.deep import numbered_anew, ranks, to_greys
+from camn.masks.ids import IGNORE
 from camn.masks.palette import PALETTE, note_of, stated_in
 from camn.masks.paletted import Palette, Verdict, judge
 from camn.masks.smear import FEW, smear_reason
@@ -27,17 +28,20 @@ REMEDY = (
     "threshold it: everything above half is 255, all else 0."
 )
 
+ANNOTATIONS = (".xml", ".json", ".txt", ".zip", ".npz", ".npy")
+
 _VIDEOS = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".ogv", ".3gp"]
 )
 
-Kind = Literal["palette", "grey", "colour"]
+Kind = Literal["palette", "grey", "colour", "cut-out"]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A mask file: its kind and values (H, W), indices or greys uint8, or colours int32 as 0xRRGGBB; 0 = background,
-    but of a palette, which says what that is. stated: see `stated_in`."""
+    """A mask file: its kind and values (H, W), indices or greys uint8 (int32 over 255), or colours int32 as 0xRRGGBB;
+    0 = background, but of a palette, which says what that is; a cut-out is 255 where half opaque. stated: see
+    `stated_in`."""
 
     path: Path
     kind: Kind
@@ -65,11 +69,15 @@ def open_picture(path: str | Path) -> Picture:
     path = Path(path)
     if not path.is_file():
         raise MaskError(f"{path}: {'is not a file' if path.exists() else 'no such mask file'}")
-    image, notes = _decode(path)
+    return picture_of(*_decode(path), path)
+
+
+def picture_of(image: Image.Image, notes: tuple[str, ...], path: Path) -> Picture:
+    """The same of an image in memory. path: what messages call it."""
     kind, layers = _values(path, image)
     palette = Palette.of(image, layers) if kind == "palette" else None
     few = palette and len(palette.codes) <= FEW  # few are judged by their colours, once it is known what they mean
-    _check_smear(path, None if few else smear_reason(layers))
+    _check_smear(path, None if few else smear_reason(ranks(layers)))
     values = pack(layers) if kind == "colour" else layers
     return Picture(path, kind, values, notes, palette, stated_in(note_of(image) or {}))
 
@@ -92,7 +100,9 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
         why = "not an image that can be read"
         if path.suffix.lower() in _VIDEOS:
-            why = "a video, or named so, but masks are pictures or COCO JSON; are the video and its masks exchanged?"
+            why = "a video, or named so, but masks are pictures or annotations; are the video and its masks exchanged?"
+        if path.suffix.lower() in ANNOTATIONS:
+            why = "no picture; of files of annotations or arrays give one, or their folder"
         raise MaskError(f"{path}: {why if path.stat().st_size else 'the file is empty'}") from error
     with image:
         if image.width * image.height > MAX_PIXELS:
@@ -127,25 +137,13 @@ def _values(path: Path, image: Image.Image) -> tuple[Kind, np.ndarray]:
     if image.mode in ("1", "L"):
         return "grey", np.array(image.convert("L"))
     if image.mode.startswith("I"):
-        return "grey", _deep(path, np.array(image))
+        return "grey", to_greys(path, np.array(image))
     if image.mode in ("LA", "PA", "RGBA"):
-        return flatten(np.array(image.convert("RGBA")))
+        rgba = np.array(image.convert("RGBA"))
+        return ("cut-out", solid(rgba)) if is_cut_out(rgba) else flatten(rgba)
     if image.mode == "RGB":
         return "colour", np.array(image)
     raise MaskError(f"{path}: images of mode {image.mode} are no masks; save it as palette, grey or RGB PNG")
-
-
-def _deep(path: Path, values: np.ndarray) -> np.ndarray:
-    """16-bit or 32-bit greys as uint8: ids up to 255, or one value for one object."""
-    if values.min() >= 0 and values.max() <= MAX_ID:
-        return values.astype(np.uint8)
-    present = np.unique(values)
-    if len(present[present != 0]) == 1:
-        return np.where(values != 0, MAX_ID, 0).astype(np.uint8)
-    raise MaskError(
-        f"{path}: {len(present)} grey values in {present[0]}..{present[-1]}; object ids are 1..255. "
-        f"Number the objects from 1, or save it with 8 bits. {REMEDY}"
-    )
 
 
 def to_ids(pictures: Sequence[Picture]) -> tuple[list[np.ndarray], dict[int, tuple[int, int, int]], list[str]]:
@@ -155,8 +153,15 @@ def to_ids(pictures: Sequence[Picture]) -> tuple[list[np.ndarray], dict[int, tup
     palettes mean is told in `camn.masks.paletted`. MaskError when the pictures are of different kinds.
     """
     notes = [note for picture in pictures for note in picture.notes]
+    if cut := [picture.path for picture in pictures if picture.kind == "cut-out"]:
+        which = f"{cut[0]}{f' and {len(cut) - 1} more' if cut[1:] else ''}"
+        notes.append(f"{which}: cut out along alpha; the object is what is half opaque or more.")
+        pictures = [replace(one, kind="grey") if one.kind == "cut-out" else one for one in pictures]
     pictures, own, more = _without_palettes(pictures)
     notes += more
+    if any(picture.kind == "grey" and picture.values.dtype != np.uint8 for picture in pictures):
+        pictures, more = _without_deep(pictures)
+        notes += more
     pictures = [_as_grey(picture) for picture in pictures] if not own and _all_grey(pictures) else pictures
     kinds = {picture.kind: picture.path for picture in pictures if picture.values.any()}  # an empty one is of any kind
     if len(kinds) > 1:
@@ -199,6 +204,14 @@ def _without_palettes(pictures: Sequence[Picture]) -> tuple[list[Picture], dict[
         {} if verdict.by_index else verdict.own_ids(palettes),
         [f"{first}: {verdict.note}"] * bool(verdict.note),
     )
+
+
+def _without_deep(pictures: Sequence[Picture]) -> tuple[list[Picture], list[str]]:
+    """The same pictures, all greys with ids up to 255; and notes."""
+    greys = [picture for picture in pictures if picture.kind == "grey"]
+    masks, notes = numbered_anew(greys[0].path, [picture.values for picture in greys])
+    found = iter(masks)
+    return [replace(one, values=next(found)) if one.kind == "grey" else one for one in pictures], notes
 
 
 def _read_palette(picture: Picture, verdict: Verdict) -> Picture:

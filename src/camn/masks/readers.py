@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from camn.masks.coco import COCO
+from camn.masks.arrays import ARRAY_FOLDER, ARRAYS
+from camn.masks.contents import head as head_of
+from camn.masks.cvat import CVAT
+from camn.masks.json_files import JSON
+from camn.masks.labelme import LABELME_FOLDER
 from camn.masks.picture_files import FOLDER, PICTURE
 from camn.masks.reader import Reader
+from camn.masks.vos import VOS
+from camn.masks.yolo import YOLO, YOLO_FOLDER
 
-READERS: tuple[Reader, ...] = (COCO, FOLDER, PICTURE)  # the first that recognises a source reads it
+_FOLDERS = (LABELME_FOLDER, YOLO_FOLDER, ARRAY_FOLDER, VOS, FOLDER)
+READERS: tuple[Reader, ...] = (JSON, CVAT, ARRAYS, YOLO, *_FOLDERS, PICTURE)
+"""The first that recognises a source reads it."""
 HEAD = 4096  # bytes that a reader is shown
 
 
 def reader_of(path: Path) -> Reader:
     """By content; where nobody recognises that, by suffix. Else that of pictures, which says what is wrong."""
     if path.is_dir() or path.is_file():
-        head = _head(path)
+        head = head_of(path, HEAD)
         for reader in READERS:
             if reader.recognises(path, head):
                 return reader
@@ -23,12 +31,3 @@ def reader_of(path: Path) -> Reader:
             if path.suffix.lower() in reader.suffixes:
                 return reader
     return PICTURE
-
-
-def _head(path: Path) -> bytes:
-    """Nothing of a folder, or of what cannot be read: who tries to will say so."""
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from camn.errors import MaskError
+from camn.masks.extent import extent
 
 
 def _coco() -> Any:
@@ -37,10 +38,76 @@ def decode_rle(counts: str | list[int], height: int, width: int) -> np.ndarray:
     Decoded here rather than by pycocotools, which reads memory that is not its own when the runs end early.
     """
     runs = _uncompress(counts) if isinstance(counts, str) else counts
+    return spread_runs(runs, height, width).reshape(width, height).T
+
+
+class Rows(NamedTuple):
+    """A mask as CVAT has it. runs: lengths of background and object in turn, row by row, the background first, 0 where
+    there is none. left, top, width, height: the box that they fill, in pixels."""
+
+    runs: list[int]
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def encode_rows(binary: np.ndarray) -> Rows:
+    """Binary mask (H, W) bool -> its runs within its bounding box. An empty one is a pixel of background."""
+    box = extent(binary)
+    if box is None:
+        return Rows([1], 0, 0, 1, 1)
+    inside = binary[box]
+    flat = np.concatenate(([False], inside.ravel(), [not inside[-1, -1]]))
+    runs = np.diff(np.flatnonzero(flat[1:] != flat[:-1]), prepend=0).tolist()
+    return Rows(runs, box[1].start, box[0].start, inside.shape[1], inside.shape[0])
+
+
+def decode_rows(runs: list[int], height: int, width: int) -> np.ndarray:
+    """Run lengths along rows, as CVAT's are, -> binary mask (H, W) bool; MaskError when they do not fill it."""
+    return spread_runs(runs, height, width).reshape(height, width)
+
+
+def spread_runs(runs: list[int], height: int, width: int) -> np.ndarray:
+    """Lengths of runs, the first one of background, -> bool, of all pixels one after the other. Raises MaskError."""
     if not all(type(run) is int and 0 <= run <= height * width for run in runs) or sum(runs) != height * width:
         raise MaskError(f"its RLE does not fill {width}x{height} pixels (truncated, or made for another size)")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.repeat(values, runs).reshape(width, height).T
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+
+
+def decode_label_studio(data: bytes, height: int, width: int) -> np.ndarray:
+    """Label Studio's brush, which packs the bytes of a picture RGBA bit by bit -> the mask (H, W) bool of its alpha.
+
+    By the format of @thi.ng/rle-pack: the number of words (32 bits), bits of a word less 1 (5), bits of four kinds of
+    lengths less 1 (4 each); then, until all words are there: whether one word is repeated (1), the kind of length (2),
+    the length less 1, and the word, or as many words as that. Raises MaskError.
+    """
+    bits, at = np.unpackbits(np.frombuffer(data, np.uint8)), 0
+
+    def take(count: int) -> int:
+        nonlocal at
+        at += count
+        if at > len(bits):
+            raise MaskError("its 'rle' is cut short")
+        return int.from_bytes(np.packbits(bits[at - count : at]).tobytes(), "big") >> (-count % 8)
+
+    count, word = take(32), take(5) + 1
+    lengths = [take(4) + 1 for _ in range(4)]
+    if count != 4 * height * width or word != 8:
+        raise MaskError(f"its 'rle' is not of {width}x{height} pixels (truncated, or made for another size)")
+    words, done = np.zeros(count, np.uint8), 0
+    while done < count:
+        repeated, kind = take(1), take(2)
+        end = done + take(lengths[kind]) + 1
+        if end > count or (not repeated and at + word * (end - done) > len(bits)):
+            raise MaskError(f"its 'rle' does not fill {width}x{height} pixels")
+        if repeated:
+            words[done:end] = take(word)
+        else:
+            words[done:end] = np.packbits(bits[at : at + word * (end - done)])
+            at += word * (end - done)
+        done = end
+    return (words[3::4] > 0).reshape(height, width)
 
 
 def _uncompress(text: str) -> list[int]:
@@ -63,7 +130,11 @@ def _uncompress(text: str) -> list[int]:
 
 
 def fill_polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
-    """Polygons, each [x0, y0, x1, y1, ...] in pixels, -> their union (H, W) bool; MaskError for malformed ones."""
+    """Polygons, each [x0, y0, x1, y1, ...] in pixels, -> their union (H, W) bool; MaskError for malformed ones.
+
+    All formats' polygons are filled here, by COCO's rule: (0, 0) is the corner of the picture, pixel (0, 0) has its
+    centre at (0.5, 0.5), and is in if that is; where a polygon crosses itself, even-odd decides.
+    """
     if polygons and not isinstance(polygons[0], list):
         polygons = [polygons]  # one polygon, not wrapped in a list
     for polygon in polygons:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from camn.files import close_after, replacing, writing
+from camn.files import close_after, replacing
 from camn.masks.ids import ObjectIds, check_mask
+from camn.masks.naming import category_ids, object_name
 from camn.masks.rle import encode_rle
+from camn.masks.spill import Spill
 
 
 class SegmentsWriter:
@@ -31,10 +29,7 @@ class SegmentsWriter:
 
     def __init__(self, path: str | Path, names: Mapping[int, str] | None = None) -> None:
         self._path, self._names = Path(path), dict(names or {})
-        # Objects of one name are of one category, as importers want it, which has the lowest of their ids.
-        first = {name: id for id, name in sorted(self._names.items(), reverse=True)}
-        self._category = {id: first[name] for id, name in self._names.items()}
-        self._files: tuple[BinaryIO, ...] = ()
+        self._spill = Spill(self._path, 2)
         self._written, self._closed = _Written(), False
 
     def add(self, frame_index: int, name: str, mask: np.ndarray) -> None:
@@ -42,56 +37,29 @@ class SegmentsWriter:
         mask = check_mask(mask)
         height, width = mask.shape
         image = {"id": int(frame_index), "file_name": f"{name}.png", "width": width, "height": height}
-        written, found = self._written, ObjectIds.of(mask)
-        annotations = []
-        for number, id in enumerate(found, written.count + 1):
-            rle = encode_rle(mask == id)
-            annotations.append(
-                {
-                    "id": number,
-                    "image_id": image["id"],
-                    "category_id": self._category.get(id, id),
-                    "track_id": id,
-                    "segmentation": {"size": rle["size"], "counts": rle["counts"]},
-                    "area": rle["area"],
-                    "bbox": rle["bbox"],
-                    "iscrowd": 0,
-                }
-            )
-        with writing(self._path):
-            folder = self._path.parent
-            self._files = self._files or tuple(tempfile.TemporaryFile(dir=folder) for _ in range(2))  # noqa: SIM115
-            ends = (
-                _append(file, end, entries)
-                for file, end, entries in zip(self._files, written.ends, ([image], annotations))
-            )
-            # In one go: a frame that was not written whole, for want of room or by Ctrl-C, is none.
-            categories = written.categories | {one["category_id"] for one in annotations}
-            self._written = _Written(tuple(ends), written.count + len(annotations), categories)
+        written = self._written
+        annotations = annotations_of(mask, image["id"], self._names, written.count + 1)
+        texts = [_listed(entries, end) for entries, end in zip(([image], annotations), written.ends)]
+        categories = written.categories | {one["category_id"] for one in annotations}
+        ends = self._spill.append(written.ends, texts)
+        # In one go: a frame that was not written whole, for want of room or by Ctrl-C, is none.
+        self._written = _Written(ends, written.count + len(annotations), categories)
 
     def close(self) -> None:
         """Write the file, whole or not at all; OutputError when it cannot be written. Closing again does nothing."""
         if self._closed:
             return
         self._closed = True
-        categories = [
-            {"id": id, "name": self._names.get(id, f"object {id}")} for id in sorted(self._written.categories)
-        ]
+        categories = [{"id": id, "name": object_name(id, self._names)} for id in sorted(self._written.categories)]
         try:
             with replacing(self._path) as part, part.open("wb") as file:
-                for name, entries, end in zip_longest(("images", "annotations"), self._files, self._written.ends):
-                    file.write(b"," if file.tell() else b"{")
-                    file.write(_compact(name) + b":[")
-                    if entries:
-                        entries.truncate(end)
-                        entries.seek(0)
-                        shutil.copyfileobj(entries, file)
+                for number, (name, end) in enumerate(zip(("images", "annotations"), self._written.ends)):
+                    file.write((b"," if number else b"{") + _compact(name) + b":[")
+                    self._spill.copy(number, end, file)
                     file.write(b"]")
                 file.write(b',"categories":' + _compact(categories) + b"}")
         finally:
-            for entries in self._files:
-                with suppress(OSError):  # of what did not fit, which nobody wants any more
-                    entries.close()
+            self._spill.close()
 
     def __enter__(self) -> SegmentsWriter:
         return self
@@ -112,13 +80,31 @@ class _Written:
     categories: frozenset[int] = frozenset()
 
 
-def _append(file: BinaryIO, end: int, entries: Sequence[Mapping[str, Any]]) -> int:
-    """Entries of a JSON list behind those that end at `end` -> where they end now."""
-    text = b"".join((b"," if end + number else b"") + _compact(entry) for number, entry in enumerate(entries))
-    file.seek(end)
-    file.write(text)
-    file.flush()
-    return end + len(text)
+def annotations_of(mask: np.ndarray, image: int | str, names: Mapping[int, str], first: int) -> list[dict[str, Any]]:
+    """COCO's annotations of a mask (H, W) of ids, one for each. image: its id. names: of objects, by id; those of one
+    name are of one category, as importers want it. first: the id of the first annotation."""
+    category = category_ids(names)
+    annotations = []
+    for number, id in enumerate(ObjectIds.of(mask), first):
+        rle = encode_rle(mask == id)
+        annotations.append(
+            {
+                "id": number,
+                "image_id": image,
+                "category_id": category.get(object_name(id, names), id),
+                "track_id": id,
+                "segmentation": {"size": rle["size"], "counts": rle["counts"]},
+                "area": rle["area"],
+                "bbox": rle["bbox"],
+                "iscrowd": 0,
+            }
+        )
+    return annotations
+
+
+def _listed(entries: Sequence[Mapping[str, Any]], end: int) -> bytes:
+    """Entries of a JSON list of which `end` bytes are there."""
+    return b"".join((b"," if end + number else b"") + _compact(entry) for number, entry in enumerate(entries))
 
 
 def _compact(content: Any) -> bytes:

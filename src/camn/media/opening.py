@@ -22,10 +22,7 @@ from camn.media.strangers import locate
 from camn.media.streams import open_camera_stream, open_reply, open_rtsp, open_stdin
 from camn.media.video_file import VideoSource
 
-IN_MEMORY = (
-    "give that of a video file or of a folder of images; frames in memory go one by one to a segmenter = camn.load(): "
-    "segmenter.start(frame, mask), then segmenter.step(frame)"
-)
+IN_MEMORY = "give that of a video file or of a folder of images; frames in memory go to camn.follow(frames, mask)"
 _NO_PICTURE = "the picture range is for images alone: this video is read as it is"
 
 

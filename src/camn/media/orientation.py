@@ -38,12 +38,12 @@ class Orientation(NamedTuple):
         return (cls(), cls(True, False, True), cls(False, True, True), cls(True, True, False))[turns]
 
     @classmethod
-    def of(cls, frame: av.VideoFrame, stream: av.VideoStream) -> Orientation:
+    def of(cls, frame: av.VideoFrame, stream: av.VideoStream | None = None) -> Orientation:
         """What the file says of it; upright where it says nothing, or nothing that makes sense."""
         matrix = _display_matrix(frame)
         if matrix is not None and len(matrix) >= _MATRIX_BYTES:
             return cls.from_matrix(matrix)
-        tags = {key.lower(): value for key, value in stream.metadata.items()}
+        tags = {key.lower(): value for key, value in (stream.metadata if stream else {}).items()}
         try:
             return cls.from_degrees(int(float(tags.get("rotate", 0))))
         except (ValueError, OverflowError):

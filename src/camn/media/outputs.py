@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from camn import masks
-from camn.files import close_after, to_json, write_whole, writing
+from camn.errors import OutputError
+from camn.files import close_after, temporary, to_json, write_whole, writing
 
 
 def prepare_output(folder: str | Path) -> Path:
@@ -24,6 +27,21 @@ def prepare_output(folder: str | Path) -> Path:
             file.write(b"camn")
             file.flush()
     return folder
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path`, to make that in; what is left in it goes at the end. Raises OutputError; what was
+    raised of files in the folder names them by the place that they were for."""
+    folder = temporary(path.with_name(f"{path.name}.folder"))
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True)
+        yield folder
+    except OutputError as error:
+        raise type(error)(str(error).replace(str(folder), str(path.parent))) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -16,7 +16,7 @@ from camn.masks import PALETTE
 from camn.masks.sizes import turned
 from camn.projects.maskfiles import MaskFiles
 from camn.projects.problem import Problem
-from camn.projects.record import LAST_ID, NAME, RECORD, Object, Record
+from camn.projects.record import LAST_ID, RECORD, Object, Record, as_name
 
 DISPLAY = 960  # longer side of small/ in pixels
 # Light and dark ground alike, and apart from each other; further objects take their id's palette colour.
@@ -152,9 +152,9 @@ class Project:
     def restore_object(
         self, id: int, colour: tuple[int, int, int] | None, most: int, name: str | None = None
     ) -> Object:
-        """An object that a mask file brings, of this id. name: kept if it can be one. Raises Problem, OutputError."""
+        """An object that a mask file brings, of this id. name: see `as_name`. Raises Problem, OutputError."""
         text = "#{:02x}{:02x}{:02x}".format(*colour) if colour else default_colour(id)
-        return self.set_object(id, name if name and NAME.fullmatch(name) else f"Object {id}", text, most)
+        return self.set_object(id, as_name(name or "") or f"Object {id}", text, most)
 
     def delete_object(self, id: int) -> None:
         """Its pixels stay in the files, and are background wherever they are read. Raises Problem, OutputError."""

@@ -114,4 +114,4 @@ def _proc(name: str) -> list[tuple[str, str]]:
 
 def _lines(name: str) -> list[str]:
     path = Path("/proc", name)
-    return path.read_text().splitlines() if path.is_file() else []
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -170,7 +170,10 @@ def read_mask_file(project: Project, index: int, name: str, data: bytes, resize:
     try:
         with writing(path):
             path.write_bytes(data)
-        found = read_masks(path, None, project.size, resize, most_pixels=most, count=project.count, whole=None)
+        name = project.record.name
+        found = read_masks(
+            path, None, project.size, resize, most_pixels=most, count=project.count, whole=None, video=name
+        )
     except MaskError as error:
         scalable = isinstance(error, MaskSizeError) and not isinstance(error, MaskTurnedError)
         code = "other_size" if scalable else "invalid"

@@ -149,10 +149,10 @@ def test_a_single_picture_as_video_is_told(clip, model, tmp_path):
 def test_what_is_no_path_names_the_streaming_interface(clip, tmp_path):
     frames = [picture(0)]
     for video in (frames, frames[0], iter(frames), Image.fromarray(frames[0]), None, "", b"clip.mp4"):
-        with pytest.raises(VideoError, match=r"no path; .*segmenter\.step"):
+        with pytest.raises(VideoError, match=r"no path; .*camn\.follow\(frames, mask\)"):
             api.segment_video(video, tmp_path / "m.png", tmp_path / "out", OPTIONS)  # type: ignore[arg-type]
     for given in (mask(0, 1), [mask(0, 1)], Image.fromarray(mask(0, 1)), None, ""):
-        with pytest.raises(MaskError, match=r"no path; .*segmenter\.start"):
+        with pytest.raises(MaskError, match=r"no path; .*camn\.follow\(frames, mask\)"):
             api.segment_video(clip, given, tmp_path / "out", OPTIONS)  # type: ignore[arg-type]
     with pytest.raises(OutputError, match="None is no path"):
         api.segment_video(clip, clip, None, OPTIONS)  # type: ignore[arg-type]

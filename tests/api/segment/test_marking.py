@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from camn import api
-from camn.api.segment.given import _with_marked
+from camn.api.segment.given import with_marked
 from camn.api.segment.marking import Marked
 from camn.api.segment.spans import frame_at
 from camn.errors import MaskError, OutputError, VideoError
@@ -71,18 +71,18 @@ def test_masks_stay_and_what_is_marked_comes_to_them():
     ids = np.zeros(SIZE, np.uint8)
     ids[20:40, 20:60] = 2
     given = MaskSet({0: drawn(0), 3: drawn(3)}, ObjectIds((7,)))
-    same = _with_marked(given, marked(ids, 3))
+    same = with_marked(given, marked(ids, 3))
     assert list(same.masks) == [0, 3] and same.ids.ids == (2, 7)
     assert (same.masks[3][drawn(3) == 7] == 7).all() and (same.masks[3][(drawn(3) == 0) & (ids == 2)] == 2).all()
     assert np.array_equal(given.masks[3], drawn(3))  # an argument is not edited
-    other = _with_marked(given, marked(ids, 1))
+    other = with_marked(given, marked(ids, 1))
     assert list(other.masks) == [0, 1, 3] and np.array_equal(other.masks[1], ids) and not other.absent
     with pytest.raises(MaskError, match="object 7 is on the mask of frame 3, and clicked there"):
-        _with_marked(given, marked(drawn(3), 3))
+        with_marked(given, marked(drawn(3), 3))
     with pytest.raises(MaskError, match="object 2: its clicks mark what other objects have"):
-        _with_marked(given, marked(np.where(drawn(3), 2, 0).astype(np.uint8), 3))
-    assert any("'ignore'" in note for note in _with_marked(given, marked(np.where(ids, 255, 0), 1)).notes)
-    alone = _with_marked(None, marked(np.where(ids, 255, drawn(3)), 1))
+        with_marked(given, marked(np.where(drawn(3), 2, 0).astype(np.uint8), 3))
+    assert any("'ignore'" in note for note in with_marked(given, marked(np.where(ids, 255, 0), 1)).notes)
+    alone = with_marked(None, marked(np.where(ids, 255, drawn(3)), 1))
     assert list(alone.masks) == [1] and any("'ignore'" in note for note in alone.notes)
 
 
@@ -90,7 +90,7 @@ def test_beside_masks_that_are_whole_an_object_ends_with_the_next():
     ids = np.zeros(SIZE, np.uint8)
     ids[40:60, 60:90] = 2
     given = MaskSet({0: drawn(0), 3: drawn(3), 5: drawn(5)}, ObjectIds((7,)), absent={5: frozenset({9})}, whole=True)
-    found = _with_marked(given, marked(ids, 3))
+    found = with_marked(given, marked(ids, 3))
     assert found.absent == {5: frozenset({2, 9})}
 
 

@@ -12,6 +12,7 @@ from camn.cluster.folders import open_folder
 from camn.cluster.plan import make_plan
 from camn.cluster.tasks import VideoJob
 from camn.errors import ConfigError, MaskError
+from camn.masks import read_masks
 from camn.masks.rle import encode_rle
 
 SIZE, COUNT = (32, 48), 4
@@ -108,3 +109,15 @@ def test_keyframes_bear_the_masks_numbers(video, tmp_path):
     late = VideoJob("v", job.video, job.masks, {"first_frame": 2}, (1, 3))
     with pytest.raises(ConfigError, match="v: keyframe 1 lies before the first frame, 2"):
         make_plan([late], folder, OPTIONS)
+
+
+def test_names_of_a_data_set_go_with_the_first_masks(tmp_path):
+    for room, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        folder = tmp_path / room / "bear"
+        folder.mkdir(parents=True)
+        for n in range(2):
+            Image.fromarray(binary(n).astype(np.uint8)).save(folder / f"{n:05d}.{suffix}")
+    (tmp_path / "meta.json").write_text('{"videos": {"bear": {"objects": {"1": {"category": "polar bear"}}}}}')
+    given = api.first_masks(tmp_path / "JPEGImages" / "bear", tmp_path / "Annotations" / "bear", tmp_path / "first")
+    found = read_masks(given, ["00000", "00001"], SIZE)
+    assert list(found.masks) == [0] and found.names == {1: "polar bear"}

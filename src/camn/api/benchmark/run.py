@@ -168,7 +168,7 @@ def _measured(order: Order, count: Callable[[int], None]) -> Measurement:
     command = [sys.executable, "-m", "camn.api.benchmark.point", order.to_json()]
     said: dict[str, Any] = {}
     # A session of its own: Ctrl-C is for this process, which ends that one.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True) as process:
         assert process.stdout is not None
         try:
             for text in process.stdout:

@@ -9,6 +9,7 @@ from camn.datasets.sequence import sequence_of
 from camn.errors import DataError
 from camn.evaluation.protocol import OPEN
 from camn.evaluation.sets import open_set
+from camn.files import write_whole
 from camn.media.outputs import MaskWriter
 
 
@@ -36,13 +37,16 @@ def dataset_videos(root: str | Path, split: str = "", resolution: str = "480p") 
 
 
 def first_masks(frames: str | Path, masks: str | Path, out: str | Path) -> Path:
-    """Write to the folder `out` of each object its first mask alone, named like its frame. Gives `out` back.
+    """Write to a folder in `out` of each object its first mask alone, named like its frame, and beside it what the data
+    set says of the objects' names. Gives that folder.
 
     frames, masks: folders of one video. Raises DataError for folders that do not fit together, OutputError."""
     sequence, problems = sequence_of(Path(frames).name, Path(frames), Path(masks), sparse=True)
     if sequence is None or problems:
         raise DataError("; ".join(problems) or f"{masks}: no mask is named like a frame of {frames}")
-    writer = MaskWriter(out)
+    writer = MaskWriter(Path(out) / "Annotations" / Path(masks).name)
     for index, ids in OPEN.given(sequence).items():
         writer.write(sequence.frames[index].stem, ids)
+    if (meta := Path(masks).parent.parent / "meta.json").is_file():
+        write_whole(Path(out) / meta.name, meta.read_bytes())
     return writer.folder

@@ -20,7 +20,8 @@ from camn.api.segment.exporters.exporter import BACKGROUND, About, Exporter, Sho
 from camn.api.segment.exporters.zipped import in_one_file
 from camn.api.segment.spans import Span, SpanSource
 from camn.errors import ConfigError, OutputError
-from camn.files import scratch, writing
+from camn.files import writing
+from camn.media.outputs import scratch
 from camn.media.source import FrameSource, prefetch
 
 MovieKind = Literal["overlay", "prores", "vp9"]

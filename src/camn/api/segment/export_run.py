@@ -20,7 +20,8 @@ from camn.api.segment.exporters.legend import legend, write_legend
 from camn.api.segment.finished import FinishedRun, read_run
 from camn.api.segment.spans import Span, SpanSource
 from camn.errors import ConfigError, DataError, OutputError
-from camn.files import alone, leftovers, path_of, scratch, to_json, writing
+from camn.files import alone, leftovers, path_of, to_json, writing
+from camn.media.outputs import scratch
 from camn.media.source import FrameSource
 
 _MADE = "export"  # what the hidden folder is called after in which exports are made

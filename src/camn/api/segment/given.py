@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from camn.api.options import SegmentOptions
 from camn.api.segment.marking import Marked, mark_frame
 from camn.api.segment.spans import Span
 from camn.errors import MaskError
-from camn.inference import resolve_device
+from camn.inference import AnySegmenter, Result, resolve_device
 from camn.masks import Marks, MaskSet, ObjectIds, read_masks
 from camn.masks.mask_set import ignore_note
 from camn.masks.pictures import is_picture
@@ -43,6 +44,7 @@ def take_given(
             first_frame=options.first_frame,
             # A part starts with what its own mask shows.
             whole=options.masks_are_whole or (False if span.whole else None),
+            video=source.path.absolute().name if source.path else source.place,
         )
     if source.drops and given and any(given.masks):
         raise MaskError(
@@ -52,12 +54,12 @@ def take_given(
     if marks:
         with cpu_threads(options.threads):
             marked = mark_frame(source, marks, resolve_device(options.device))
-        given = _with_marked(given, marked)
+        given = with_marked(given, marked)
     assert given is not None
     return dataclasses.replace(given, notes=(*_still(source), *given.notes)), marked
 
 
-def _with_marked(given: MaskSet | None, marked: Marked) -> MaskSet:
+def with_marked(given: MaskSet | None, marked: Marked) -> MaskSet:
     """Masks with the marked objects on their frame, as if its mask showed them, too; what the mask shows there stays
     as it is. Raises MaskError for an object that it shows already."""
     at, ids = marked.marks.at, marked.ids
@@ -95,3 +97,19 @@ def unused(given: MaskSet, frames: int) -> list[str]:
     if not late:
         return []
     return [f"{len(late)} masks are for frames behind the last one, {frames - 1} (such as {late[0]}): not used"]
+
+
+def segment_frame(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
+    """The next frame, and what its mask says. None before the first mask with an object."""
+    mask = given.masks.get(index)
+    if segmenter.index < 0:
+        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
+    result = segmenter.step(frame)
+    if mask is None:
+        return result
+    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
+    if mask.any() or absent:
+        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
+    for id in absent if given.whole else ():
+        segmenter.remove(id)
+    return result

@@ -62,8 +62,14 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
     """
     marks.check(source.size)
     marker = load_marker(device=device)  # before the frame, which of a camera is that of now
-    frame = frame_at(source, marks.at)
-    with enough_memory(source.size, len(marks.ids)):
+    return mark_picture(frame_at(source, marks.at), marks, marker, f"{source.place}: ")
+
+
+def mark_picture(frame: Frame, marks: Marks, marker: Marker, where: str = "") -> Marked:
+    """The same of a frame in memory. where: begins messages."""
+    size = frame.image.shape[:2]
+    marks.check(size)
+    with enough_memory(size, len(marks.ids)):
         marker.look(frame.image)
         for _ in range(min(2, len(marks.ids))):  # what was clicked first is to know where the others are
             scores = {id: _ask(marker, marks, id) for id in marks.ids}
@@ -71,7 +77,7 @@ def mark_frame(source: FrameSource, marks: Marks, device: str | torch.device = "
     areas = {id: int(np.count_nonzero(ids == id)) for id in scores}
     if nothing := [id for id, area in areas.items() if area == 0]:
         raise MaskError(
-            f"{source.place}: object {nothing[0]}: its clicks mark no pixel of frame {marks.at}, or none that is not "
+            f"{where}object {nothing[0]}: its clicks mark no pixel of frame {marks.at}, or none that is not "
             "another object's; click on its middle, or draw a box around it"
         )
     return Marked(marks, frame, ids, scores, areas)

@@ -10,12 +10,13 @@ from typing import Any
 
 from camn.api.options import Progress, Report
 from camn.api.out_of_memory import enough_memory
+from camn.api.segment.given import segment_frame
 from camn.api.segment.kept import Keeper, Past, State, result_of
 from camn.api.segment.outputs import Outputs
 from camn.api.segment.streaming import read_ahead, said_dropped, usual_end
 from camn.errors import MaskError, VideoError
 from camn.inference import AnySegmenter, Result
-from camn.masks import MaskSet, ObjectIds
+from camn.masks import MaskSet
 from camn.media.outputs import WriterThread
 from camn.media.source import Frame, FrameSource, Item
 
@@ -110,7 +111,7 @@ def follow(
             behind = frame.index + 1
             if uploaded is not None:
                 with run.clock("segment"):
-                    result = _segment(segmenter, uploaded, given, frame.index)
+                    result = segment_frame(segmenter, uploaded, given, frame.index)
             with run.clock("wait"):
                 writer.submit(run.write, outputs, keeper, frame, result)
                 if keeper and uploaded is not None and (state := keeper.due(done, segmenter)):
@@ -138,19 +139,3 @@ def _ready(
                 yield frame, segmenter.upload(frame.image), None
             else:
                 yield frame, None, result_of(line, frame, place)
-
-
-def _segment(segmenter: AnySegmenter, frame: Any, given: MaskSet, index: int) -> Result | None:
-    """None before the first mask with an object."""
-    mask = given.masks.get(index)
-    if segmenter.index < 0:
-        return None if mask is None or not mask.any() else segmenter.start(frame, mask, ObjectIds.of(mask))
-    result = segmenter.step(frame)
-    if mask is None:
-        return result
-    absent = [id for id in segmenter.objects if id in given.absent.get(index, ())]
-    if mask.any() or absent:
-        result = segmenter.correct(mask, (*ObjectIds.of(mask), *absent))
-    for id in absent if given.whole else ():
-        segmenter.remove(id)
-    return result

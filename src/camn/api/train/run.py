@@ -206,7 +206,7 @@ def _packaged(name: str) -> Path:
 
 def _history(log: Path) -> tuple[float, float]:
     """(minutes of all runs together, mean loss of the last 100 steps) by the log, whose seconds restart with each."""
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
     seconds, before = 0.0, 0.0
     for line in lines:
         now = line["seconds"]

@@ -55,7 +55,7 @@ def of_machine() -> str:
     """The system and the processor with all it can do: code for one with more would end the program on it."""
     found = [platform.system(), platform.machine(), torch.backends.cpu.get_cpu_capability()]
     with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         kinds = ("model name", "flags", "Features")
         found += sorted({line for line in lines if line.startswith(kinds)})
     return ", ".join(found)

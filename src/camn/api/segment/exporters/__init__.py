@@ -27,6 +27,12 @@ EXPORTERS = {
     "alpha prores": ".alpha:PRORES",
     "alpha vp9": ".alpha:VP9",
     "objects": ".objects:OBJECTS",
+    "yolo": ".yolo:YOLO",
+    "youtube-vis": ".youtube_vis:YOUTUBE_VIS",
+    "cvat-video": ".cvat:VIDEO",
+    "cvat-images": ".cvat:IMAGES",
+    "davis": ".vos:DAVIS",
+    "youtube-vos": ".vos:YOUTUBE_VOS",
 }
 
 

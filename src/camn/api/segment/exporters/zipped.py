@@ -9,7 +9,8 @@ from pathlib import Path
 
 from camn.api.segment.exporters.exporter import About, Exporter, Opener, Write
 from camn.api.segment.exporters.legend import write_legend
-from camn.files import encoded, replacing, scratch
+from camn.files import encoded, replacing
+from camn.media.outputs import scratch
 
 _PACKED = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".mov", ".webm"}  # which nothing makes smaller
 
