@@ -98,6 +98,10 @@ def _ends(path: Path) -> list[int]:
     return ends
 
 
+def _name(done: int) -> str:
+    return f"{done:09d}.safetensors"
+
+
 @dataclass(frozen=True)
 class State:
     """What the segmenter, a copy, knew after so many frames."""
@@ -123,6 +127,9 @@ class Keeper:
             self._file = (folder / LINES).open("ab", buffering=0)
             if past:
                 self._file.truncate(past.end)
+                for path in folder.glob(STATES):
+                    if path.name > _name(past.done):  # damaged, or of frames that are not there
+                        path.unlink()
         write_whole(folder / ABOUT, to_json(about))
 
     def note(self, number: int, shown: Shown) -> None:
@@ -168,7 +175,7 @@ class Keeper:
     def _write(self, state: State, about: dict[str, Any]) -> None:
         values, tensors = snapshot.written(state.segmenter)
         text = np.frombuffer(json.dumps(about | {"segmenter": values}).encode(), np.uint8)
-        path = self.folder / f"{state.done:09d}.safetensors"
+        path = self.folder / _name(state.done)
         with writing(path):
             os.fsync(self._file.fileno())  # a state is of no use without its lines
         write_whole(path, save(tensors | {"values": torch.from_numpy(text.copy())}), lasting=True)

@@ -70,7 +70,7 @@ class Backends:
 
     def _chosen(self, choice: Choice) -> None:
         self._choices[choice.part, choice.size] = choice
-        if self.name == "auto":
+        if choice.seconds or choice.failed:  # else nothing was measured
             self.notice(str(choice))
 
     def __str__(self) -> str:
