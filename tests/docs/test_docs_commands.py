@@ -27,7 +27,7 @@ def commands(line: str) -> list[list[str]]:
     """What a line starts: each part of a pipe, without comments, redirections and settings of the environment."""
     parts: list[list[str]] = [[]]
     for word in shlex.split(line, comments=True):
-        parts.append([]) if word in ("|", "&&", ";") else parts[-1].append(word)
+        parts.append([]) if word in ("|", "&&", "&", ";") else parts[-1].append(word)
     told = [[word for word in part if not re.match(r"[A-Z_]+=", word)] for part in parts]
     return [part[: part.index(">")] if ">" in part else part for part in told if part]
 
@@ -76,7 +76,7 @@ def test_the_guide_of_the_command_line_is_gone_through(clip, tmp_path, monkeypat
         if Path("first.png").exists() and not Path("other.png").exists():
             shutil.copy("first.png", "other.png")
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
-    assert {"first.overlay.jpg", "out/matte-h264.mp4", "out2/overlay.mp4", "out3/run.json"} <= found, sorted(found)
+    assert {"first-overlay.png", "out/matte-h264.mp4", "out2/overlay.mp4", "out3/run.json"} <= found, sorted(found)
     for run in ("out", "out2", "out3", "quick", "best", "results/clip", "results/other"):
         masks = sorted((tmp_path / run / "masks").glob("*.png"))
         assert len(masks) == FRAMES and all(Image.open(mask).size == SIZE for mask in masks), run

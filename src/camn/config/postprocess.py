@@ -58,9 +58,7 @@ class TrackLossOptions(StepOptions):
     track_growth: float = within(0.1)  # as much farther for each frame since the object was last seen, in diameters
     track_least: float = within(0.05)  # least diameter reckoned with, share of the frame's short side
     track_window: int = within(25, 1)  # frames up to the last seen whose masks count as where the object was
-    track_excess: float = within(
-        1.25, 1
-    )  # share of its size of late that an object has grown beyond what motion explains
+    track_excess: float = within(1.25, 1)  # an object that has grown by more than this has something else with it
     track_apart: float = within(0.2)  # how far a part moves against the object that is something else, in diameters
     track_lost: int = within(5)  # frames that an object must have been lost before it is taken up anywhere
     track_confirm: int = within(3, 1)  # frames in succession on which it must be found there

@@ -73,7 +73,7 @@ def load(
 ) -> AnySegmenter:
     """A segmenter with a shipped model or a .safetensors file; an ensemble with several, or with several views.
 
-    device: auto (CUDA, else MPS, else CPU) or a torch device. options: fields of `InferenceConfig`, in place of
+    device: auto (CUDA, else the CPU) or a torch device. options: fields of `InferenceConfig`, in place of
     `config`, of `EnsembleConfig` (`scales`, `flip`), `join` and `post`; without any the backend is `auto`, and answers
     are post-processed. config: of the network alone, whose answers stay as they are. setup: all of these in one.
     notice: called with what is chosen for each size, on its first frames. Raises CheckpointError for an unknown model
