@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 
 from camn import weights
 from camn.api import Progress
+from camn.api.segment.outputs import KEPT
 from camn.config import preset
 from camn.masks import write_palette_png
 from camn.model.network import Camn
@@ -109,7 +110,7 @@ def test_a_full_disk(place):
     assert re.search(r"camn: out/\S+: .*space", done.stderr), done.stderr
     for path in (place / "out" / "masks").iterdir():
         Image.open(path).load()
-    assert not [p for p in (place / "out").rglob("*") if p.name.startswith(".")]
+    assert [p.name for p in (place / "out").rglob("*") if p.name.startswith(".")] == [KEPT]
     assert '"failed"' in (place / "out" / "run.json").read_text()
 
 
@@ -159,7 +160,8 @@ def test_a_run_that_is_stopped_over_a_former_one(place):
     assert process.returncode == 143 and "Traceback" not in said and "stopped by SIGTERM" in said
     assert "out: keeps the results of the run before; what this one wrote so far is in out/unfinished" in out
     after = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
-    assert {path: content for path, content in after.items() if "unfinished" not in path.parts} == before
+    new = {path for path in after if {"unfinished", KEPT} & set(path.parts)}
+    assert {path: content for path, content in after.items() if path not in new} == before
     kept = place / "out" / "unfinished"
     assert '"interrupted"' in (kept / "run.json").read_text()
     with av.open(str(kept / "overlay.mp4")) as container:

@@ -8,10 +8,12 @@ import errno
 import json
 import os
 import platform
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -251,6 +253,24 @@ def path_of(value: object, error: type[CamnError], remedy: str) -> Path:
     shape = getattr(value, "shape", "")
     what = "an empty text" if isinstance(value, str) else f"{type(value).__name__} {shape}".strip()
     raise error(f"{'None' if value is None else what} is no path; {remedy}")
+
+
+def cache_folder() -> Path:
+    """CAMN_CACHE, else XDG_CACHE_HOME/camn (if absolute, by its standard), else ~/.cache/camn; for who has no home, one
+    that ends with the process."""
+    try:
+        if own := os.environ.get("CAMN_CACHE"):
+            return Path(own).expanduser()
+        given = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
+        return (given if given.is_absolute() else Path.home() / ".cache") / "camn"
+    except RuntimeError:
+        return Path(private_cache().name)
+
+
+@cache
+def private_cache() -> tempfile.TemporaryDirectory[str]:
+    """One that ends with the process."""
+    return tempfile.TemporaryDirectory(prefix="camn-cache-")
 
 
 def close_after(close: Callable[[], None], failure: object) -> None:

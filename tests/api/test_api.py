@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 
 import camn
 from camn import api, weights
-from camn.api.segment.run import enough_memory
+from camn.api.out_of_memory import enough_memory
+from camn.api.segment.outputs import KEPT
 from camn.checkpoints.cfbi import expected_shapes, public_name
 from camn.config import PostProcess, preset
 from camn.errors import (
@@ -477,7 +478,7 @@ def test_a_corrupt_image_in_the_middle(tmp_path, run):
     assert len(masks_of(out)) == 3 and len(list(open_source(out / "overlay.mp4"))) == 3
     assert len(list(open_source(out / "alpha" / "3.mov"))) == 3
     assert len(read_masks(out / "segments.json", ["0", "1", "2"], SIZE).masks) >= 1
-    assert len((out / "objects.csv").read_text().splitlines()) == 1 + 2 * 3 and not left_over(out)
+    assert len((out / "objects.csv").read_text().splitlines()) == 1 + 2 * 3 and left_over(out) == [KEPT]
     make_folder(tmp_path / "mended", ["0.png", "1.png"])
     assert run(tmp_path / "mended").frames == 2  # and the folder is taken as a former run's
 
@@ -524,7 +525,7 @@ def test_an_interruption_leaves_whole_files(tmp_path, run):
         run(overlay=True, json=True, progress=stop)
     out = tmp_path / "out"
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
-    assert len(masks_of(out)) == 3 and len(list(open_source(out / "overlay.mp4"))) == 3 and not left_over(out)
+    assert len(masks_of(out)) == 3 and len(list(open_source(out / "overlay.mp4"))) == 3 and left_over(out) == [KEPT]
 
 
 def test_options_are_checked_before_anything_is_written(tmp_path, run):

@@ -48,7 +48,7 @@ OPTIONS = (
     "--masks", "--project", "--post.track-loss", "--post.small-objects", "--video", "--", "--help", "-h", "-x", "---",
     "--year", "--split", "--workers", "--predictions", "--holdout", "--steps", "--start", "--sweeps", "--frames",
     "--click", "--negative", "--box", "--at", "--overlay", "--to", "--objects", "--background", "--partial",
-    "--export-objects", "--export-frames", "--take", "--seconds",
+    "--export-objects", "--export-frames", "--take", "--seconds", "--resume",
 )  # fmt: skip
 VALUES = (
     "0", "1", "-1", "32", "1e9", "nan", "inf", "-inf", "0.5", "", " ", "auto", "eager", "cpu", "cuda:99", "default",

@@ -30,6 +30,7 @@ class Segment:
     marks: Annotated[MarkOptions, arg(name="")] = field(default_factory=MarkOptions)
     masks: tuple[Path, ...] = ()  # of the first frame; one per object; a folder; COCO, CVAT, YOLO, ...
     out: Path | None = None  # folder to write to
+    resume: bool = False  # take up the run in --out that was cut off; the answers are as if it had not been
     seconds: float | None = None  # no more of the video; of a stream Ctrl-C is an end, too
     take: Take = "auto"  # of a stream: all, or the newest frame whenever one is done; see docs/reference/live.md
     project: Path | None = None  # of camn serve, in place of VIDEO and --masks; without --out its own masks are made
@@ -47,7 +48,7 @@ class Segment:
                     "segment needs VIDEO, --out, and --click, --box or --masks; or --project, a project of camn serve"
                 )
             masks = self.masks[0] if len(self.masks) == 1 else self.masks or None
-            how: dict[str, Any] = {"marks": marks, "progress": progress, "notice": say}
+            how: dict[str, Any] = {"marks": marks, "resume": self.resume, "progress": progress, "notice": say}
             how |= {"seconds": self.seconds, "take": self.take}
             summary = api.segment_video(self.video, masks, self.out, self.options, **how)
         show(summary)
@@ -59,7 +60,7 @@ class Segment:
             )
         from camn.projects.headless import segment_project
 
-        return segment_project(project, self.out, self.options, progress, say)
+        return segment_project(project, self.out, self.options, progress, say, self.resume)
 
 
 @dataclass(frozen=True)

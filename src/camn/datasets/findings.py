@@ -15,6 +15,7 @@ import numpy as np
 from camn.datasets.labels import LabelFiles
 from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
+from camn.datasets.videos import video_of, warnings_of
 from camn.errors import DataError, VideoError
 from camn.masks import IGNORE
 from camn.masks.ids import surrounding
@@ -105,7 +106,7 @@ def summarise(
     if len(sizes) > 1:
         said = ", ".join(f"{_size(size)} from {frame.name}" for size, frame in sizes.items())
         problems.append(f"{sequence.frames[0].parent}: frames of {len(sizes)} sizes ({said}); make them of one size")
-    problems += _dark(sequence)
+    problems += _of_video(video) if (video := video_of(sequence.frames[0])) else _dark(sequence)
     masks = [finding.values for finding in found if finding.values is not None]
     objects, binary = _objects(masks)
     ids = frozenset().union(*objects)
@@ -136,6 +137,13 @@ def summarise(
         sum(finding.around not in (0, IGNORE) or bool(binary and finding.around) for finding in found),
     )
     return report, problems
+
+
+def _of_video(video: Path) -> list[str]:
+    try:
+        return warnings_of(video)
+    except DataError:  # told of its frames
+        return []
 
 
 def _dark(sequence: VideoSequence) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Literal
 from camn.datasets.davis import davis_lists, scan_davis
 from camn.datasets.pairs import list_folders, raise_problems
 from camn.datasets.sequence import VideoSequence, first_seen, sequence_of
+from camn.datasets.videos import list_videos
 from camn.errors import DataError
 from camn.files import text_of
 from camn.media.name_order import natural_key
@@ -21,7 +22,7 @@ Layout = Literal["davis", "youtube-vos", "clips"]
 LAYOUTS: dict[Layout, str] = {
     "davis": "DAVIS (ImageSets/YEAR/SPLIT.txt, JPEGImages/480p/SEQUENCE/, Annotations/480p/SEQUENCE/)",
     "youtube-vos": "YouTube-VOS or MOSE ([SPLIT/]JPEGImages/VIDEO/, [SPLIT/]Annotations/VIDEO/)",
-    "clips": "own clips (CLIP/frames/, CLIP/masks/)",
+    "clips": "own clips (CLIP/frames/ or a video in CLIP/, or CLIP.mp4; CLIP/masks/)",
 }
 ALL_FRAMES = "_all_frames"  # of YouTube-VOS: folders with every frame, whose masks lie in the folder without the suffix
 Scan = tuple[tuple[VideoSequence, ...], list[str]]
@@ -167,13 +168,34 @@ def read_meta(path: Path) -> dict[str, dict[int, str]]:
 
 
 def clip_folders(root: Path) -> list[tuple[str, Path, Path]]:
-    """(name, frames, masks) of every CLIP/frames (or CLIP/images) and CLIP/masks; ROOT may itself be one clip."""
+    """(name, frames, masks) of every clip, of which `frames` may be a video file; ROOT may itself be one clip."""
     alone = any((root / name).is_dir() for name in ("frames", "masks"))
     tops = [root] if alone else [root / name for name in sorted(list_folders(root), key=natural_key)]
-    found = []
-    for top in tops:
-        frames = [top / name for name in ("frames", "images") if (top / name).is_dir()]
-        if not frames and (top / "masks").is_dir():
-            frames = [top / "frames"]  # so that it is named as missing
-        found += [(top.resolve().name, folder, top / "masks") for folder in frames]
-    return found
+    found = [(top.resolve().name, frames, top / "masks") for top in tops for frames in _frames_of(top)]
+    if found or alone:
+        return found
+    return [(video.stem, video, root / video.stem / "masks") for video in list_videos(root)]  # so that these are missed
+
+
+def _frames_of(top: Path) -> list[Path]:
+    """The frames of a clip: a folder, or a video. Of what `camn segment` wrote its video; else one that lies in the
+    folder, or beside it with the same name. Raises DataError for several."""
+    if folders := [top / name for name in ("frames", "images") if (top / name).is_dir()]:
+        return folders
+    if not (top / "masks").is_dir():
+        return []
+    if (record := top / "run.json").is_file():
+        return [_video_of_run(record)]
+    top = top.absolute()
+    beside = [video for video in list_videos(top.parent) if video.stem == top.name]
+    if len(found := [*list_videos(top), *beside]) > 1:
+        names = ", ".join(str(video) for video in found[:3])
+        raise DataError(f"{top / 'masks'}: which video are these masks of? There are {names}; leave one")
+    return found or [top / "frames"]  # so that it is named as missing
+
+
+def _video_of_run(record: Path) -> Path:
+    try:
+        return Path(json.loads(record.read_bytes())["video"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return record.parent / "frames"

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from camn.datasets.labels import LabelFiles
+from camn.datasets.videos import frame_paths, read_frame, video_of
 from camn.errors import DataError, VideoError
+from camn.files import is_file
 from camn.masks import IGNORE
 from camn.masks.frame_names import FrameNames, is_image_name
 from camn.masks.sizes import in_words, turned
@@ -18,7 +20,10 @@ from camn.media.picture import read_image as read_rgb
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The picture, upright, as (H, W, 3) uint8 RGB. Raises DataError if it is missing, cut short or no picture."""
+    """The picture, or a video's frame (see `camn.datasets.videos`), upright, as (H, W, 3) uint8 RGB. Raises DataError
+    if it is missing, cut short or no picture."""
+    if video_of(path):
+        return read_frame(path)
     try:
         return read_rgb(path)
     except VideoError as error:
@@ -46,13 +51,18 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     """(pairs in order of name, problems): pictures and masks with the same stem, or the same number in it, and what
     keeps others from it.
 
-    sparse: pictures without a mask are no problem and are listed too, with None.
+    images: a folder, or a video file. sparse: pictures without a mask are no problem and are listed too, with None.
     """
-    absent = [f"{top}: no such folder" for top in (images, masks) if not top.is_dir()]
+    absent = [f"{masks}: no such folder"] if not masks.is_dir() else []
+    if not images.is_dir() and not is_file(images):
+        absent.insert(0, f"{images}: no such {'video' if images.suffix else 'folder'}")
     if absent:
         return [], absent
-    listing = list_folder(images)
-    pictures, twice = _by_stem([images / name for name in listing.frames])
+    try:
+        listing, files = _pictures(images)
+    except DataError as error:
+        return [], [str(error)]
+    pictures, twice = _by_stem(files)
     named, _ = _by_stem([p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png" and p.name[:1] != "."])
     problems = [f"{images}: {name} is there twice, with two suffixes; remove one" for name in twice]
     try:
@@ -72,6 +82,15 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
         )
     names = sorted(pictures if sparse else labels)
     return [(pictures[name], labels.get(name)) for name in names], problems
+
+
+def _pictures(images: Path) -> tuple[Listing, list[Path]]:
+    """Of a folder, or of a video file. Raises DataError."""
+    if images.is_dir():
+        listing = list_folder(images)
+        return listing, [images / name for name in listing.frames]
+    frames = frame_paths(images)
+    return Listing(tuple(frame.name for frame in frames)), frames
 
 
 def by_frame(frames: Sequence[str], masks: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from camn.datasets.labels import LabelFiles
-from camn.datasets.pairs import is_binary, pair_folders, read_pair
+from camn.datasets.pairs import is_binary, pair_folders, read_image, read_pair
+from camn.datasets.videos import read_frames, video_of
 from camn.errors import DataError
 from camn.masks import IGNORE
 from camn.media.name_order import frame_order
@@ -61,6 +63,10 @@ class VideoSequence:
         """Frame (H, W, 3) uint8 RGB and labels (H, W) uint8 (255 = ignore). Raises DataError."""
         frame, labels = read_pair(self.frames[index], self.mask(index), self.files)
         return frame, self._as_ids(labels)
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        """All frames in order, (H, W, 3) uint8 RGB; of a video just as they are decoded. Raises DataError."""
+        return read_frames(self.frames) if video_of(self.frames[0]) else map(read_image, self.frames)
 
     def _as_ids(self, labels: np.ndarray) -> np.ndarray:
         return (labels > 0).astype(np.uint8) if is_binary(labels) and self._binary else labels

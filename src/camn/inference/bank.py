@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from camn.model.interface import Labelled
 from camn.model.memory import Entry
 
 Looks = Callable[[Labelled], Tensor | None]
+_HELD = ("previous", "_given", "_spread", "_recent", "_last", "_newest")
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,15 @@ class Bank:
         ]
         self._spread = [_reordered(r, channels) for r in self._spread]
         self._last = _reordered(self._last, channels) if self._last else None
+
+    def known(self) -> dict[str, Any]:
+        """All frames that are held, in values that are never changed; see `take`."""
+        return {name: getattr(self, name) for name in _HELD}
+
+    def take(self, known: Mapping[str, Any]) -> None:
+        """Hold what another bank had `known`, in place of its own."""
+        for name in _HELD:
+            setattr(self, name, known[name])
 
     def _thinned(self, frames: list[Remembered]) -> list[Remembered]:
         """At most `most` frames, those worth most."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -175,6 +175,23 @@ class Ensemble(Caller):
         other = copy(self)
         other.ways = tuple(replace(way, segmenter=way.segmenter.fresh()) for way in self.ways)
         return other
+
+    def known(self) -> dict[str, Any]:
+        """See `Segmenter.known`."""
+        ways, post = [way.segmenter.known() for way in self.ways], self._post and self._post.known()
+        return {"ways": ways, "post": post, "frame": self._frame, "ids": self._ids}
+
+    def knowing(self, known: Mapping[str, Any]) -> Ensemble:
+        """See `Segmenter.knowing`."""
+        other, both = copy(self), zip(self.ways, known["ways"], strict=True)
+        ways = tuple(replace(way, segmenter=way.segmenter.knowing(one)) for way, one in both)
+        post = self._post and self._post.knowing(known["post"])
+        other._take(known["frame"], ways, post, known["ids"])
+        return other
+
+    def open_segmenter(self, side: int) -> Segmenter:
+        """A segmenter of the first network that was never started, and works at a side in pixels."""
+        return self.ways[0].segmenter.open_segmenter(side)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

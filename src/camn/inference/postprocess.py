@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from pkgutil import resolve_name
 from typing import Any
@@ -46,6 +46,11 @@ class Step(ABC):
     def trust(self) -> Mapping[int, float]:
         """How far what was last found of an object is trusted, by its id, 0..1; fully where nothing is said."""
         return {}
+
+    def known(self) -> dict[str, Any]:
+        """All that it knows of the video: what it has beside what it was made of. To be written down these are plain
+        values, arrays, tensors, segmenters, and dataclasses of them (`camn.inference.snapshot`)."""
+        return {name: value for name, value in vars(self).items() if name not in ("config", "_open")}
 
     @abstractmethod
     def select(self, objects: ObjectIds) -> None:
@@ -105,6 +110,17 @@ class PostProcessor:
         for step in steps:
             step.select(objects)
         self._steps = steps
+
+    def known(self) -> list[dict[str, Any]]:
+        """What its steps know of the video; see `knowing`."""
+        return [step.known() for step in self._steps]
+
+    def knowing(self, known: Sequence[Mapping[str, Any]]) -> PostProcessor:
+        """Another one that goes on from what one of the same options had `known`."""
+        other = copy(self)
+        for step, one in zip(other._steps, known, strict=True):
+            vars(step).update(one)
+        return other
 
     def _copied(self) -> list[Step]:
         return [copy(step) for step in self._steps]

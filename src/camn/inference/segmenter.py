@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
@@ -230,6 +230,23 @@ class Segmenter(Caller):
     def fresh(self) -> Segmenter:
         """Another one that was never started, with the same network, which it shares."""
         return self.configured(self.config)
+
+    def known(self) -> dict[str, Any]:
+        """All that it knows of the video, in values that are never changed; see `knowing`."""
+        seen = {"embedding": self._embedding, "probabilities": self._probabilities, "ids": self._ids}
+        return {"objects": self.objects, "index": self.index, "bank": self._bank.known(), **seen}
+
+    def knowing(self, known: Mapping[str, Any]) -> Segmenter:
+        """Another one with the same network that goes on from what one of the same options had `known`."""
+        other = copy(self)
+        other.objects, other.index, other._bank = known["objects"], known["index"], other._new_bank()
+        other._bank.take(known["bank"])
+        other._embedding, other._probabilities, other._ids = (known[n] for n in ("embedding", "probabilities", "ids"))
+        return other
+
+    def open_segmenter(self, side: int) -> Segmenter:
+        """Another one that was never started, and works at a side in pixels."""
+        return self.configured(replace(self.config, short_side=side, max_side=side))
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import secrets
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from camn import api
 from camn.errors import CamnError, ConfigError, MaskError
@@ -26,6 +27,7 @@ def segment_project(
     options: api.SegmentOptions,
     progress: api.Report = lambda progress: None,
     notice: api.Notice = lambda note: None,
+    resume: bool = False,
 ) -> api.Summary:
     """Follow the objects of a project from the masks that the user gave.
 
@@ -40,6 +42,8 @@ def segment_project(
         )
     if out is None and options.picture_range is not None:
         raise ConfigError("picture_range: a project's frames are as the page shows them; leave it out, or give --out")
+    if out is None and resume:
+        raise ConfigError("resume: takes up a run in a folder of its own; give --out, or leave it out")
     project, held = open_project(folder)
     try:
         masks = ((index, project.shown_mask(index, "given")) for index in project.given_frames())
@@ -54,9 +58,8 @@ def segment_project(
                 stated = sorted(project.masks.given[index].stated & set(project.ids))
                 write_whole(Path(named) / f"{index:06d}.png", encode(mask, {"stated": stated}))
             names = {item.id: item.name for item in project.record.objects}
-            return api.segment_video(
-                project.video(), named, out, options, first_frame=0, names=names, progress=progress, notice=notice
-            )
+            how: dict[str, Any] = {"names": names, "resume": resume, "progress": progress, "notice": notice}
+            return api.segment_video(project.video(), named, out, options, first_frame=0, **how)
     except Problem as error:
         raise CamnError(f"{folder}: {error.message}") from error
     finally:

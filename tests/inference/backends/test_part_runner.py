@@ -62,6 +62,17 @@ def test_a_part_is_made_for_each_size(plain, folder):
     assert [choice.size for choice in chosen] == [(9, 7), (5, 6)] and len(list(folder.glob("*.onnx"))) == 2
 
 
+@torch.inference_mode()
+def test_what_ran_a_part_before_may_be_held(plain, folder):
+    """Then nothing is measured, at that size."""
+    chosen: list = []
+    held = {("plain", (9, 7)): "onnx"}
+    run = PartRunner("plain", plain.eval(), "", "auto", Cache(), chosen.append, lambda note: None, held)
+    run(*inputs())
+    assert [(choice.backend, choice.seconds) for choice in chosen] == [("onnx", {})]
+    assert len(list(folder.glob("*.onnx"))) == 1 and not list(folder.glob("*.json"))
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
 @torch.inference_mode()
 def test_compiled(plain, folder):

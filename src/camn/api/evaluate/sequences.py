@@ -13,7 +13,6 @@ import numpy as np
 from camn.api.models.load import cpu_threads
 from camn.api.options import Progress, Report, Setup
 from camn.api.out_of_memory import enough_memory
-from camn.datasets.pairs import read_image
 from camn.datasets.sequence import VideoSequence
 from camn.errors import AnswerError, DataError, MaskError, VideoError
 from camn.evaluation.protocol import Protocol
@@ -65,7 +64,7 @@ def segment_sequence(
     network, started = 0.0, time.monotonic()
     with (
         enough_memory(size, objects),
-        closing(prefetch(map(read_image, sequence.frames))) as frames,
+        closing(prefetch(sequence.pictures())) as frames,
         WriterThread() as thread,
     ):
         for index, frame in enumerate(frames):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -38,8 +37,7 @@ def assemble(
         ways += [Way(member, view, first.configured(view.configured(setup.inference))) for view in views]
     post = None
     if setup.post.enabled:
-        main, how = ways[0].segmenter, setup.inference
-        post = PostProcessor(setup.post, lambda side: main.configured(replace(how, short_side=side, max_side=side)))
+        post = PostProcessor(setup.post, ways[0].segmenter.open_segmenter)
     if len(ways) == 1 and post is None and views[0].scale == 1:
         return ways[0].segmenter
     if len(ways) > 1:

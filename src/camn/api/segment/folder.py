@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from camn.api.options import Notice
-from camn.api.segment.outputs import HIDDEN, RUN_RECORD, former_run, patterns
+from camn.api.segment.outputs import HIDDEN, KEPT, RUN_RECORD, former_run, patterns
 from camn.files import alone, writing
 from camn.media.outputs import prepare_output
 
@@ -27,7 +27,7 @@ _FORMER = f"{HIDDEN}former"  # what made way, and then goes
 def run_folder(folder: Path, notice: Notice = lambda note: None) -> Iterator[Path]:
     """Yields the folder to write to: `folder` itself, or, where outputs lie there already, one within it, whose content
     takes their place at the end. After an error these stay, and what was written is kept in `UNFINISHED`, which
-    `notice` is told. Files that no run wrote stay.
+    `notice` is told. Files that no run wrote stay. What the run keeps to be taken up again goes when it has ended.
 
     Raises OutputError, also where another run writes there.
     """
@@ -41,6 +41,7 @@ def run_folder(folder: Path, notice: Notice = lambda note: None) -> Iterator[Pat
                 _clear(folder)
         if not any(path for pattern in patterns() for path in folder.glob(pattern)):
             yield folder
+            shutil.rmtree(folder / KEPT, ignore_errors=True)
             return
         made = prepare_output(folder / _MADE)
         try:
@@ -55,6 +56,7 @@ def run_folder(folder: Path, notice: Notice = lambda note: None) -> Iterator[Pat
                 _settle(folder)
             finally:
                 _settle(folder)  # again, as Ctrl-C may have come between two steps
+        shutil.rmtree(folder / KEPT, ignore_errors=True)
 
 
 def _settle(folder: Path) -> None:

@@ -26,6 +26,7 @@ from camn.media.source import Frame
 RUN_RECORD = "run.json"
 MARKED = "marked"  # the folder with the mask that was made of clicks
 HIDDEN = ".camn-"  # how the names of folders begin in which a run keeps what is to take another's place
+KEPT = f"{HIDDEN}kept"  # what a run keeps to be taken up again, see `camn.api.segment.kept`
 
 
 class Outputs:
@@ -37,10 +38,12 @@ class Outputs:
         self._stack = ExitStack()
         self._write = self._stack.enter_context(opened(targets(folder, options), about))
 
-    def write(self, frame: Frame, result: Result | None) -> None:
-        """One frame; without a result there is no object yet, and its mask is empty."""
+    def write(self, frame: Frame, result: Result | None) -> Shown:
+        """One frame; without a result there is no object yet, and its mask is empty. -> what all exports were shown."""
         ids = np.zeros(frame.image.shape[:2], np.uint8) if result is None else result.ids
-        self._write(Shown(frame.index, frame.name, ids, frame, result))
+        shown = Shown(frame.index, frame.name, ids, frame, result)
+        self._write(shown)
+        return shown
 
     def __enter__(self) -> Outputs:
         return self

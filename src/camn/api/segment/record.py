@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,8 +56,19 @@ def about_run(
         "ids": list(given.ids),
         "colours": {str(id): "#{:02x}{:02x}{:02x}".format(*colour) for id, colour in given.colours.items()},
         "annotated_frames": sorted(given.masks),
+        "masks_sha256": _sha256(given),
         "notes": list(given.notes),
     }
+
+
+def _sha256(given: MaskSet) -> str:
+    """Of all that masks say."""
+    absent = sorted((index, sorted(ids)) for index, ids in given.absent.items())
+    digest = hashlib.sha256(repr((list(given.ids), absent, given.whole)).encode())
+    for index, mask in sorted(given.masks.items()):
+        digest.update(f"{index} {mask.shape}".encode())
+        digest.update(mask.tobytes())
+    return digest.hexdigest()
 
 
 def objects_of(record: Mapping[str, Any]) -> dict[str, Any]:

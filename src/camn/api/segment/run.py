@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from camn.api.models.load import Model, cpu_threads, open_model
-from camn.api.options import Notice, Progress, Report, SegmentOptions, demo_files, demo_options
-from camn.api.out_of_memory import enough_memory
+from camn.api.options import Notice, Report, SegmentOptions, demo_files, demo_options
 from camn.api.segment.export import about_video
 from camn.api.segment.folder import run_folder
-from camn.api.segment.given import segment_frame, take_given, unused
-from camn.api.segment.outputs import MARKED, Outputs, check_exports, check_output, ended_early, listed
+from camn.api.segment.given import take_given, unused
+from camn.api.segment.kept import keeping
+from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_exports, check_output, ended_early, listed
 from camn.api.segment.record import about_run, recording
+from camn.api.segment.resume import finished, past_of, refuse_stream, taken_up
 from camn.api.segment.spans import FirstSeconds, Span, cut
-from camn.api.segment.streaming import read_ahead, said_dropped, usual_end
-from camn.errors import MaskError, OutputError
+from camn.api.segment.stages import Work, follow
+from camn.errors import OutputError
 from camn.files import path_of
-from camn.inference import AnySegmenter, Result
 from camn.inference.calls import own_settings
-from camn.masks import Marks, MaskSet
+from camn.masks import Marks
 from camn.masks.mask_set import mask_paths
 from camn.media.addresses import Take
 from camn.media.opening import open_source
-from camn.media.outputs import MaskWriter, WriterThread
-from camn.media.source import Frame, FrameSource, Item
+from camn.media.outputs import MaskWriter
 
 
 @dataclass(frozen=True)
@@ -49,51 +46,6 @@ class Summary:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass
-class _Run:
-    """How far a run has come: frames written, and seconds of each stage."""
-
-    frames: int = 0
-    stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "segment", "write", "wait"), 0.0))
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.stages[stage] += time.monotonic() - start
-
-    def timed(self, stage: str, source: Iterable[Item]) -> Iterator[Item]:
-        """The same items; the time until they come counts as the stage's."""
-        with closing(iter(source)) as frames:  # type: ignore[type-var], sources are generators
-            while True:
-                with self.clock(stage):
-                    frame = next(frames, None)
-                if frame is None:
-                    return
-                yield frame
-
-    def write(self, outputs: Outputs, frame: Frame, result: Result | None) -> None:
-        with self.clock("write"):
-            outputs.write(frame, result)
-        self.frames += 1
-
-    def as_dict(self) -> dict[str, Any]:
-        seconds = self.seconds
-        return {
-            "frames": self.frames,
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(self.frames / seconds, 3),
-            "seconds_by_stage": {stage: round(value, 3) for stage, value in self.stages.items()},
-        }
-
-
 @own_settings(inference=False)
 def segment_video(
     video: str | Path,
@@ -107,6 +59,7 @@ def segment_video(
     names: Mapping[int, str] | None = None,
     seconds: float | None = None,
     take: Take = "auto",
+    resume: bool = False,
     progress: Report = lambda progress: None,
     notice: Notice = lambda note: None,
     **changes: Any,
@@ -121,10 +74,13 @@ def segment_video(
     memory (see `open_model`), used if it is the one that the options ask for. span: segment these frames alone, from
     the masks among them (see `join_parts`). names: what segments.json calls objects, by id, in place of what the masks
     call them; "object ID" if neither says. seconds: no more of the video. take: which frames of a stream, see
-    `open_source`; masks and clicks are for its first frame, and Ctrl-C is its usual end. progress: called after each
-    frame. notice: called before the first frame with each sentence on how masks were read, such as which colour is
-    which object, and how sure those of marks are, and on the first frames with what runs the network (see
-    `camn.inference.backends`). changes: fields of `SegmentOptions`, in place of those of `options`.
+    `open_source`; masks and clicks are for its first frame, and Ctrl-C is its usual end. resume: take up the run in
+    `out` that was cut off, with the same answers as if it had not been; one that has ended is left as it is, and
+    without one this run starts from the beginning. All that makes answers must be the same: see
+    docs/reference/formats.md. progress: called after each frame. notice: called before the first frame with each
+    sentence on how masks were read, such as which colour is which object, and how sure those of marks are, and on the
+    first frames with what runs the network (see `camn.inference.backends`). changes: fields of `SegmentOptions`, in
+    place of those of `options`.
 
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
     `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
@@ -136,6 +92,8 @@ def segment_video(
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to")
     source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
+    if resume:
+        refuse_stream(source)
     source = source if seconds is None else FirstSeconds(source, seconds, options.rate())
     span = span or Span()
     files = mask_paths(masks) if masks is not None or marks is None else []
@@ -157,36 +115,44 @@ def segment_video(
     check_exports(options, shown, known["ids"], source.count if span.whole else None)
     model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
-    with run_folder(folder, notice) as made, cpu_threads(options.threads) as threads:
-        for note in (*source.notes, *given.notes):
-            notice(note)
-        run = _Run()
+    with cpu_threads(options.threads) as threads:
         about = about_run(source, files, given, options, model, segmenter.device, threads)
         about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
         about |= {} if span.whole else {"span": [span.start, span.stop]}
-        about |= {"marks": marked.as_dict()} if marked else {}
         about |= {} if seconds is None else {"first_seconds": seconds}
-        with recording(made, about) as record:
-            if marked and span.holds(marked.marks.at):
-                MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
-            try:
-                _follow(source, given, segmenter, partial(Outputs, made, options, shown), run, progress)
-            finally:
-                record |= (
-                    run.as_dict()
-                    | source.record()
-                    | {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
-                )
-                record["notes"] = [*given.notes, *said]
-            end = span.start + run.frames
-            record["warnings"] += [*unused(given, end), *ended_early(options, end)]
+        about |= {"marks": marked.as_dict()} if marked else {}
+        if resume and (record := finished(folder, about)):
+            notice(f"{folder}: this run has ended already; nothing is left to do")
+            return _summary(folder, options, record)
+        with run_folder(folder, notice) as made:
+            for note in (*source.notes, *given.notes):
+                notice(note)
+            past = past_of(folder, segmenter, notice) if resume else None
+            segmenter, run = past.segmenter if past else segmenter, Work.after(past)
+            about |= taken_up(past)
+            with recording(made, about) as record:
+                if marked and span.holds(marked.marks.at):
+                    MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
+                try:
+                    with keeping(folder / KEPT, source, about, past, tell, run.how_far) as keeper:
+                        open_outputs = partial(Outputs, made, options, shown)
+                        follow(source, given, segmenter, open_outputs, run, keeper, progress)
+                finally:
+                    told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
+                    record |= run.as_dict() | source.record() | told | {"notes": [*given.notes, *said]}
+                end = span.start + run.frames
+                record["warnings"] += [*unused(given, end), *ended_early(options, end)]
+    return _summary(folder, options, record)
+
+
+def _summary(folder: Path, options: SegmentOptions, record: Mapping[str, Any]) -> Summary:
     return Summary(
         folder=folder,
-        frames=run.frames,
-        ids=given.ids.ids,
+        frames=record["frames"],
+        ids=tuple(record["ids"]),
         seconds=record["seconds"],
-        stages=run.stages,
-        outputs=tuple(listed(folder, options, marked is not None)),
+        stages=record["seconds_by_stage"],
+        outputs=tuple(listed(folder, options, "marks" in record)),
         notes=tuple(record["notes"]),
         warnings=tuple(record["warnings"]),
     )
@@ -211,42 +177,3 @@ def demo(
     """
     options, (clip, _) = options or demo_options(), demo_files()
     return segment_video(clip, None, out, options, marks=demo_marks(), progress=progress, notice=notice, **changes)
-
-
-def _follow(
-    source: FrameSource,
-    given: MaskSet,
-    segmenter: AnySegmenter,
-    open_outputs: Callable[[], Outputs],
-    run: _Run,
-    progress: Report,
-) -> None:
-    """Decode and upload ahead in one thread, segment here, write in another. Leaving this, also by an error, ends every
-    file."""
-    with (
-        enough_memory(source.size, len(given.ids)),  # outermost: it may run out in any of the threads
-        open_outputs() as outputs,
-        closing(read_ahead(_uploaded(run.timed("read", source), segmenter), source)) as frames,
-        WriterThread() as writer,
-        usual_end(source, run),
-    ):
-        behind = 0  # the last frame
-        for done, (frame, uploaded) in enumerate(run.timed("wait", frames), 1):
-            behind = frame.index + 1
-            with run.clock("segment"):
-                result = segment_frame(segmenter, uploaded, given, frame.index)
-            with run.clock("wait"):
-                writer.submit(run.write, outputs, frame, result)
-            progress(Progress(done, source.count, run.seconds, said_dropped(source)))
-    if segmenter.index < 0 and behind <= min(given.masks):
-        raise MaskError(
-            f"{source.place}: its {run.frames} frames ended before the first one with a mask, frame {min(given.masks)} "
-            "(0 is the first); name masks like frames of this video, or say with --first-frame which number its first "
-            "frame bears in the masks' names"
-        )
-
-
-def _uploaded(frames: Iterator[Frame], segmenter: AnySegmenter) -> Generator[tuple[Frame, Any], None, None]:
-    with closing(frames):  # type: ignore[type-var], a generator
-        for frame in frames:
-            yield frame, segmenter.upload(frame.image)

@@ -38,6 +38,7 @@ class Backends:
         self.asked, self.device, self.notice = asked, device, notice
         self.name = _resolved(asked, device)
         self.cache = cache or Cache()
+        self.held: dict[tuple[str, tuple[int, int]], str] = {}  # by part and size what shall run it, whatever is asked
         self._choices: dict[tuple[str, tuple[int, int]], Choice] = {}
         if self.name == "onnx":
             onnx.check()
@@ -52,10 +53,15 @@ class Backends:
         about = repr(getattr(network, "config", ""))
         return network.with_parts(
             {
-                name: PartRunner(name, part, about, self.name, self.cache, self._chosen, self.notice)
+                name: PartRunner(name, part, about, self.name, self.cache, self._chosen, self.notice, self.held)
                 for name, part in parts.items()
             }
         )
+
+    @property
+    def each(self) -> tuple[Backends, ...]:
+        """As of an ensemble: this alone."""
+        return (self,)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -64,7 +70,7 @@ class Backends:
 
     def _chosen(self, choice: Choice) -> None:
         self._choices[choice.part, choice.size] = choice
-        if self.name == "auto":
+        if choice.seconds or choice.failed:  # else nothing was measured
             self.notice(str(choice))
 
     def __str__(self) -> str:

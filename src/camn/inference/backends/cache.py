@@ -10,32 +10,14 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from camn.errors import OutputError
-from camn.files import is_file, replacing, take_lock, write_whole
+from camn.files import cache_folder, is_file, private_cache, replacing, take_lock, write_whole
 
 Loaded = TypeVar("Loaded")
 LIMIT = 4 << 30  # bytes of all files together; those that were used longest ago go first
-
-
-def cache_folder() -> Path:
-    """CAMN_CACHE, else XDG_CACHE_HOME/camn (if absolute, by its standard), else ~/.cache/camn; for who has no home, one
-    that ends with the process."""
-    try:
-        if own := os.environ.get("CAMN_CACHE"):
-            return Path(own).expanduser()
-        given = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
-        return (given if given.is_absolute() else Path.home() / ".cache") / "camn"
-    except RuntimeError:
-        return Path(_private().name)
-
-
-@cache
-def _private() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="camn-cache-")
 
 
 def _not_ours(path: Path) -> str:
@@ -77,7 +59,7 @@ class Cache:
             "folder, and made anew in each process; take the rights from others (chmod 700), or set CAMN_CACHE to a "
             "folder of yours alone"
         )
-        return Path(_private().name)
+        return Path(private_cache().name)
 
     def load(self, key: str, suffix: str, make: Callable[[Path], None], load: Callable[[Path], Loaded]) -> Loaded:
         """What `load` makes of the file of `key`, which `make` writes first where there is none, or none that loads.

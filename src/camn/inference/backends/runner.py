@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -56,10 +56,12 @@ class PartRunner:
         cache: Cache,
         chosen: Callable[[Choice], None],
         notice: Callable[[str], None],
+        held: Mapping[tuple[str, tuple[int, int]], str] = {},  # noqa: B006, never changed
     ):
-        """about: on what else than its layers and weights its answers depend."""
+        """about: on what else than its layers and weights its answers depend. held: what shall run it, by its name and
+        size, whatever is asked: where answers must be those of another time."""
         self.name, self.part, self.about, self.asked, self.cache = name, part, about, asked, cache
-        self.chosen, self.notice = chosen, notice
+        self.chosen, self.notice, self.held = chosen, notice, held
         self._runs: dict[tuple[Any, ...], Run] = {}
 
     def __call__(self, *tensors: Tensor) -> Any:
@@ -75,11 +77,12 @@ class PartRunner:
     def _begin(self, inputs: tuple[Tensor, ...], kind: tuple[Any, ...]) -> Run:
         key = self._key(kind)
         with self.cache.lock(key):
-            if self.asked == "auto":
+            backend = self.held.get((self.name, _size(inputs)), self.asked)
+            if backend == "auto":
                 choice, run = self._fastest(inputs, key)
             else:
-                run = self._by(self.asked, inputs, key)
-                choice = Choice(self.name, _size(inputs), self.asked)
+                run = self._by(backend, inputs, key)
+                choice = Choice(self.name, _size(inputs), backend)
         self.chosen(choice)
         return run
 

@@ -69,6 +69,7 @@ class Shown:
     frame: Frame | None = None
     result: Result | None = None
     objects: frozenset[int] | None = None
+    asked: set[bool] = field(default_factory=set)  # True is in it once an export has asked for `probabilities`
 
     @property
     def seen(self) -> Frame:
@@ -78,11 +79,15 @@ class Shown:
 
     @cached_property
     def probabilities(self) -> dict[int, np.ndarray]:
-        """(H, W) float32 in 0..1 of each object that is known; made once for all exports."""
+        """(H, W) float32 in 0..1, in steps of 1/255, of each object that is known; made once for all exports. A run
+        that is taken up again has them in these steps (`camn.api.segment.kept`)."""
+        import numpy as np
+
         if self.result is None:
             return {}
+        self.asked.add(True)
         known = (id for id in self.result.confidence if self.objects is None or id in self.objects)
-        return {id: self.result.probability(id) for id in known}
+        return {id: np.rint(self.result.probability(id) * 255) / np.float32(255) for id in known}
 
 
 Write = Callable[[Shown], object]
