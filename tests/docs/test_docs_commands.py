@@ -76,7 +76,7 @@ def test_the_guide_of_the_command_line_is_gone_through(clip, tmp_path, monkeypat
         if Path("first.png").exists() and not Path("other.png").exists():
             shutil.copy("first.png", "other.png")
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
-    assert {"first-overlay.png", "out/matte-h264.mp4", "out2/overlay.mp4", "out3/run.json"} <= found, sorted(found)
+    assert {"first-overlay.png", "out/matte.mp4", "out2/overlay.mp4", "out3/run.json"} <= found, sorted(found)
     for run in ("out", "out2", "out3", "quick", "best", "results/clip", "results/other"):
         masks = sorted((tmp_path / run / "masks").glob("*.png"))
         assert len(masks) == FRAMES and all(Image.open(mask).size == SIZE for mask in masks), run
