@@ -409,3 +409,11 @@ def test_a_cut_out_is_the_mask_of_its_alpha(tmp_path, rng):
     assert any("000000.png and 1 more: cut out along alpha" in note for note in found.notes)
     got, _ = only(tmp_path / "000000.png")
     assert set(np.unique(got)) == {0, 1}
+
+
+def test_the_overlay_that_camn_mark_draws_beside_a_mask_is_none(tmp_path):
+    ids = np.zeros((8, 12), np.uint8)
+    ids[2:5, 3:7] = 1
+    write_palette_png(tmp_path / "000001.png", ids)
+    Image.new("RGB", (12, 8), "red").save(tmp_path / "000001-overlay.png")
+    assert list(read_masks(tmp_path, ["000000", "000001"], (8, 12)).masks) == [1]

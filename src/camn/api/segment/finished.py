@@ -108,7 +108,10 @@ def read_run(folder: Path, partial: bool = False) -> FinishedRun:
             notes=_version_notes(record),
         )
         if record.get("span"):
-            raise DataError(f"{folder}: holds a part of a video; export from the run that was joined of its parts")
+            raise DataError(
+                f"{folder}: holds a part of a video alone; segment the whole video, or name the exports when "
+                "you segment the part (export=...)"
+            )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{folder / RUN_RECORD}: lacks what an export needs ({type(error).__name__}: {error}); {_made_by(record)}. "

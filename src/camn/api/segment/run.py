@@ -90,7 +90,7 @@ def segment_video(
     run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
-    folder = path_of(out, OutputError, "give that of a folder to write to")
+    folder = path_of(out, OutputError, "give that of a folder to write to: out=..., behind video and masks")
     source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
     if resume:
         refuse_stream(source)
