@@ -87,9 +87,7 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
     for mask in masks:
         if any(_real(mask).is_relative_to(_real(folder / path)) for path in _rooms()):
             raise OutputError(f"{folder}: holds the masks {mask}, and outputs would replace them; give another folder")
-    for above in whole.parents:
-        if former_run(above) and any(whole.is_relative_to(above / path) for path in _rooms()):
-            raise OutputError(f"{folder}: is where the run in {above} keeps its results; give another folder")
+    need_no_room(folder)
     if overwrite or not folder.exists() or former_run(folder) or any(folder.glob(f"{HIDDEN}*")):
         return
     with writing(folder):
@@ -98,6 +96,14 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
                 f"{folder}: is not empty, and not of a former run of camn; give another folder, or --overwrite to "
                 "write among what is there"
             )
+
+
+def need_no_room(folder: Path) -> None:
+    """Raises OutputError for a folder in which a run keeps some of its outputs."""
+    whole = _real(folder)
+    for above in whole.parents:
+        if former_run(above) and any(whole.is_relative_to(above / path) for path in _rooms()):
+            raise OutputError(f"{folder}: is where the run in {above} keeps its results; give another folder")
 
 
 def _rooms() -> list[str]:
