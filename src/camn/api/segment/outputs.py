@@ -69,10 +69,11 @@ def check_exports(options: SegmentOptions, about: About, ids: Collection[int], c
 
 def ended_early(options: SegmentOptions, frames: int) -> list[str]:
     """A warning, if the video has not all the frames that exports were to show. frames: that it has."""
-    last = options.choice().last
+    first, last = options.choice().first, options.choice().last
     if last is None or last < frames:
         return []
-    return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}"]
+    none = ", so they show none" if first >= frames else ""
+    return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}{none}"]
 
 
 def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwrite: bool) -> None:
@@ -140,4 +141,5 @@ def listed(folder: Path, options: SegmentOptions, marked: bool = False) -> Seque
     """What a run leaves in its folder, to be shown. marked: whether it began from clicks."""
     paths = [one.path for one in exporters(options.outputs()).values()]
     beside = [LEGEND] * nameless(options.export)
-    return [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, *beside, RUN_RECORD))]
+    every = [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, *beside, RUN_RECORD))]
+    return [path for path in every if path.exists()]  # of a movie that shows no frame there is none
