@@ -11,7 +11,7 @@ from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import encoded, write_whole, writing
 from camn.masks import ObjectIds
-from camn.media.as_jpeg import as_jpeg
+from camn.media.as_jpeg import as_jpeg, need_jpeg
 from camn.media.outputs import MaskWriter, prepare_output, write_json
 
 _NO_FOLDER = re.compile(r"[\x00-\x08\x0e-\x1f\x7f/\\]")  # what the name of a folder cannot have everywhere
@@ -92,6 +92,7 @@ DAVIS = Exporter(
     "frames",
     ("JPEGImages/480p/*/*.jpg", "Annotations/480p/*/*.png", "ImageSets/2017/*.txt", "davis_semantics.json"),
     named=True,
+    check=lambda about: need_jpeg(about.size),
     title="DAVIS",
     form="JPEG and palette PNG, zip",
 )
@@ -101,6 +102,7 @@ YOUTUBE_VOS = Exporter(
     "frames",
     ("JPEGImages/*/*.jpg", "Annotations/*/*.png", "meta.json"),
     named=True,
+    check=lambda about: need_jpeg(about.size),
     title="YouTube-VOS",
     form="JPEG and palette PNG, zip",
 )
