@@ -98,6 +98,14 @@ def test_all_exports_are_made_as_the_run_makes_them(place, capsys):
         api.export_run(run, "masks", objects=[1], overwrite=True)
 
 
+def test_numbers_of_numpy_are_numbers(place):
+    ids, frames = np.unique(begin())[1:], tuple(np.arange(2))
+    options = api.SegmentOptions(export=("matte-png",), export_objects=ids[::-1], export_frames=frames, **QUICK)
+    assert json.dumps((options.export_objects, options.export_frames)) == "[[1, 9], [0, 1]]"
+    done = api.export_run(place / "run", "matte-png", place / "out", objects=ids, frames=frames)
+    assert done.frames == 2 and json.loads((place / "out" / "objects.json").read_bytes())[1]["id"] == 9
+
+
 def test_a_folder_of_pictures_and_its_moved_video(place):
     """Masks are called like the frames, and these may begin anywhere."""
     frames = place / "frames"
