@@ -141,7 +141,7 @@ def segment_video(
                     told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                     record |= run.as_dict() | source.record() | told | {"notes": [*given.notes, *said]}
                 end = span.start + run.frames
-                record["warnings"] += [*unused(given, end), *ended_early(options, end)]
+                record["warnings"] += [*unused(given, end), *(ended_early(options, end) if span.whole else ())]
     return _summary(folder, options, record)
 
 
