@@ -17,7 +17,7 @@ from camn.masks.labelled_masks import masks_of
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.rle import fill_polygons
 
-_LINE = re.compile(rb"\s*[0-9]+(\s+[-+.0-9eE]+){4,}\s*(\n|$)")
+_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*[0-9]+(\s+[-+.0-9eE]+){4,}\s*(\n|$)")
 _LISTS = ("data.yaml", "data.yml", "dataset.yaml")
 _PLAIN = ("classes.txt", "obj.names")  # a name a line
 _LARGEST = 1 << 20  # bytes of a list of names
@@ -58,7 +58,7 @@ def _read(path: Path, files: Sequence[Path], video: Frames) -> Found:
 def _lines(path: Path, file: Path, kinds: Counter[str]) -> list[Annotation]:
     """A polygon a line: the class, then x and y of each point as shares of width and height. Raises MaskError."""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise MaskError(f"{file}: cannot be read as text ({error})") from error
     found = []
@@ -97,10 +97,12 @@ def _names(path: Path) -> dict[Key, str]:
     if found is None:
         return {}
     try:
-        with found.open(encoding="utf-8") as file:
+        with found.open(encoding="utf-8-sig") as file:
             text = file.read(_LARGEST)
         names = text.splitlines() if found.name in _PLAIN else _names_in(found, text)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except MaskError:
+        raise
+    except Exception as error:  # PyYAML raises nearly anything on values of other kinds than they say
         raise MaskError(f"{found}: names of classes cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(names, (list, dict)):
         raise MaskError(f"{found}: 'names' must be a list of classes, or numbers and their names")
@@ -109,15 +111,12 @@ def _names(path: Path) -> dict[Key, str]:
 
 
 def _names_in(path: Path, text: str) -> Any:
-    """The key `names` of YAML. Raises MaskError, and others for what has none."""
+    """The key `names` of YAML. Raises MaskError, and anything for what has none."""
     try:
         import yaml  # read by few runs
     except ImportError as error:
         raise MaskError(f"{path}: names of classes need the package PyYAML: pip install pyyaml") from error
-    try:
-        return yaml.safe_load(text)["names"]
-    except yaml.YAMLError as error:
-        raise ValueError(error) from error
+    return yaml.safe_load(text)["names"]
 
 
 YOLO = Reader(lambda path, head: bool(_LINE.match(head)), _read_file, accept=(".txt",))
