@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from camn.errors import MaskError
+from camn.files import text_of
 from camn.masks.labelled import Annotation, Document, Image, Key, Size, left_out
 from camn.masks.labelled_masks import masks_of
 from camn.masks.reader import Found, Frames, Reader
@@ -58,7 +59,7 @@ def _read(path: Path, files: Sequence[Path], video: Frames) -> Found:
 def _lines(path: Path, file: Path, kinds: Counter[str]) -> list[Annotation]:
     """A polygon a line: the class, then x and y of each point as shares of width and height. Raises MaskError."""
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
+        lines = text_of(file.read_bytes()).splitlines()
     except (OSError, ValueError) as error:
         raise MaskError(f"{file}: cannot be read as text ({error})") from error
     found = []
@@ -97,8 +98,8 @@ def _names(path: Path) -> dict[Key, str]:
     if found is None:
         return {}
     try:
-        with found.open(encoding="utf-8-sig") as file:
-            text = file.read(_LARGEST)
+        with found.open("rb") as file:
+            text = text_of(file.read(_LARGEST))
         names = text.splitlines() if found.name in _PLAIN else _names_in(found, text)
     except MaskError:
         raise
