@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import yaml
 
 from camn.errors import MaskError
 from camn.files import text_of
@@ -100,24 +100,13 @@ def _names(path: Path) -> dict[Key, str]:
     try:
         with found.open("rb") as file:
             text = text_of(file.read(_LARGEST))
-        names = text.splitlines() if found.name in _PLAIN else _names_in(found, text)
-    except MaskError:
-        raise
+        names = text.splitlines() if found.name in _PLAIN else yaml.safe_load(text)["names"]
     except Exception as error:  # PyYAML raises nearly anything on values of other kinds than they say
         raise MaskError(f"{found}: names of classes cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(names, (list, dict)):
         raise MaskError(f"{found}: 'names' must be a list of classes, or numbers and their names")
     pairs = enumerate(names) if isinstance(names, list) else names.items()
     return {number: str(name) for number, name in pairs if isinstance(number, int) and isinstance(name, (str, int))}
-
-
-def _names_in(path: Path, text: str) -> Any:
-    """The key `names` of YAML. Raises MaskError, and anything for what has none."""
-    try:
-        import yaml  # read by few runs
-    except ImportError as error:
-        raise MaskError(f"{path}: names of classes need the package PyYAML: pip install pyyaml") from error
-    return yaml.safe_load(text)["names"]
 
 
 YOLO = Reader(lambda path, head: bool(_LINE.match(head)), _read_file, accept=(".txt",))
