@@ -136,6 +136,8 @@ def test_what_was_used_longest_ago_goes(root, cache, monkeypatch):
     (old,) = (path.parent for path in cache.glob("*/about.json") if '"frames": 6' in path.read_text())
     for path in cache.glob("*/about.json"):
         os.utime(path.parent, (1, 1))
+    (cache / "another").mkdir()
+    (cache / "another" / "000000.jpg").symlink_to("what another process has removed just now")
     monkeypatch.setattr(videos, "LIMIT", 1)
     videos._kept_of.cache_clear()
     os.utime(root / "b" / "any name.mkv", (1, 1))

@@ -169,12 +169,16 @@ def _about(folder: Path) -> dict[str, Any]:
 def _trim(top: Path, newest: Path) -> None:
     """Removes the videos that were used longest ago, until all fit. Raises CamnError where those that are used now do
     not."""
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in top.iterdir() if path.is_dir()}
+    sizes, used = {}, {}
+    for path in top.iterdir():
+        with suppress(OSError):  # another process writes or removes it just now
+            if path.is_dir():
+                sizes[path], used[path] = sum(file.stat().st_size for file in path.iterdir()), path.stat().st_mtime
     total = sum(sizes.values())
-    for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
+    for path in sorted(sizes, key=used.__getitem__):
         if total <= LIMIT:
             return
-        if path != newest and path.stat().st_mtime < _began:
+        if path != newest and used[path] < _began:
             with suppress(OSError):
                 shutil.rmtree(path)
                 total -= sizes[path]

@@ -112,7 +112,10 @@ def read_run(folder: Path, partial: bool = False) -> FinishedRun:
         )
         About(found.size, rate_of(found.fps), **found.objects)  # refuses what no run has
         if record.get("span"):
-            raise DataError(f"{folder}: holds a part of a video; export from the run that was joined of its parts")
+            raise DataError(
+                f"{folder}: holds a part of a video alone; segment the whole video, or name the exports when "
+                "you segment the part (export=...)"
+            )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, ConfigError) as error:
         raise DataError(
             f"{folder / RUN_RECORD}: lacks what an export needs ({type(error).__name__}: {error}); {_made_by(record)}. "
