@@ -18,6 +18,7 @@ from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import BACKGROUND, LEGEND, About, Exporter, Shown
 from camn.api.segment.exporters.legend import legend, write_legend
 from camn.api.segment.finished import FinishedRun, read_run
+from camn.api.segment.folder import settle
 from camn.api.segment.spans import Span, SpanSource
 from camn.errors import ConfigError, DataError, OutputError
 from camn.files import alone, leftovers, path_of, to_json, writing
@@ -70,7 +71,8 @@ def export_run(
         raise ConfigError("name one export or more, as overlay or matte-png")
     for name, one in chosen.items():
         need_of_masks(name, one)
-    found = read_run(path_of(run, DataError, "give the folder of a run"), partial)
+    settle(place := path_of(run, DataError, "give the folder of a run"))
+    found = read_run(place, partial)
     folder = found.folder if out is None else path_of(out, OutputError, "give that of a folder to write to")
     said = list(found.notes)
 
