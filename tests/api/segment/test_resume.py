@@ -141,6 +141,21 @@ def test_stopped_over_a_former_run(segment, stop, whole, tmp_path):
     assert files(out) == files(whole)
 
 
+def test_stopped_behind_a_frame_whose_state_is_not_taken_yet(segment, whole, tmp_path, monkeypatch):
+    out, due = tmp_path / "out", kept.Keeper.due
+
+    def stopping(keeper, done, segmenter):
+        if done == 3:
+            raise KeyboardInterrupt
+        return due(keeper, done, segmenter)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(kept.Keeper, "due", stopping)
+        segment(out)
+    segment(out)
+    assert record(out)["resumed"][0]["frames"] == 2 and files(out) == files(whole)
+
+
 def test_a_state_that_is_damaged_is_passed_over(segment, stop, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "EVERY", 0)
     monkeypatch.setattr(kept, "SHARE", 0)

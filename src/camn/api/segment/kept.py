@@ -165,8 +165,8 @@ class Keeper:
         self._next = now + max(EVERY, SHARE * (now - started))
 
     def save_last(self, seconds: float, stages: Mapping[str, float]) -> None:
-        """Of a run that comes to no end, if all of the frames are noted."""
-        if self._last and self._last.done == self._noted:
+        """Of a run that comes to no end, if its frames are noted; lines behind it are dropped when it is taken up."""
+        if self._last and self._last.done <= self._noted:
             self.save(self._last, seconds, stages)
 
     def close(self) -> None:
