@@ -124,7 +124,7 @@ class SegmentOptions(InferenceOptions):
     overlay: bool = True  # write overlay.mp4: the objects tinted over the video
     json: bool = True  # write segments.json: COCO run-length masks
     alpha: tuple[AlphaKind, ...] = ()  # cut-outs per object: PNG files, ProRes 4444, VP9 with alpha
-    export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/reference/formats.md
+    export: tuple[ExportName, ...] = ()  # further outputs, each of all objects together; see docs/reference/outputs.md
     export_objects: tuple[int, ...] | None = None  # ids of the objects that further outputs show; all if not given
     export_frames: tuple[int, int] | None = None  # first and last frame that they show, 0 is the video's first
     export_background: str = BACKGROUND  # of the export over-h264: a colour #rrggbb, blur, or the path of a picture

@@ -66,7 +66,7 @@ class Segment:
 @dataclass(frozen=True)
 class Export:
     """Make further outputs of a run that is done, of its masks, without segmenting again; see
-    docs/reference/formats.md."""
+    docs/reference/outputs.md."""
 
     folder: Positional[Path]  # of the run: what camn segment wrote to
     to: tuple[MaskExport, ...]  # which outputs; several are made in one pass

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from camn.errors import MaskError
 from camn.masks.labelled import Annotation, Document, Image, Key, Size, left_out
@@ -99,7 +100,7 @@ def _names(path: Path) -> dict[Key, str]:
     try:
         with found.open(encoding="utf-8") as file:
             text = file.read(_LARGEST)
-        names = text.splitlines() if found.name in _PLAIN else _names_in(found, text)
+        names = text.splitlines() if found.name in _PLAIN else _names_in(text)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MaskError(f"{found}: names of classes cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(names, (list, dict)):
@@ -108,12 +109,8 @@ def _names(path: Path) -> dict[Key, str]:
     return {number: str(name) for number, name in pairs if isinstance(number, int) and isinstance(name, (str, int))}
 
 
-def _names_in(path: Path, text: str) -> Any:
-    """The key `names` of YAML. Raises MaskError, and others for what has none."""
-    try:
-        import yaml  # read by few runs
-    except ImportError as error:
-        raise MaskError(f"{path}: names of classes need the package PyYAML: pip install pyyaml") from error
+def _names_in(text: str) -> Any:
+    """The key `names` of YAML. Raises ValueError, and others for what has none."""
     try:
         return yaml.safe_load(text)["names"]
     except yaml.YAMLError as error:

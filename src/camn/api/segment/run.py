@@ -77,7 +77,7 @@ def segment_video(
     `open_source`; masks and clicks are for its first frame, and Ctrl-C is its usual end. resume: take up the run in
     `out` that was cut off, with the same answers as if it had not been; one that has ended is left as it is, and
     without one this run starts from the beginning. All that makes answers must be the same: see
-    docs/reference/formats.md. progress: called after each frame. notice: called before the first frame with each
+    docs/reference/outputs.md. progress: called after each frame. notice: called before the first frame with each
     sentence on how masks were read, such as which colour is which object, and how sure those of marks are, and on the
     first frames with what runs the network (see `camn.inference.backends`). changes: fields of `SegmentOptions`, in
     place of those of `options`.
