@@ -19,6 +19,7 @@ from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import BACKGROUND, LEGEND, About, Exporter, Shown
 from camn.api.segment.exporters.legend import legend, write_legend
 from camn.api.segment.finished import FinishedRun, read_run
+from camn.api.segment.folder import settle
 from camn.api.segment.outputs import need_no_room
 from camn.api.segment.spans import Span, SpanSource
 from camn.errors import ConfigError, DataError, OutputError
@@ -72,7 +73,8 @@ def export_run(
         raise ConfigError("name one export or more, as overlay or matte-png")
     for name, one in chosen.items():
         need_of_masks(name, one)
-    found = read_run(path_of(run, DataError, "give the folder of a run"), partial)
+    settle(place := path_of(run, DataError, "give the folder of a run"))
+    found = read_run(place, partial)
     folder = found.folder if out is None else path_of(out, OutputError, "give that of a folder to write to")
     need_no_room(folder)
     said = list(found.notes)
