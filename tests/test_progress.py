@@ -33,7 +33,7 @@ def work(progress):
 work(progress_bar("walk"))
 print("dropped", file=sys.stderr)
 with progress_bar("run") as bar:
-    bar(Progress(4, 3, 1.0))
+    bar(Progress(4, 3, 1.0, "clip [/b]"))
 print("over", file=sys.stderr)
 """
 
@@ -54,4 +54,10 @@ def test_a_bar_on_a_terminal_ends_with_its_block_or_when_it_is_dropped():
     for shown, name in ((walk, "walk"), (run.partition("over")[0], "run")):
         assert name in shown and shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
         assert shown.index("\x1b[?25l") < shown.index("\x1b[?25h")
-    assert "2 frames, 2.00 frames/s" in walk and "4/3 frames" in run
+    assert "2 frames, 2.00 frames/s" in walk and "4/3 frames" in run and "clip [/b]" in run
+
+
+def test_nothing_where_there_is_no_stderr(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stderr", None)
+    camn.progress_bar()(STEPS[-1])
+    assert capfd.readouterr() == ("", "")

@@ -41,6 +41,8 @@ def progress_bar(what: str = "", unit: str = "frames") -> ProgressBar:
     """
     if _in_notebook():
         return ProgressBar(_cell(what, unit), lambda: None)
+    if sys.stderr is None:  # of a program without a console, or where it was closed
+        return ProgressBar(lambda progress: None, lambda: None)
     if sys.stderr.isatty():
         return ProgressBar(*_terminal(what, unit))
     return ProgressBar(_lines(what, unit), lambda: None)
@@ -78,9 +80,9 @@ def _terminal(what: str, unit: str) -> tuple[Callable[[Progress], None], Callabl
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of videos may have brackets
         BarColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[said]}", markup=False),
     )
     bar = Bar(*columns, console=Console(stderr=True))
     task = bar.add_task(what, total=None, said="")

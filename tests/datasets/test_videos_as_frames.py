@@ -135,6 +135,7 @@ def test_what_was_used_longest_ago_goes(root, cache, monkeypatch):
     videos.read_frame(first.frames[0])
     (old,) = (path.parent for path in cache.glob("*/about.json") if '"frames": 6' in path.read_text())
     for path in cache.glob("*/about.json"):
+        (path.parent / "gone.jpg").symlink_to("nowhere")  # as one that another process has removed meanwhile
         os.utime(path.parent, (1, 1))
     (cache / "another").mkdir()
     (cache / "another" / "000000.jpg").symlink_to("what another process has removed just now")

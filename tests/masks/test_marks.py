@@ -82,6 +82,7 @@ def test_what_cannot_be_meant(name):
         ({1: [(3,)]}, {}, "click .3,.: give x, y"),
         ({1: [(3, 4, "no")]}, {}, "give x, y, and False"),
         ({1: [3]}, {}, "click 3: give x, y"),
+        ({1: 3}, {}, "clicks 3: give a list"),
         ({1: [(float("nan"), 4)]}, {}, "object 1: nan,4 is no pixel"),
         ({1: [(3, float("inf"))]}, {}, "object 1: 3,inf is no pixel"),
         ({"a": [(3, 4)]}, {}, "object 'a': ids are 1..255"),

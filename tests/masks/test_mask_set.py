@@ -411,6 +411,14 @@ def test_a_cut_out_is_the_mask_of_its_alpha(tmp_path, rng):
     assert set(np.unique(got)) == {0, 1}
 
 
+def test_the_overlay_that_camn_mark_draws_beside_a_mask_is_none(tmp_path):
+    ids = np.zeros((8, 12), np.uint8)
+    ids[2:5, 3:7] = 1
+    write_palette_png(tmp_path / "000001.png", ids)
+    Image.new("RGB", (12, 8), "red").save(tmp_path / "000001-overlay.png")
+    assert list(read_masks(tmp_path, ["000000", "000001"], (8, 12)).masks) == [1]
+
+
 @pytest.mark.parametrize(("side", "gap"), [(1, 1), (2, 0), (2, 1), (3, 0)])
 def test_many_tiny_objects_are_no_smear(tmp_path, side, gap):
     step = side + gap

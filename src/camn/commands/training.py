@@ -54,7 +54,7 @@ class Train:
 class Check:
     """Recognise a data set's layout, read all its files, and say what it holds and all that is wrong with it.
 
-    Layouts: DAVIS, YouTube-VOS, MOSE, own clips (CLIP/frames, CLIP/masks), stills (KIND/images, KIND/masks).
+    Layouts: DAVIS, YouTube-VOS, MOSE, own clips (CLIP/frames or a video, CLIP/masks), stills (KIND/images, KIND/masks).
     """
 
     folder: Positional[Path]

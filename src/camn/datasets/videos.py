@@ -169,21 +169,33 @@ def _about(folder: Path) -> dict[str, Any]:
 def _trim(top: Path, newest: Path) -> None:
     """Removes the videos that were used longest ago, until all fit. Raises CamnError where those that are used now do
     not."""
-    sizes, used = {}, {}
-    for path in top.iterdir():
-        with suppress(OSError):  # another process writes or removes it just now
-            if path.is_dir():
-                sizes[path], used[path] = sum(file.stat().st_size for file in path.iterdir()), path.stat().st_mtime
+    sizes = {path: _size(path) for path in top.iterdir() if path.is_dir()}
     total = sum(sizes.values())
-    for path in sorted(sizes, key=used.__getitem__):
+    for path in sorted(sizes, key=_used):
         if total <= LIMIT:
             return
-        if path != newest and used[path] < _began:
-            with suppress(OSError):
-                shutil.rmtree(path)
-                total -= sizes[path]
+        if path != newest and _used(path) < _began:
+            shutil.rmtree(path, ignore_errors=True)
+            total -= 0 if path.exists() else sizes[path]
     if total > LIMIT:
         raise CamnError(
             f"{top}: frames of these videos take more than {LIMIT >> 30} GiB; save the frames that have masks as "
             "pictures in CLIP/frames (docs/reference/data.md), or train on fewer videos"
         )
+
+
+def _size(folder: Path) -> int:
+    """In bytes, as far as its files stay: other processes decode and remove meanwhile."""
+    total = 0
+    with suppress(OSError):
+        for file in folder.iterdir():
+            with suppress(OSError):
+                total += file.stat().st_size
+    return total
+
+
+def _used(folder: Path) -> float:
+    """When last; long ago, where it is gone."""
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0

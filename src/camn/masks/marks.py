@@ -43,7 +43,7 @@ class Marks:
         for given, form in ((self.clicks, "{1: [(420, 260)]}"), (self.boxes, "{1: (100, 80, 420, 260)}")):
             if not isinstance(given, Mapping):
                 raise MaskError(f"give marks by the objects' ids, such as {form}; this is a {type(given).__name__}")
-        clicks = {id: tuple(_click(one) for one in given) for id, given in self.clicks.items() if given}
+        clicks = {id: found for id, given in self.clicks.items() if (found := _clicks(given))}
         boxes = {id: _four(box) for id, box in self.boxes.items()}
         if not clicks and not boxes:
             raise MaskError("nothing is marked: give a click on an object, or a box around it")
@@ -150,6 +150,12 @@ def _check_inside(x: float, y: float, size: Sequence[int] | None) -> None:
         raise MaskError(
             f"{x:g},{y:g} is outside the frame, which is {width}x{height}: x is 0..{width - 1}, y 0..{height - 1}"
         )
+
+
+def _clicks(given: Any) -> tuple[Click, ...]:
+    if not isinstance(given, Iterable):
+        raise MaskError(f"clicks {given!r}: give a list of them, such as [(420, 260)]")
+    return tuple(_click(one) for one in given)
 
 
 def _click(given: Any) -> Click:

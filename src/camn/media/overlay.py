@@ -34,8 +34,10 @@ def draw_overlay(
     """Each object tinted with its id's palette colour, with an outline in the full colour.
 
     image (H, W, 3) uint8 RGB, ids (H, W) uint8 -> (H, W, 3) uint8. opacity 0 (outline only) to 1. palette (256, 3)
-    uint8 RGB. The outline is one pixel wide per 480 pixels of the shorter side.
+    uint8 RGB. The outline is one pixel wide per 480 pixels of the shorter side. Raises OutputError.
     """
+    if not 0 <= opacity <= 1:
+        raise OutputError(f"overlay opacity {opacity} must be between 0 and 1")
     drawn = image.copy()
     for id in masks.ObjectIds.of(ids):
         inside = (ids == id).view(np.uint8)

@@ -274,7 +274,9 @@ def test_clicks_of_a_later_frame_go_with_a_mask_of_other_objects(model):
     assert results[1].ids[20, 60] == 3 and told[0].startswith("Object 3, marked: score") and len(told) == 1
 
 
-@pytest.mark.parametrize("given", [(3, 4), [(3, 4)], [[3, 4]], np.array([[3, 4]]), {1: [(3, 4)]}, Marks({1: [(3, 4)]})])
+@pytest.mark.parametrize(
+    "given", [(3, 4), [(3, 4)], [[3, 4]], np.array([[3, 4]]), {1: np.array([[3, 4]])}, Marks({1: [(3, 4)]})]
+)
 def test_ways_to_say_a_click(given):
     assert _marks(given, None) == Marks({1: [(3, 4)]})
     if not isinstance(given, Marks):
@@ -311,6 +313,8 @@ def test_a_result_has_its_frame_until_it_is_slim(model):
     tinted = result.overlay()
     assert np.array_equal(tinted[:, 24:], FRAMES[0][:, 24:]) and not np.array_equal(tinted, FRAMES[0])
     assert np.array_equal(result.overlay(0)[20:28, 4:12], FRAMES[0][20:28, 4:12])  # outlines alone
+    with pytest.raises(CamnError, match="opacity 3 must be between 0 and 1"):
+        result.overlay(3)
     slim = result.slim()
     assert np.array_equal(slim.ids, result.ids) and slim.name == "000000"
     for asked in (lambda: slim.frame, lambda: slim.probability(1), slim.overlay):
@@ -336,6 +340,7 @@ AT_ONCE = {
     "no such file": ({"frames": "none.mp4", "mask": mask(1)}, VideoError, "none.mp4"),
     "no click": ({"clicks": []}, MaskError, "nothing is marked"),
     "half a click": ({"clicks": {1: (3, 4)}}, MaskError, "click 3: give x, y"),
+    "a number": ({"clicks": 5}, MaskError, "clicks 5: give a list"),
     "two boxes": ({"clicks": Marks({1: [(3, 4)]}), "boxes": (1, 2, 3, 4)}, MaskError, r"Marks\(clicks, boxes="),
     "options of a segmenter": ({"mask": mask(1), "short_side": 64}, ConfigError, "give them to camn.load"),
     "another device": ({"mask": mask(1), "device": "cpu"}, ConfigError, "give them to camn.load"),

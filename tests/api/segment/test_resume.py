@@ -141,6 +141,21 @@ def test_stopped_over_a_former_run(segment, stop, whole, tmp_path):
     assert files(out) == files(whole)
 
 
+def test_stopped_behind_a_frame_whose_state_is_not_taken_yet(segment, whole, tmp_path, monkeypatch):
+    out, due = tmp_path / "out", kept.Keeper.due
+
+    def stopping(keeper, done, segmenter):
+        if done == 3:
+            raise KeyboardInterrupt
+        return due(keeper, done, segmenter)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(kept.Keeper, "due", stopping)
+        segment(out)
+    segment(out)
+    assert record(out)["resumed"][0]["frames"] == 2 and files(out) == files(whole)
+
+
 def test_a_state_that_is_damaged_is_passed_over(segment, stop, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "EVERY", 0)
     monkeypatch.setattr(kept, "SHARE", 0)
@@ -154,6 +169,19 @@ def test_a_state_that_is_damaged_is_passed_over(segment, stop, whole, tmp_path, 
     assert files(out) == files(whole)
     assert any(str(newest) in note and "passed over" in note for note in said)
     assert record(out)["resumed"][0]["frames"] == int(older.stem) < int(newest.stem)
+
+
+def test_a_state_that_finds_no_memory_is_kept(segment, stop, tmp_path, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    out = tmp_path / "out"
+    stop(out, 2)
+    before = sorted(out.glob(f"{KEPT}/*"))
+    with monkeypatch.context() as patched, pytest.raises(CamnError, match="not enough memory"):
+        patched.setattr(kept.snapshot, "taken_up", full)
+        segment(out)
+    assert len(before) == 3 and sorted(out.glob(f"{KEPT}/*")) == before
 
 
 @pytest.mark.parametrize("lost", [STATES, f"{KEPT}/{kept.LINES}"])
@@ -173,6 +201,26 @@ def test_a_run_that_has_ended_is_left_as_it_is(segment, whole):
     assert any("has ended already" in note for note in said) and summary.frames == COUNT
     with pytest.raises(ConfigError, match=r"finished.*short_side: 33 then, 49 now"):
         segment(whole, options=replace(OPTIONS, short_side=49))
+
+
+@pytest.mark.parametrize("then", ["resume", "export"])
+def test_killed_while_results_took_the_place_of_former_ones(segment, whole, tmp_path, then):
+    """The record is there already, most of what it tells of is not."""
+    out, said = tmp_path / "out", []
+    placed, kept_in = out / ".camn-placed", out / KEPT
+    shutil.copytree(whole, placed)
+    (placed / "run.json").rename(out / "run.json")
+    (out / ".camn-former" / "masks").mkdir(parents=True)
+    (out / ".camn-former" / "masks" / "mine.txt").write_text("of the user")
+    kept_in.mkdir()
+    shutil.copy(out / "run.json", kept_in / kept.ABOUT)
+    if then == "resume":
+        segment(out, notice=said.append)
+        assert any("has ended already" in note for note in said)
+        assert files(out) == {**files(whole), "masks/mine.txt": b"of the user"}
+    else:
+        api.export_run(out, "matte-png")
+        assert len(list((out / "matte").iterdir())) == COUNT
 
 
 def test_the_command(whole, clip, capsys):

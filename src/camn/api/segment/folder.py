@@ -41,7 +41,7 @@ def run_folder(folder: Path, notice: Notice = lambda note: None) -> Iterator[Pat
                 _clear(folder)
         if not any(path for pattern in patterns() for path in folder.glob(pattern)):
             yield folder
-            shutil.rmtree(folder / KEPT, ignore_errors=True)
+            drop_kept(folder)
             return
         made = prepare_output(folder / _MADE)
         try:
@@ -56,7 +56,20 @@ def run_folder(folder: Path, notice: Notice = lambda note: None) -> Iterator[Pat
                 _settle(folder)
             finally:
                 _settle(folder)  # again, as Ctrl-C may have come between two steps
-        shutil.rmtree(folder / KEPT, ignore_errors=True)
+        drop_kept(folder)
+
+
+def settle(folder: Path) -> None:
+    """Ends what a kill left half done when a run's results took the place of former ones: until then the folder tells
+    of a run whose files are not there. Raises OutputError, also where another run writes there."""
+    if any((folder / name).exists() for name in (_WHOLE, _PLACED, _FORMER)):
+        with alone(folder), writing(folder):
+            _settle(folder)
+
+
+def drop_kept(folder: Path) -> None:
+    """Of a run that has ended."""
+    shutil.rmtree(folder / KEPT, ignore_errors=True)
 
 
 def _settle(folder: Path) -> None:

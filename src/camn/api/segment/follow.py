@@ -115,7 +115,8 @@ def _marks(clicks: Any, boxes: Any) -> Marks | None:
     if clicks is None and boxes is None:
         return None
     if clicks is not None and not isinstance(clicks, Mapping):
-        clicks = {1: [clicks] if len(clicks) and isinstance(clicks[0], Real) else list(clicks)}
+        each = list(clicks) if isinstance(clicks, Iterable) else clicks
+        clicks = {1: [each] if isinstance(each, list) and each and isinstance(each[0], Real) else each}
     if boxes is not None and not isinstance(boxes, Mapping):
         boxes = {1: boxes}
     return Marks({} if clicks is None else clicks, {} if boxes is None else boxes)

@@ -67,7 +67,7 @@ def about_kept(folder: Path) -> Mapping[str, Any] | None:
 
 def read_past(folder: Path, fresh: AnySegmenter, notice: Notice) -> Past | None:
     """The newest state that can be read, with the lines of all frames before it; `notice` is told of any that cannot.
-    fresh: see `snapshot.taken_up`."""
+    fresh: see `snapshot.taken_up`. Raises CamnError where memory is short."""
     about, ends = about_kept(folder), _ends(folder / LINES)
     for path in sorted(folder.glob(STATES), reverse=True) if about else ():
         try:
@@ -78,6 +78,8 @@ def read_past(folder: Path, fresh: AnySegmenter, notice: Notice) -> Past | None:
                 raise ValueError(f"it is of {done} frames, of which {len(ends)} are there")
             segmenter = snapshot.taken_up(fresh, state["segmenter"], tensors)
             return Past(folder, done, ends[done - 1], segmenter, about or {}, state["seconds"], state["stages"])
+        except (MemoryError, torch.OutOfMemoryError) as error:  # not the file's fault, so it must not be dropped
+            raise CamnError(f"{path}: not enough memory to read it; end what else uses it, and try again") from error
         except Exception as error:  # of any kind: it may hold anything
             notice(f"{path}: cannot be read ({' '.join(str(error).split())[:200]}): it is damaged, and passed over")
     return None
@@ -163,8 +165,8 @@ class Keeper:
         self._next = now + max(EVERY, SHARE * (now - started))
 
     def save_last(self, seconds: float, stages: Mapping[str, float]) -> None:
-        """Of a run that comes to no end, if all of the frames are noted."""
-        if self._last and self._last.done == self._noted:
+        """Of a run that comes to no end, if its frames are noted; lines behind it are dropped when it is taken up."""
+        if self._last and self._last.done <= self._noted:
             self.save(self._last, seconds, stages)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Report, SegmentOptions, demo_files, demo_options
 from camn.api.segment.export import about_video
-from camn.api.segment.folder import run_folder
+from camn.api.segment.folder import drop_kept, run_folder, settle
 from camn.api.segment.given import take_given, unused
 from camn.api.segment.kept import keeping
 from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_exports, check_output, ended_early, listed
@@ -90,7 +90,7 @@ def segment_video(
     run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
-    folder = path_of(out, OutputError, "give that of a folder to write to")
+    folder = path_of(out, OutputError, "give that of a folder to write to: out=..., behind video and masks")
     source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
     if resume:
         refuse_stream(source)
@@ -121,7 +121,10 @@ def segment_video(
         about |= {} if span.whole else {"span": [span.start, span.stop]}
         about |= {} if seconds is None else {"first_seconds": seconds}
         about |= {"marks": marked.as_dict()} if marked else {}
+        if resume:
+            settle(folder)
         if resume and (record := finished(folder, about)):
+            drop_kept(folder)
             notice(f"{folder}: this run has ended already; nothing is left to do")
             return _summary(folder, options, record)
         with run_folder(folder, notice) as made:
@@ -141,7 +144,7 @@ def segment_video(
                     told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                     record |= run.as_dict() | source.record() | told | {"notes": [*given.notes, *said]}
                 end = span.start + run.frames
-                record["warnings"] += [*unused(given, end), *ended_early(options, end)]
+                record["warnings"] += [*unused(given, end), *(ended_early(options, end) if span.whole else ())]
     return _summary(folder, options, record)
 
 
