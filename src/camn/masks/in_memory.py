@@ -27,6 +27,7 @@ def given_masks(
     count: int | None = None,
     first_frame: int | None = None,
     whole: bool = False,
+    video: str = "",
 ) -> MaskSet:
     """Masks of any kind for frames of size (H, W).
 
@@ -34,7 +35,8 @@ def given_masks(
     of these, or a picture's file}; or what `read_masks` takes, which tells of the rest. Raises MaskError.
     """
     if isinstance(given, (str, PathLike)) or _are_paths(given):
-        return read_masks(given, frame_names, frame_size, resize, count=count, first_frame=first_frame, whole=whole)
+        about: dict[str, Any] = {"count": count, "first_frame": first_frame, "whole": whole, "video": video}
+        return read_masks(given, frame_names, frame_size, resize, **about)
     if isinstance(given, (list, tuple)):
         raise MaskError("several masks in memory go by the numbers of their frames: {0: mask, 40: another}")
     found = _found(given if isinstance(given, Mapping) else {0: given})

@@ -1,6 +1,7 @@
 """`camn.follow`: frames of every kind, masks and clicks of every kind, one frame at a time, and what is refused."""
 
 import gc
+import json
 import weakref
 from contextlib import contextmanager
 from itertools import count, islice
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from streaming import SIZE as STREAMED
+from streaming import jpeg, serving
 
 import camn
 from camn import api
@@ -396,6 +399,32 @@ def test_a_path_is_checked_with_its_masks_at_once(tmp_path, model):
     for given in ({"mask": mask(1)[:40]}, {"mask": "none.png"}, {"clicks": (72, 4)}):
         with pytest.raises(MaskError, match="72x40|none.png|outside the frame"):
             camn.follow(video(tmp_path), model=model, **given)
+
+
+def test_a_stream_takes_masks_and_clicks_of_its_first_frame(model):
+    with serving() as server:
+        body = b"".join(b"--x\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg(index) + b"\r\n" for index in range(6))
+        kind = "multipart/x-mixed-replace; boundary=x"
+        server.pages["/live"] = lambda page: page.give(body=body, length=False, Content_Type=kind)
+        ids = np.zeros(STREAMED, np.uint8)
+        ids[8:24, 10:30] = 3
+        for late in ({"mask": {0: ids, 3: ids}}, {"clicks": Marks({1: [(20, 16)]}, at=3)}):
+            with pytest.raises(MaskError, match="for frame 3, but which frames of it are taken nobody knows"):
+                camn.follow(f"{server.url}/live", model=model, **late)
+        assert next(camn.follow(f"{server.url}/live", ids, model=model)).ids.any()
+
+
+def test_a_file_of_masks_of_several_videos_is_told_which(tmp_path, model):
+    folder = tmp_path / "bear"
+    folder.mkdir()
+    for index in range(COUNT):
+        Image.fromarray(frame(index)).save(folder / f"{index:05d}.png")
+    names = [f"{index:05d}.jpg" for index in range(COUNT)]
+    videos = [{"id": n, "name": name, "file_names": names} for n, name in enumerate(("cow", "bear"))]
+    square = [[10, 10, 30, 10, 30, 30, 10, 30]]
+    shown = [{"id": 4 + n, "video_id": n, "segmentations": [square, None, None]} for n in range(2)]
+    (tmp_path / "two.json").write_text(json.dumps({"videos": videos, "annotations": shown}))
+    assert set(np.unique(next(camn.follow(folder, tmp_path / "two.json", model=model)).ids)) == {0, 5}
 
 
 def test_an_error_of_the_callers_own_comes_through(model):

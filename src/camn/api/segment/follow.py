@@ -14,6 +14,7 @@ import torch
 from camn.api.models.load import load
 from camn.api.options import InferenceOptions, Notice, Report
 from camn.api.segment.following import Following, Work, answers
+from camn.api.segment.given import called, check_frames
 from camn.api.segment.in_memory import in_turn, known_source, length, stems
 from camn.errors import ConfigError, MaskError
 from camn.inference import AnySegmenter, Ensemble, Segmenter
@@ -36,16 +37,15 @@ class _Given:
 
     @own_settings(inference=False)
     def read(
-        self, size: tuple[int, int], names: Sequence[str] | None = None, count: int | None = None
+        self, size: tuple[int, int], names: Sequence[str] | None = None, count: int | None = None, video: str = ""
     ) -> MaskSet | None:
         """None where clicks alone say it. Raises MaskError."""
         if self.marks:
             self.marks.check(size)
         if self.mask is None:
             return None
-        return given_masks(
-            self.mask, names, size, self.resize, count=count, first_frame=self.first_frame, whole=self.whole
-        )
+        about: dict[str, Any] = {"count": count, "first_frame": self.first_frame, "whole": self.whole, "video": video}
+        return given_masks(self.mask, names, size, self.resize, **about)
 
 
 def follow(
@@ -96,7 +96,8 @@ def follow(
         each, total = in_turn(frames), length(frames)  # pyright: ignore[reportArgumentType], no path
         read = partial(given.read, names=stems(frames))
     else:
-        known = given.read(source.size, source.names, source.count)
+        known = given.read(source.size, source.names, source.count, called(source))
+        check_frames(source, known, given.marks)
         each, total, read = iter(source), source.count, lambda size: known
     segmenter, threads = _segmenter(model, device, options, changes, notice)
     work = Work(segmenter, given.marks, threads, notice)

@@ -44,19 +44,30 @@ def take_given(
             first_frame=options.first_frame,
             # A part starts with what its own mask shows.
             whole=options.masks_are_whole or (False if span.whole else None),
-            video=source.path.absolute().name if source.path else source.title,
+            video=called(source),
         )
-    if source.drops and given and any(given.masks):
-        raise MaskError(
-            f"{source.place}: has a mask for frame {max(given.masks)}, but which frames of it are taken nobody knows "
-            "before; give one for its first frame alone, or record it to a file first"
-        )
+    check_frames(source, given)
     if marks:
         with cpu_threads(options.threads):
             marked = mark_frame(source, marks, resolve_device(options.device))
         given = with_marked(given, marked)
     assert given is not None
     return dataclasses.replace(given, notes=(*_still(source), *given.notes)), marked
+
+
+def called(source: FrameSource) -> str:
+    """What files that hold masks of several videos may call it."""
+    return source.path.absolute().name if source.path else source.title
+
+
+def check_frames(source: FrameSource, given: MaskSet | None, marks: Marks | None = None) -> None:
+    """Raises MaskError for masks and marks of later frames, where nobody knows which these are."""
+    late = max([*(given.masks if given else ()), marks.at if marks else 0])
+    if source.drops and late:
+        raise MaskError(
+            f"{source.place}: has a mask for frame {late}, but which frames of it are taken nobody knows before; give "
+            "one for its first frame alone, or record it to a file first"
+        )
 
 
 def with_marked(given: MaskSet | None, marked: Marked) -> MaskSet:
