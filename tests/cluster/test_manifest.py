@@ -245,6 +245,17 @@ def test_a_task_travels_as_json(options, span, names):
     assert Task.from_dict(json.loads(json.dumps(task.to_dict()))) == task
 
 
+@pytest.mark.parametrize(("said", "meant"), [
+    ({"join": "f.safetensors", "export_background": "paper.png"}, ("{}/f.safetensors", "{}/paper.png")),
+    ({"join": "mean", "export_background": "#123456"}, ("mean", "#123456")),
+    ({"join": "fusion", "export_background": "blur"}, ("fusion", "blur")),
+])  # fmt: skip
+def test_files_that_options_name_lie_beside_the_manifest(said, meant, tmp_path):
+    (tmp_path / "jobs.jsonl").write_text(json.dumps({"video": "v", "masks": "m"} | said))
+    (job,) = read_jobs(str(tmp_path / "jobs.jsonl"))
+    assert (job.options["join"], job.options["export_background"]) == tuple(one.format(tmp_path) for one in meant)
+
+
 def test_several_models_views_and_post_processing_in_a_manifest(tmp_path):
     row = {"video": "v", "masks": "m", "model": ["camn-mobile", "b.safetensors"], "scales": [1, 1.3], "flip": True}
     (tmp_path / "jobs.jsonl").write_text(json.dumps(row | {"post": {"track_loss": False, "track_window": 9}}))

@@ -137,6 +137,8 @@ def test_what_was_used_longest_ago_goes(root, cache, monkeypatch):
     for path in cache.glob("*/about.json"):
         (path.parent / "gone.jpg").symlink_to("nowhere")  # as one that another process has removed meanwhile
         os.utime(path.parent, (1, 1))
+    (cache / "another").mkdir()
+    (cache / "another" / "000000.jpg").symlink_to("what another process has removed just now")
     monkeypatch.setattr(videos, "LIMIT", 1)
     videos._kept_of.cache_clear()
     os.utime(root / "b" / "any name.mkv", (1, 1))

@@ -109,6 +109,17 @@ def test_the_zip_as_it_is_downloaded(tmp_path):
             read_masks(tmp_path / name, None, SIZE)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_damaged_within(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as made:
+        made.writestr("annotations.xml", "<annotations/>" * 50)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[60:80] = bytes(255 - byte for byte in data[60:80])
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(MaskError, match=r"a\.zip: the zip is damaged or cut short \(\w"):
+        read_masks(tmp_path / "a.zip", None, SIZE)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -141,6 +152,7 @@ def test_bad_files_are_named(tmp_path):
         ("<annotations><track id='1'>", "not valid XML"),
         ("<svg/>", "its root is <svg>"),
         ("<annotations/>", "holds no masks or polygons"),
+        ("<annotations><image name='a'/><image name='a'/></annotations>", "image 2 has the id and the name"),
         ("<annotations><track id='1'/><image/></annotations>", "holds tracks and images"),
         ("<annotations><track task_id='1'/><track task_id='2'/></annotations>", "tracks of 2 tasks"),
     ):

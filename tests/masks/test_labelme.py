@@ -55,6 +55,14 @@ def test_shapes_of_one_file(tmp_path):
     assert other.unplaced and list(other.masks) == [0]
 
 
+def test_names_command_no_terminal(tmp_path):
+    """They are kept as they are, and printed on one line."""
+    odd = "a/b\n\x1b[31m\ud800"
+    found = read_masks(write(tmp_path / "a.json", [shape(LEFT, odd), shape(RIGHT, "x" * 300)]), NAMES, SIZE)
+    assert found.names == {1: odd, 2: "x" * 300}
+    assert found.notes[-2:] == (r"Object 1 is 'a/b\n\x1b[31m\ud800'.", f"Object 2 is '{'x' * 100}...'.")
+
+
 def test_a_folder_of_files(tmp_path):
     for n in (0, 2):
         write(tmp_path / f"{n:06d}.json", [shape(LEFT), shape(RIGHT, "box")], f"../frames/{n:06d}.png")

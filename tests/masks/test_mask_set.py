@@ -409,3 +409,31 @@ def test_a_cut_out_is_the_mask_of_its_alpha(tmp_path, rng):
     assert any("000000.png and 1 more: cut out along alpha" in note for note in found.notes)
     got, _ = only(tmp_path / "000000.png")
     assert set(np.unique(got)) == {0, 1}
+
+
+def test_the_overlay_that_camn_mark_draws_beside_a_mask_is_none(tmp_path):
+    ids = np.zeros((8, 12), np.uint8)
+    ids[2:5, 3:7] = 1
+    write_palette_png(tmp_path / "000001.png", ids)
+    Image.new("RGB", (12, 8), "red").save(tmp_path / "000001-overlay.png")
+    assert list(read_masks(tmp_path, ["000000", "000001"], (8, 12)).masks) == [1]
+
+
+@pytest.mark.parametrize(("side", "gap"), [(1, 1), (2, 0), (2, 1), (3, 0)])
+def test_many_tiny_objects_are_no_smear(tmp_path, side, gap):
+    step = side + gap
+    mask = np.zeros((16 * step + gap, 16 * step + gap), np.uint8)
+    for id in range(1, 255):
+        top, left = (gap + step * place for place in divmod(id - 1, 16))
+        mask[top : top + side, left : left + side] = id
+    write_palette_png(tmp_path / "m.png", mask)
+    assert (read_masks(tmp_path / "m.png", NAMES, mask.shape).masks[0] == mask).all()
+
+
+def test_a_photograph_in_the_colours_of_masks_is_refused(tmp_path, rng):
+    noise = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).resize((64, 48), Image.Resampling.BICUBIC)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(PALETTE.tobytes())
+    noise.quantize(palette=palette, dither=Image.Dither.NONE).save(tmp_path / "m.png")
+    with pytest.raises(MaskError, match="values beside the background"):
+        read_masks(tmp_path / "m.png", NAMES, SIZE)

@@ -44,9 +44,9 @@ def test_youtube_vos(tmp_path):
 
 def test_davis(tmp_path):
     fill(tmp_path / "Annotations" / "480p" / "bear")
-    (tmp_path / "davis_semantics.json").write_text(json.dumps({"bear": {"1": "bear", "4": 7, "x": "y"}}))
+    (tmp_path / "davis_semantics.json").write_text(json.dumps({"bear": {"1": "bear", "4": 7, "9": "cub", "x": "y"}}))
     found = read_masks(tmp_path, None, SIZE, count=10)
-    assert list(found.masks) == [0, 5] and found.names == {1: "bear"} and "Object 1 is 'bear'." in found.notes
+    assert list(found.masks) == [0, 5] and found.names == {1: "bear"} and found.notes == ("Object 1 is 'bear'.",)
     (tmp_path / "Annotations" / "480p" / "bear" / "00000.png").unlink()
     (tmp_path / "Annotations" / "480p" / "bear" / "00005.png").unlink()
     with pytest.raises(MaskError, match="holds no masks; give the folder of the masks of 'the video'"):

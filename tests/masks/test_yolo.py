@@ -32,7 +32,10 @@ def test_a_file_and_its_names(tmp_path):
         assert list(found.masks) == [1] and found.names == {1: "dog's", 3: "dog's"}
         assert (found.masks[1] == box(4, 12) + 3 * box(20, 28)).all()
     assert list(read_masks(tmp_path / "data", NAMES, SIZE).masks) == [1]
-    (tmp_path / "mask.txt").write_text(line(0, 4, 12))
+    (tmp_path / "classes.txt").write_text("cat\ndog\n", encoding="utf-8-sig")
+    (tmp_path / "mask.txt").write_text(line(0, 4, 12), encoding="utf-8-sig")  # as Notepad writes it
+    assert read_masks(tmp_path / "mask.txt", NAMES, SIZE).names == {1: "cat"}
+    (tmp_path / "classes.txt").unlink()
     found = read_masks(tmp_path / "mask.txt", NAMES, SIZE)
     assert found.unplaced and list(found.masks) == [0] and found.names == {}
 
@@ -72,7 +75,8 @@ def test_bad_lines_are_named(tmp_path, text, said):
 
 def test_bad_names_of_classes_are_named(tmp_path):
     (tmp_path / "m.txt").write_text(line(0, 4, 12))
-    for text in ("names: 4", "names: [", "nc: 2", "- a", "a: &x [*x]\nnames: *x\n"):
+    odd = ("names: !!timestamp x", 'names: !!int ""', "names: !!bool x")
+    for text in ("names: 4", "names: [", "nc: 2", "- a", "a: &x [*x]\nnames: *x\n", *odd):
         (tmp_path / "data.yaml").write_text(text)
         if text.startswith("a: "):  # names that are no names are as none
             assert read_masks(tmp_path / "m.txt", NAMES, SIZE).names == {}

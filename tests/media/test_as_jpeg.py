@@ -3,8 +3,11 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from camn import api
+from camn.errors import VideoError
 from camn.media.as_jpeg import as_jpeg
 from camn.media.opening import open_source
 
@@ -25,3 +28,12 @@ def test_own_bytes_where_they_can_be(tmp_path):
         with Image.open(io.BytesIO(made[frame.name])) as shown:
             assert shown.format == "JPEG" and shown.getexif().get(0x0112, 1) == 1
             assert np.abs(np.array(shown.convert("RGB")).astype(int) - frame.image).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["yolo", "davis", "youtube-vos"])
+def test_what_no_jpeg_holds_is_refused_before_anything_is_written(name, tmp_path):
+    Image.new("RGB", (65_501, 1)).save(tmp_path / "1.png")
+    source = api.open_source(tmp_path / "*.png")
+    with pytest.raises(VideoError, match="frames of 65501x1 are too large for JPEG, which holds 65500 pixels a side"):
+        api.export_masks(name, lambda index: None, tmp_path / "out", size=source.size, source=source)
+    assert not (tmp_path / "out").exists()

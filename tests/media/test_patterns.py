@@ -65,7 +65,7 @@ def test_what_has_that_very_name_is_meant(folder):
     "frames/%d.exr": "pictures of this kind are not read (1.exr)", "frames/*.txt": "1.txt is no picture",
     "frames/f%d.%04d.png": "a pattern has one counter", "frames/*%d.png": "a pattern has one counter",
     "frames/%099d.png": "at most 30", "nowhere/%d.png": "check the folder", "frame?/1.png": "check the folder",
-    "frames/f1.*": "share the name 'f1'",
+    "frames/f1.*": "share the name 'f1'", f"frames/%{'9' * 5000}d.png": "no path of a file",
 }.items())  # fmt: skip
 def test_patterns_that_cannot_be(folder, pattern, words):
     for name in ("1.exr", "1.txt"):

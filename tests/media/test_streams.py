@@ -106,6 +106,18 @@ def test_all_frames_of_a_stream_that_ends(server):
     assert source.record()["stream"] == {"frames": "all", "dropped": 0, "ended": "the stream ended"}
 
 
+def test_a_stream_that_was_over_before_it_was_followed_says_so(server, tmp_path):
+    content = make_video(tmp_path / "a.mkv", count=6).read_bytes()
+    server.pages["/short"] = lambda page: page.give(body=content, length=False)
+    source = open_source(f"{server.url}/short")
+    until(lambda: source._reader.ended)
+    assert len(list(source)) == 1
+    assert source.warnings == [
+        f"{server.url}/short: it had ended before its first frame was taken; 5 before that one were left out. "
+        "--take all drops none"
+    ]
+
+
 def test_a_stream_that_breaks_off_keeps_what_came(server, tmp_path):
     content = make_video(tmp_path / "a.ts", count=12).read_bytes()
 
@@ -127,12 +139,15 @@ def test_a_file_of_the_web_is_read_whole_as_a_file(server, tmp_path):
     path = wide_video_with_sound(tmp_path / "a.mkv", (32, 48))
     server.pages["/clips/my clip.mkv".replace(" ", "%20")] = lambda page: page.give(body=path.read_bytes())
     server.pages["/moved"] = lambda page: page.give(302, Location="/clips/my%20clip.mkv")
+    server.pages["/%C3%BC%F0%9F%90%88.mkv"] = server.pages["/clips/my%20clip.mkv"]
     told = []
     source = open_source(f"{server.url}/moved", notice=told.append)
     assert told == [f"{server.url}/moved: {path.stat().st_size / 1e6:.1f} MB, fetched first"]
     plain = open_source(path)
     assert (source.count, source.size, source.aspect, source.drops) == (plain.count, plain.size, plain.aspect, False)
     assert source.sound and source.place == f"{server.url}/moved" and source.path is None
+    cat = open_source(f"{server.url}/ü🐈.mkv?key=ü")
+    assert (cat.count, cat.title) == (plain.count, "ü_") and server.asked[-1][0].endswith(".mkv?key=%C3%BC")
     for _ in range(2):
         assert [frame.time for frame in source] == [frame.time for frame in plain]
     kept = source._file
@@ -228,6 +243,7 @@ def test_nobody_there(monkeypatch):
 
 @pytest.mark.parametrize(("address", "words"), {
     "http://": "it names no host", "http://me:secret@h:99999/": "the port is no number", "rtsp://h/a b": "a space",
+    "http://h/\ud800": "no address that can be",
     "camera:Nobody's": "no such camera; there are", "camera:99": "no such camera; there are",
     "-": "what comes through a pipe must be readable from its start on",
 }.items())  # fmt: skip

@@ -205,10 +205,10 @@ def test_mask_files_of_other_programs(server, project, make, tmp_path):
     server.ask("DELETE", f"/api/projects/{project}/objects/3")
     rle = encode_rle(make.square(4) > 0)
     images = [{"id": n + 1, "file_name": f"frame_{n:06d}.PNG"} for n in range(FRAMES)]
-    named = {"images": images, "categories": [{"id": 1, "name": "ball"}]}
+    named = {"images": images, "categories": [{"id": 1, "name": "ball\ud800"}]}
     named["annotations"] = [{"image_id": 5, "category_id": 1, "attributes": {"track_id": 7}, "segmentation": rle}]
     loaded = server.ask("POST", f"{path}/0/load?name=cvat.json", json.dumps(named).encode())
-    assert loaded["frames"] == [4] and (7, "ball") in [(item["id"], item["name"]) for item in loaded["objects"]]
+    assert loaded["frames"] == [4] and (7, "ball-") in [(item["id"], item["name"]) for item in loaded["objects"]]
     server.ask("DELETE", f"/api/projects/{project}/objects/7")
     shape = '<polygon frame="5" points="2,4;12,4;12,14;2,14"/>'
     cvat = f'<annotations><track id="8" label="cat/dog &quot;🐈&quot;">{shape}</track></annotations>'

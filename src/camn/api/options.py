@@ -145,7 +145,11 @@ class SegmentOptions(InferenceOptions):
         if wrong := [name for name in self.export if name not in EXPORTERS or name in _OWN]:
             known = ", ".join(name for name in EXPORTERS if name not in _OWN)
             raise ConfigError(f"export: unknown kind {wrong[0]!r}; choose among {known}")
-        self.choice()
+        chosen = self.choice()  # as plain numbers, which a record can hold
+        if chosen.objects is not None:
+            object.__setattr__(self, "export_objects", tuple(sorted(chosen.objects)))
+        if chosen.last is not None:
+            object.__setattr__(self, "export_frames", (chosen.first, chosen.last))
         if self.first_frame is not None and self.first_frame < 0:
             raise ConfigError(f"first_frame is {self.first_frame}: numbers in the names of masks are 0 or more")
         ends = self.picture_range

@@ -140,8 +140,7 @@ def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     if not isinstance(given, dict):
         raise ConfigError(f"options is {given!r}: it must be an object of options and their values")
     options = check_options({**given, **{key: row[key] for key in row if key in OPTIONS}})
-    if "model" in options:
-        options["model"] = tuple(beside(folder, m) if m.endswith(".safetensors") else m for m in options["model"])
+    options |= _placed(options, folder)
     masks = row.get("masks") or []
     masks = [masks] if isinstance(masks, str) else masks
     if not isinstance(masks, list) or not all(isinstance(mask, str) and mask for mask in masks):
@@ -152,6 +151,21 @@ def _job(row: Mapping[str, Any], folder: str) -> VideoJob:
     if any(frames) and not masks:
         raise ConfigError("keyframes are frames with a mask each, and clicks are on one frame alone: leave one out")
     return VideoJob(name, video, tuple(beside(folder, mask) for mask in masks), options, frames, marks=marks)
+
+
+def _placed(options: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Of the options those that name files, which lie beside the manifest."""
+
+    def place(file: str) -> str:
+        return beside(folder, file) if file.endswith(".safetensors") else file
+
+    placed: dict[str, Any] = {"join": place(options["join"])} if "join" in options else {}
+    if "model" in options:
+        placed["model"] = tuple(map(place, options["model"]))
+    behind = options.get("export_background")
+    if behind and behind != "blur" and not behind.startswith("#"):
+        placed["export_background"] = beside(folder, behind)
+    return placed
 
 
 def _marks(row: Mapping[str, Any]) -> Marks | None:

@@ -83,7 +83,7 @@ class Export:
         given = {name: value for name, value in vars(self).items() if name not in ("folder", "to", "out")}
         with progress_bar("export", "frames") as progress:
             done = api.export_run(self.folder, self.to, self.out, **given, progress=progress, notice=say)
-        print(f"{done.frames} frames")
+        print(f"{done.frames} frame{'s' * (done.frames != 1)}")
         show_files(done.outputs)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,13 @@ from camn.errors import MaskError
 ZIP = b"PK\x03\x04"
 LARGEST = 128 << 20  # bytes of an annotation file in a zip: of such text a bomb could be made
 _KINDS = (".xml", ".json")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
 def head(path: Path, count: int) -> bytes:
     """The first bytes; of a zip with one annotation file, of that. Nothing of a folder, or of what cannot be read: who
     tries to will say so."""
     first = b""
-    with suppress(OSError, *_BROKEN):
+    with suppress(Exception):  # unpackers raise nearly anything on a broken file
         with path.open("rb") as file:
             first = file.read(count)
         if first.startswith(ZIP) and (member := _member(path)):
@@ -36,19 +34,28 @@ def contents(path: Path) -> bytes:
     """All bytes; of a zip, those of the one annotation file in it. Raises MaskError."""
     try:
         with path.open("rb") as file:
-            if not (zipped := file.read(len(ZIP)) == ZIP):
-                return file.read() if file.seek(0) == 0 else b""
-        member = _member(path) if zipped else None
-        if member is None:
-            raise MaskError(f"{path}: a zip without one annotation file; unpack it, and give the file or folder in it")
-        if member.file_size > LARGEST:
-            raise MaskError(f"{path}: {member.filename} is larger than {LARGEST >> 20} MB; unpack the zip, and give it")
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            return file.read(LARGEST)
+            if file.read(len(ZIP)) != ZIP:
+                file.seek(0)
+                return file.read()
     except OSError as error:
         raise MaskError(f"{path}: cannot be read ({error.strerror})") from error
-    except _BROKEN as error:
+    try:
+        return _unpacked(path)
+    except (MaskError, MemoryError):
+        raise
+    except Exception as error:  # see `head`
         raise MaskError(f"{path}: the zip is damaged or cut short ({error}); download it again") from error
+
+
+def _unpacked(path: Path) -> bytes:
+    """The one annotation file of a zip. Raises MaskError, and anything of a broken one."""
+    member = _member(path)
+    if member is None:
+        raise MaskError(f"{path}: a zip without one annotation file; unpack it, and give the file or folder in it")
+    if member.file_size > LARGEST:
+        raise MaskError(f"{path}: {member.filename} is larger than {LARGEST >> 20} MB; unpack the zip, and give it")
+    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        return file.read(LARGEST)
 
 
 def _member(path: Path) -> zipfile.ZipInfo | None:

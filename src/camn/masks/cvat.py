@@ -114,6 +114,8 @@ def _of_images(path: Path, elements: Sequence[Element]) -> Document:
         name = element.get("name", "")
         id = scalar(path, f"image {n}", element.attrib, "id")
         image = Image(name if id is None or id in images else id, name, _size(path, element))
+        if image.id in images:
+            raise MaskError(f"{path}: image {n} has the id and the name of another one; give each its own")
         images[image.id] = image
         shapes += [(shape, image) for shape in _shapes(element, kinds)]
     records = [_record(shape) | {"image_id": image.id} for shape, image in shapes]

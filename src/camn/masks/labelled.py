@@ -20,6 +20,7 @@ NO_MASK = (
     "--box, a point with --click"
 )
 SHOWN = 40  # characters of what is wrong
+_LONGEST = 100  # characters of a name
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,13 @@ def left_out(path: Path, kinds: Mapping[str, int], shapes: int) -> list[str]:
 
 def called(names: Mapping[int, str]) -> list[str]:
     """Notes of what objects are called, by id, but for names that say no more than the id."""
-    return [f"Object {id} is '{name}'." for id, name in names.items() if name != f"object {id}"]
+    return [f"Object {id} is '{_shown(name)}'." for id, name in names.items() if name != f"object {id}"]
+
+
+def _shown(name: str) -> str:
+    """On one line, without what would command a terminal; of a long one the beginning."""
+    plain = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name[:_LONGEST])
+    return plain + "..." * (len(name) > _LONGEST)
 
 
 def checked_size(size: Any) -> Size:

@@ -46,7 +46,7 @@ def masks_of(path: Path, document: Document, video: Frames) -> Found:
     if gone := sorted(set(ids) - {id for mask in masks.values() for id in ObjectIds.of(mask)}):
         notes.append(f"{path}: objects {gone} cover no pixel: left out.")
     names = {id: document.categories.get(one.category, "") for one, id in reversed(list(zip(kept, ids)))}
-    names = {id: name for id, name in sorted(names.items()) if name}
+    names = {id: name for id, name in sorted(names.items()) if name and id not in gone}
     notes = [*document.notes, *notes, *more, *called(names)]
     return Found(masks, dict.fromkeys(masks, path), {}, notes, unplaced, names)
 

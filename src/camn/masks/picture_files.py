@@ -17,10 +17,14 @@ from camn.masks.pictures import ANNOTATIONS, Picture, is_picture, open_picture, 
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.sizes import in_words
 
+OVERLAY = "-overlay.png"  # how the name of a picture ends that shows a mask over its frame, beside the mask
+
 
 def image_files(folder: Path) -> list[Path]:
-    """A folder's image files in natural order (2 before 10)."""
+    """A folder's image files in natural order (2 before 10), without the pictures NAME-overlay.png of `camn mark`."""
     files = [path for path in folder.iterdir() if is_image_name(path.name) and not path.name.startswith(".")]
+    names = {path.name for path in files}
+    files = [path for path in files if path.name.replace(OVERLAY, ".png") not in names - {path.name}]
     return sorted(files, key=lambda path: [(int(n or 0), s) for n, s in re.findall(r"(\d+)|(\D+)", path.name)])
 
 

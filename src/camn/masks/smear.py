@@ -13,7 +13,8 @@ def smear_reason(picture: np.ndarray, lenient: bool = False) -> str | None:
     Objects are flat; smearing adds values that lie between those of their neighbours and are nowhere flat. A value is
     *flat* where it fills a 2x2 block, and *in between* when it is nowhere flat and most of its pixels lie strictly
     between the least and the greatest value around them. More values in between than flat ones: smeared. Wide soft
-    edges do have flat blocks; they, and photographs, show in many values that change often or by small steps.
+    edges do have flat blocks; they, and photographs, show in many values that lie in many pieces and change often, or
+    that change by small steps.
     lenient: of a few values not the colours count but the numbers behind them, so one thin object proves nothing.
     """
     layers = picture[..., None] if picture.ndim == 2 else picture
@@ -32,7 +33,7 @@ def smear_reason(picture: np.ndarray, lenient: bool = False) -> str | None:
         return f"it holds {found} values beside the background, {thin} of them only along edges{which}"
     if layers.shape[2] == 1 and _dusty(np.bincount(codes.ravel(), minlength=256)):
         return f"it holds {found} values beside the background, nearly black or nearly white{_some(values[objects], 1)}"
-    if found > FEW and _restless(layers):
+    if found > FEW and _restless(layers, labels, objects):
         return f"it holds {found} values beside the background, which change like a photograph's or a soft edge's"
     return None
 
@@ -88,9 +89,25 @@ def _dusty(pixels: np.ndarray) -> bool:
     return bool(near.any() and (near | (others <= 16)).all() and (20 * pixels[others] < pixels[main]).all())
 
 
-def _restless(layers: np.ndarray) -> bool:
-    """Whether over a quarter of neighbouring pixels differ, or over nine tenths of those that do by 3 or less."""
+def _restless(layers: np.ndarray, labels: np.ndarray, objects: np.ndarray) -> bool:
+    """Whether over nine tenths of neighbouring pixels that differ do so by 3 or less; or over a quarter of all differ,
+    though not because there are many small objects, each in a piece or two."""
     grey = layers.astype(np.int16)
     steps = np.concatenate([np.abs(np.diff(grey, axis=axis)).max(axis=2).ravel() for axis in (0, 1)])
     changes = steps[steps > 0]
-    return bool(4 * len(changes) > len(steps) or 10 * np.count_nonzero(changes <= 3) > 9 * len(changes))
+    if 10 * np.count_nonzero(changes <= 3) > 9 * len(changes):
+        return True
+    return 4 * len(changes) > len(steps) and _pieces(labels, objects) > 2 * int(objects.sum())
+
+
+def _pieces(labels: np.ndarray, objects: np.ndarray) -> int:
+    """How many connected pieces of one label (H, W) there are, of those that `objects` says."""
+    import cv2  # which takes longer than all else here, and few masks need it
+
+    height, width = labels.shape
+    shown = objects[labels]
+    grid = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)  # pixels, and between two of them whether they belong
+    grid[::2, ::2] = shown
+    grid[1::2, ::2] = shown[1:] & (labels[1:] == labels[:-1])
+    grid[::2, 1::2] = shown[:, 1:] & (labels[:, 1:] == labels[:, :-1])
+    return cv2.connectedComponents(grid, connectivity=4)[0] - 1

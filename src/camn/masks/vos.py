@@ -9,6 +9,7 @@ from typing import Any
 
 from camn.errors import MaskError
 from camn.masks.contents import json_in
+from camn.masks.ids import ObjectIds
 from camn.masks.labelled import called
 from camn.masks.picture_files import FOLDER, image_files
 from camn.masks.reader import Found, Frames, Reader
@@ -28,7 +29,8 @@ def _read(path: Path, video: Frames) -> Found:
     assert root
     folder = _of_video(path, video.video) if root == path.absolute() or path.name == _MASKS else path
     found = FOLDER.read(folder, video)
-    names = {id: name for id, name in _names(root, folder.name).items() if name}
+    shown = {id for mask in found.masks.values() for id in ObjectIds.of(mask)}
+    names = {id: name for id, name in _names(root, folder.name).items() if name and id in shown}
     return replace(found, names=names, notes=[*found.notes, *called(names)])
 
 

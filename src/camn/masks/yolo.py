@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from camn.errors import MaskError
+from camn.files import text_of
 from camn.masks.labelled import Annotation, Document, Image, Key, Size, left_out
 from camn.masks.labelled_masks import masks_of
 from camn.masks.reader import Found, Frames, Reader
 from camn.masks.rle import fill_polygons
 
-_LINE = re.compile(rb"\s*[0-9]+(\s+[-+.0-9eE]+){4,}\s*(\n|$)")
+_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*[0-9]+(\s+[-+.0-9eE]+){4,}\s*(\n|$)")
 _LISTS = ("data.yaml", "data.yml", "dataset.yaml")
 _PLAIN = ("classes.txt", "obj.names")  # a name a line
 _LARGEST = 1 << 20  # bytes of a list of names
@@ -59,7 +59,7 @@ def _read(path: Path, files: Sequence[Path], video: Frames) -> Found:
 def _lines(path: Path, file: Path, kinds: Counter[str]) -> list[Annotation]:
     """A polygon a line: the class, then x and y of each point as shares of width and height. Raises MaskError."""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = text_of(file.read_bytes()).splitlines()
     except (OSError, ValueError) as error:
         raise MaskError(f"{file}: cannot be read as text ({error})") from error
     found = []
@@ -98,23 +98,15 @@ def _names(path: Path) -> dict[Key, str]:
     if found is None:
         return {}
     try:
-        with found.open(encoding="utf-8") as file:
-            text = file.read(_LARGEST)
-        names = text.splitlines() if found.name in _PLAIN else _names_in(text)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        with found.open("rb") as file:
+            text = text_of(file.read(_LARGEST))
+        names = text.splitlines() if found.name in _PLAIN else yaml.safe_load(text)["names"]
+    except Exception as error:  # PyYAML raises nearly anything on values of other kinds than they say
         raise MaskError(f"{found}: names of classes cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(names, (list, dict)):
         raise MaskError(f"{found}: 'names' must be a list of classes, or numbers and their names")
     pairs = enumerate(names) if isinstance(names, list) else names.items()
     return {number: str(name) for number, name in pairs if isinstance(number, int) and isinstance(name, (str, int))}
-
-
-def _names_in(text: str) -> Any:
-    """The key `names` of YAML. Raises ValueError, and others for what has none."""
-    try:
-        return yaml.safe_load(text)["names"]
-    except yaml.YAMLError as error:
-        raise ValueError(error) from error
 
 
 YOLO = Reader(lambda path, head: bool(_LINE.match(head)), _read_file, accept=(".txt",))

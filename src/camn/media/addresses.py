@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from camn.errors import VideoError
 
@@ -16,6 +16,7 @@ _SCHEMES: dict[str, Kind] = {"http": "http", "https": "http", "rtsp": "rtsp"}
 _PORTS = {"http": 80, "https": 443, "rtsp": 554}
 _DEVICE = re.compile(r"/dev/video\d+")
 _CAMERA = re.compile(r"camera:(.+)", re.IGNORECASE | re.DOTALL)
+_ASCII = "".join(map(chr, range(128)))
 _NO_TEXT = re.compile(r"[\s\x00-\x20\x7f]")
 
 
@@ -51,14 +52,15 @@ def address_of(text: str) -> Address | None:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port or _PORTS[scheme.lower()]
+        sent = [quote(part, _ASCII, errors="surrogateescape") for part in (parts.path, parts.query)]
     except ValueError as error:  # which may quote what is secret
         raise VideoError(f"{scheme}://...: no address that can be ({_cause(error)}); check it") from None
     if not host or _NO_TEXT.search(text):
         what = "it has a space or a line break in it, which is written %20" if host else "it names no host"
         raise VideoError(f"{scheme}://{host}...: no address that can be: {what}")
     place = parts.netloc.rpartition("@")[2]
-    bare = urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
-    shown = urlunsplit((parts.scheme, place, parts.path, "...", "")) if parts.query else bare
+    bare = urlunsplit((parts.scheme, place, *sent, ""))
+    shown = urlunsplit((parts.scheme, place, parts.path, "..." if parts.query else "", ""))
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Address(kind, shown, text, host, port, user, password, bare)
 

@@ -8,10 +8,21 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import VideoError
+from camn.masks.sizes import in_words
 from camn.media.picture import read_page
 from camn.media.source import Frame
 
 QUALITY = 95
+LONGEST = 65_500  # pixels of a side, the most that libjpeg writes
+
+
+def need_jpeg(size: tuple[int, int]) -> None:
+    """Raises VideoError for frames (H, W) that no JPEG file can hold."""
+    if max(size) > LONGEST:
+        raise VideoError(
+            f"frames of {in_words(size)} are too large for JPEG, which holds {LONGEST} pixels a side; choose exports "
+            "that write none"
+        )
 
 
 def as_jpeg(frame: Frame) -> bytes:

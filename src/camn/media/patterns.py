@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from camn.errors import VideoError
 from camn.media.damage import runs
 
-_COUNTER = re.compile(r"%(?:0?(\d*))d|(#+)")
+_COUNTER = re.compile(r"%(?:0?(\d{0,4}))d|(#+)")
 _WILD = re.compile(r"[*?]|\[[^\]]+\]")
 
 

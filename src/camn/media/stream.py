@@ -138,7 +138,7 @@ class StreamSource(FrameSource):
         said = [*remarks(tracks, first.picture.frame), *["its sound is not in the outputs"] * (sounds > 0)]
         self.notes = tuple(f"{inlet.place}: {text}" for text in said)
         self._first: Frame | None = None
-        self._start, self._spent, self._taken = Fraction(0), False, 0
+        self._start, self._spent, self._taken, self._before = Fraction(0), False, 0, 0
         self._damage = Damage()
 
     @property
@@ -158,7 +158,7 @@ class StreamSource(FrameSource):
             raise VideoError(f"{self.place}: was read already, and what comes once cannot be read again; open it anew")
         if self._first is None:
             self._first = self._next(None)
-            self._shown.dropped = 0
+            self._before, self._shown.dropped = self._shown.dropped, 0
         frame: Frame | None = self._first
         assert frame is not None
         yield frame
@@ -197,6 +197,11 @@ class StreamSource(FrameSource):
             yield (
                 f"{self.dropped} of {self.dropped + self._taken} frames were dropped, as they came faster than they "
                 "were followed; the others keep their times. A smaller --short-side is faster; --take all drops none"
+            )
+        elif self._taken == 1 and self._before and self._reader.ended:
+            yield (
+                f"it had ended before its first frame was taken; {self._before} before that one were left out. "
+                "--take all drops none"
             )
         if self._reader.failed:
             yield f"broke off after {self._taken} frames ({self._reader.failed}); only these have results"

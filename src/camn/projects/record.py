@@ -17,7 +17,7 @@ from camn.errors import DataError
 RECORD = "project.json"
 LAST_ID = 254  # 255 would mean "ignore" in a palette PNG
 NAME, COLOUR = re.compile(r"[^\x00-\x1f\x7f/\\]{1,120}"), re.compile(r"#[0-9a-fA-F]{6}")
-_NO_NAME, LONGEST = re.compile(r"[\x00-\x1f\x7f/\\]"), 120
+_NO_NAME, LONGEST = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]"), 120
 State = Literal["new", "decoding", "ready", "failed"]
 Kind = Literal["video", "zip", "images"]
 Direction = Literal["forward", "backward", "both"]

@@ -19,6 +19,7 @@ from camn.web.work import Work
 FOLDER = "exports"
 KINDS = api.page_exports()
 _NAME = re.compile(r"([0-9a-f]{12})(?:-(.+))?")  # of a file: its job's id and what it is, older ones without
+_SUFFIX = re.compile(r"\.[a-zA-Z0-9]{2,4}$")  # of a video's file, after which a project is called at first
 
 
 def offers() -> list[ExportOffer]:
@@ -97,7 +98,7 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
         # What was sent, not the project's JPEG files: as good as it came.
         source=api.open_source(project.video()) if one.needs == "frames" else None,
         fps=project.fps,
-        video=Path(project.record.name).stem,
+        video=_SUFFIX.sub("", project.record.name),
         ids=project.ids,
         names={item.id: item.name for item in project.record.objects},
         colours={item.id: rgb(item.colour) for item in project.record.objects},

@@ -13,6 +13,7 @@ from camn import api
 from camn.api.segment.exporters import exporter
 from camn.api.segment.exporters.exporter import About, Shown
 from camn.api.segment.exporters.vos import sequence_name
+from camn.errors import CamnError
 from camn.media.source import Frame
 
 SIZE = (32, 48)
@@ -114,3 +115,50 @@ def test_names_of_all_kinds(source, tmp_path):
 def test_names_of_sequences():
     said = ("clip", " my  clip\n2 ", ".hidden", "...", "", "dc\udce9", "a.b")
     assert [sequence_name(one) for one in said] == ["clip", "my clip 2", "hidden", "video", "video", "dc\\udce9", "a.b"]
+    assert sequence_name("../../x/\\y\0") == "-..-x--y-" and sequence_name("/") == "-"
+    assert sequence_name("漢" * 120) == "漢" * 66
+
+
+def test_an_object_without_a_name_and_ids_of_numpy(source, tmp_path):
+    """As in segments.json. And JSON can hold the ids."""
+    about = About(SIZE, 24, ids=(1,), names={1: " ", 2: " a "})
+    assert [about.called(id) for id in (1, 2, 3)] == ["object 1", "a", "object 3"]
+    found = np.unique(np.array([[7, 9]], np.uint8))
+    api.export_masks(
+        "masks", lambda index: np.full(SIZE, 7), tmp_path / "m.zip", size=SIZE, count=1, ids=found, objects=found[:1]
+    )
+    with zipfile.ZipFile(tmp_path / "m.zip") as made:
+        assert [one["id"] for one in json.loads(made.read("objects.json"))] == [7]
+
+
+def no_mask(index: int) -> np.ndarray:
+    return np.zeros((3, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"opacity": 2}, "opacity is 2: it must be between 0 and 1"),
+    ({"opacity": float("nan")}, "opacity is nan"),
+    ({"fps": 0, "source": None, "count": 1}, "fps is 0: it must be more than 0"),
+    ({"background": None}, "background is None: it must be text"),
+    ({"ids": (0, 300)}, "object 0: ids are whole numbers, 1..255"),
+    ({"names": {"1": "a"}}, "object '1': ids are whole numbers"),
+    ({"names": {1: None}}, "None is no name of an object"),
+    ({"colours": {1: (300, 0, 0)}}, r"\(300, 0, 0\) is no colour of an object"),
+    ({"colours": {1: 3}}, "3 is no colour of an object"),
+    ({"objects": ["1"]}, "object '1' to be exported: ids are whole numbers"),
+    ({"objects": [True]}, "object True to be exported"),
+    ({"objects": 1}, "objects to be exported are 1: give a list of ids"),
+    ({"frames": (1,)}, r"frames to be exported are \(1,\): give the numbers of the first and the last"),
+    ({"frames": (0.5, 1)}, "give the numbers of the first"),
+    ({"source": None, "count": 0}, "there is no frame to export"),
+    ({"masks": no_mask}, f"the mask of frame 0 is 3x3, and the frames are {SIZE[1]}x{SIZE[0]}"),
+    ({"masks": lambda index: np.full(SIZE, 300)}, "this mask holds 300..300"),
+    ({"path": "."}, "is a folder; give the name of a file"),
+])  # fmt: skip
+def test_what_cannot_be_is_said(wrong, said, source, tmp_path):
+    (tmp_path / "there").mkdir()
+    how = {"masks": lambda index: np.ones(SIZE, np.uint8), "size": SIZE, "source": source} | wrong
+    path = tmp_path / "there" / how.pop("path", "segments.json")
+    with pytest.raises(CamnError, match=said):
+        api.export_masks("coco", path=path, **how)
+    assert not any((tmp_path / "there").iterdir())

@@ -98,6 +98,14 @@ def test_all_exports_are_made_as_the_run_makes_them(place, capsys):
         api.export_run(run, "masks", objects=[1], overwrite=True)
 
 
+def test_numbers_of_numpy_are_numbers(place):
+    ids, frames = np.unique(begin())[1:], tuple(np.arange(2))
+    options = api.SegmentOptions(export=("matte-png",), export_objects=ids[::-1], export_frames=frames, **QUICK)
+    assert json.dumps((options.export_objects, options.export_frames)) == "[[1, 9], [0, 1]]"
+    done = api.export_run(place / "run", "matte-png", place / "out", objects=ids, frames=frames)
+    assert done.frames == 2 and json.loads((place / "out" / "objects.json").read_bytes())[1]["id"] == 9
+
+
 def test_a_folder_of_pictures_and_its_moved_video(place):
     """Masks are called like the frames, and these may begin anywhere."""
     frames = place / "frames"
@@ -139,6 +147,7 @@ def again(run: Path, **changes) -> None:
 
 @pytest.mark.parametrize(("harm", "to", "said"), [
     (shutil.rmtree, "coco", "run: no such folder; give the one that camn segment wrote to"),
+    (lambda run: (shutil.rmtree(run), run.touch()), "coco", "run: a file, no folder; give the one that camn"),
     (lambda run: (run / "run.json").unlink(), "coco", "run: holds no run (it has no run.json); give the folder"),
     (lambda run: (run / "run.json").write_text("{"), "coco", "holds no run (its run.json is damaged or not of camn)"),
     (lambda run: (run / "run.json").rename(run / "project.json"), "coco", "is a project of camn serve, and no run"),
@@ -147,6 +156,14 @@ def again(run: Path, **changes) -> None:
     (lambda run: change(run, ids=None, versions={"camn": "9.0.0"}), "coco",
      f"lacks what an export needs (KeyError: 'ids'); made by camn 9.0.0, and this is {camn.__version__}. Segment"),
     (lambda run: change(run, span=[0, 5]), "coco", "holds a part of a video"),
+    (lambda run: change(run, ids=[300]), "coco", "lacks what an export needs (ConfigError: object 300: ids are"),
+    (lambda run: change(run, colours={"1": "#ff00ff00"}), "coco", "lacks what an export needs"),
+    (lambda run: change(run, options={"picture_range": [1]}), "overlay", "lacks what an export needs"),
+    (lambda run: change(run, first_seconds="x"), "overlay", "lacks what an export needs"),
+    (lambda run: change(run, frames=float("inf")), "coco", "lacks what an export needs"),
+    (lambda run: change(run, video="v" * 300), "overlay", "the video of this run is not there any more"),
+    (lambda run: shutil.copy(run / "masks" / "000003.png", run / "masks" / "more.png"), "coco",
+     "has 6 masks for 5 frames; take out those that are not the run's, or"),
     (lambda run: (run / "masks" / "000003.png").unlink(), "coco", "has 4 masks for 5 frames (such as 000003); put"),
     (lambda run: shutil.rmtree(run / "masks"), "coco", "masks: there are no masks to export; segment the video again"),
     (empty, "coco", "has no mask of an object on these frames, so there is nothing to export"),
@@ -186,13 +203,14 @@ def test_a_run_that_was_cut_off_and_one_of_another_version(place, capsys):
         api.export_run(run, "coco", place / "more", partial=True)
 
 
-def test_wishes_that_cannot_be(place):
+def test_wishes_that_cannot_be(made, place):
     run, before = place / "run", content(place)
     for wrong, said in (
         ({"objects": [2]}, "no object 2 to export; the objects are 1, 9"),
         ({"frames": (5, 6)}, "no frame 5 to export; the video has 5, 0..4"),
         ({"background": "#12"}, "'#12': no such picture"),
         ({"to": ()}, "name one export or more"),
+        ({"opacity": 7, "to": "preview-gif"}, "opacity is 7"),
     ):
         with pytest.raises(ConfigError, match=said):
             api.export_run(**{"run": run, "to": "over-h264", "out": place / "out"} | wrong)
@@ -206,8 +224,34 @@ def test_wishes_that_cannot_be(place):
             place / "clip.mp4", place / "first", place / "new", export=("rgba-png",), export_objects=(4,), **QUICK
         )
     assert not (place / "new").exists()
+    for out in (run / "masks", run / "masks" / "more"):
+        with pytest.raises(OutputError, match="is where the run in .* keeps its results; give another folder"):
+            api.export_run(run, "matte-png", out)
+    change(run, video=str(place / "over.mp4"))
+    (place / "clip.mp4").rename(place / "over.mp4")
+    with pytest.raises(OutputError, match="over.mp4: would replace the video of the run"):
+        api.export_run(run, "over-h264", place, overwrite=True)
+    assert (place / "over.mp4").stat().st_size == (made / "clip.mp4").stat().st_size
+    change(run, video=str(made / "clip.mp4"))
     hidden = run / ".export.1-1.part.folder"  # of one that was killed
     hidden.mkdir()
     (hidden / "rgba").mkdir()
     api.export_run(run, "rgba-png")
     assert not hidden.exists()
+
+
+def test_all_outputs_take_their_places_or_none(place, monkeypatch):
+    run = place / "run"
+    api.export_run(run, ["matte-png", "rgba-png"], overwrite=True, objects=[1])
+    before, replace = content(run), Path.replace
+
+    def failing(path: Path, target: Path) -> Path:
+        if target == run / "rgba" and path.parent.name.startswith(".export."):
+            monkeypatch.undo()
+            raise OSError("the disk has gone")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OutputError, match="the disk has gone"):
+        api.export_run(run, ["matte-png", "rgba-png"], overwrite=True, objects=[9])
+    assert content(run) == before

@@ -13,6 +13,7 @@ from PIL import Image
 
 from camn import api
 from camn.api.segment.exporters import EXPORTERS, exporter, exporters
+from camn.api.segment.outputs import ended_early, listed
 from camn.cli import main
 from camn.cluster.values import check_options
 from camn.errors import ConfigError
@@ -99,6 +100,22 @@ def test_a_new_export_in_a_run_and_a_split_one(place, areas):
 
     again = api.segment_video(place / "frames", place / "masks", place / "whole", api.SegmentOptions(**QUICK))
     assert not (place / "whole" / "areas.txt").exists() and again.frames == 6  # made way, as all of a former run
+
+
+def test_frames_that_never_came_are_told_once(place):
+    """A part of a video ends before the video does. And what shows no frame may be no file."""
+    options = api.SegmentOptions(export=("rgba-png", "matte-h264"), export_frames=(2, 9), **QUICK)
+    parts = [place / "parts" / name for name in "ab"]
+    for part, span in zip(parts, (api.Span(0, 3), api.Span(3, None)), strict=True):
+        done = api.segment_video(place / "frames", place / "masks", part, api.part_options(options), span=span)
+        assert not done.warnings
+    joined = api.join_parts(place / "frames", parts, place / "joined", options)
+    assert joined.warnings == ("outputs of export were to show frames up to 9, but the video ended at frame 5",)
+    assert sorted(path.stem for path in (place / "joined" / "rgba").iterdir()) == [f"{i:05d}" for i in range(2, 6)]
+    assert ended_early(options, 2)[0].endswith("the video ended at frame 1, so they show none")
+    assert place / "joined" / "matte.mp4" in joined.outputs
+    (place / "joined" / "matte.mp4").unlink()
+    assert place / "joined" / "matte.mp4" not in listed(place / "joined", options)
 
 
 def test_a_new_export_of_masks_that_are_there(place, areas):

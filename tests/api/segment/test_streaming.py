@@ -108,7 +108,7 @@ def test_seconds_bound_every_video(tmp_path, mask):
     (tmp_path / "frames").mkdir()
     for index in range(5):
         Image.new("RGB", SIZE[::-1]).save(tmp_path / "frames" / f"{index}.png")
-    for path, seconds, frames in ((video, 0.1, 3), (video, 9, 6), (tmp_path / "frames", 0.12, 3)):
+    for path, seconds, frames in ((video, 0.1, 3), (video, 9, 6), (video, 1e-9, 1), (tmp_path / "frames", 0.12, 3)):
         source = FirstSeconds(api.open_source(path), seconds, Fraction(25))
         assert (len(list(source)), source.count) == (frames, frames)
     summary = api.segment_video(tmp_path / "frames" / "%d.png", mask, tmp_path / "out", seconds=0.04, fps=25, **QUICK)

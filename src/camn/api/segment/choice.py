@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 from camn.errors import ConfigError
 
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     from camn.api.segment.exporters.exporter import About
 
 _MOST = 10  # ids that an error names
+
+
+def is_whole(number: Any) -> bool:
+    """Whether it is a whole number, of Python or NumPy."""
+    return isinstance(number, Integral) and not isinstance(number, bool)
+
+
+def is_id(number: Any) -> bool:
+    """Whether an object may have it as its id."""
+    return is_whole(number) and 1 <= number <= 255
 
 
 @dataclass(frozen=True)
@@ -26,8 +37,8 @@ class Choice:
     def __post_init__(self):
         if self.objects is not None and not self.objects:
             raise ConfigError("no object is chosen to be exported; name one or more, or leave the choice out")
-        if wrong := [id for id in self.objects or () if not 1 <= id <= 255]:
-            raise ConfigError(f"object {wrong[0]} to be exported: ids are 1..255")
+        if wrong := [id for id in self.objects or () if not is_id(id)]:
+            raise ConfigError(f"object {wrong[0]!r} to be exported: ids are whole numbers, 1..255")
         if self.first < 0 or (self.last is not None and self.last < self.first):
             raise ConfigError(
                 f"frames {self.first} {self.last} to be exported: give the first and the last one, 0 being the video's "
@@ -37,8 +48,14 @@ class Choice:
     @classmethod
     def of(cls, objects: Iterable[int] | None = None, frames: tuple[int, int] | None = None) -> Choice:
         """frames: first and last. None for all."""
-        first, last = frames or (0, None)
-        return cls(None if objects is None else frozenset(objects), first, last)
+        if objects is not None and not isinstance(objects, Iterable):
+            raise ConfigError(f"objects to be exported are {objects!r}: give a list of ids")
+        chosen = None if objects is None else frozenset(int(id) if is_id(id) else id for id in objects)
+        if frames is None:
+            return cls(chosen)
+        if not isinstance(frames, Sequence) or len(frames) != 2 or not all(map(is_whole, frames)):
+            raise ConfigError(f"frames to be exported are {frames!r}: give the numbers of the first and the last one")
+        return cls(chosen, *map(int, frames))
 
     @property
     def stop(self) -> int | None:
@@ -53,6 +70,8 @@ class Choice:
         if unknown := sorted((self.objects or frozenset()) - set(ids)):
             some = ", ".join(map(str, sorted(ids)[:_MOST])) + (", ..." if len(ids) > _MOST else "")
             raise ConfigError(f"there is no object {unknown[0]} to export; the objects are {some or 'none'}")
+        if count is not None and count < 1:
+            raise ConfigError("there is no frame to export")
         if count is not None and self.first >= count:
             raise ConfigError(f"there is no frame {self.first} to export; the video has {count}, 0..{count - 1}")
 

@@ -19,8 +19,10 @@ from camn.api.segment.exporters import exporter, exporters
 from camn.api.segment.exporters.exporter import BACKGROUND, About, Exporter, Shown, Write
 from camn.api.segment.exporters.zipped import in_one_file
 from camn.api.segment.spans import Span, SpanSource
-from camn.errors import ConfigError, OutputError
+from camn.errors import ConfigError, MaskError, OutputError
 from camn.files import writing
+from camn.masks.ids import check_mask
+from camn.masks.sizes import in_words
 from camn.media.outputs import scratch
 from camn.media.source import FrameSource, prefetch
 
@@ -116,13 +118,13 @@ def export_masks(
     objects, by id. opacity: of objects over the picture. background: of cut-outs over something: "#rrggbb", "blur", or
     the path of a picture. objects: ids of those that are shown; all if None. frames: first and last that are shown, 0
     being the video's first; all if None. progress: called with the frames done; what it raises ends the work, and then
-    all is as it was. notice: called where a movie goes without the source's sound. Raises ConfigError, VideoError,
-    OutputError.
+    all is as it was. notice: called where a movie goes without the source's sound. Raises ConfigError, MaskError,
+    VideoError, OutputError.
     """
     one, path, choice = exporter(name), Path(path), Choice.of(objects, frames)
     _need_possible(name, one, source, count)
     more = {"names": names or {}, "colours": colours or {}, "opacity": opacity, "background": background}
-    more |= {"ids": tuple(ids or ()), "notice": notice} | ({"name": video} if video else {})
+    more |= {"ids": tuple(() if ids is None else ids), "notice": notice} | ({"name": video} if video else {})
     about = about_video(size, source, fps, **more)
     choice.check(about.ids or choice.objects or (), count if source is None else source.count)
     one.check(choice.about(about))
@@ -135,6 +137,8 @@ def export_masks(
     zipped = bool(one.files) and path.suffix.lower() == ".zip"
     if one.files and not zipped:
         _need_new(path)
+    elif path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file to write")
     with _whole(path) as made:
         write_exports([Target(one, made, choice, zipped)], about, shown, progress)
 
@@ -209,14 +213,14 @@ def named_frames(
 ) -> Generator[Shown, None, None]:
     """Masks alone, for exports that need no more. size: (H, W). start: index of the first."""
     for index, name in enumerate(names, start):
-        yield Shown(index, name, _filled(masks(index), size))
+        yield Shown(index, name, _filled(masks(index), size, index))
 
 
 def seen_frames(source: FrameSource, masks: Masks, count: int | None = None) -> Generator[Shown, None, None]:
     """The frames with their masks, read ahead. count: at most so many."""
     with closing(prefetch(source)) as frames:
         for frame in islice(frames, count):
-            yield Shown(frame.index, frame.name, _filled(masks(frame.index), source.size), frame)
+            yield Shown(frame.index, frame.name, _filled(masks(frame.index), source.size, frame.index), frame)
 
 
 def write_exports(
@@ -232,5 +236,10 @@ def write_exports(
             progress(done)
 
 
-def _filled(ids: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:
-    return np.zeros(size, np.uint8) if ids is None else ids
+def _filled(ids: np.ndarray | None, size: tuple[int, int], index: int) -> np.ndarray:
+    """Raises MaskError for what is no mask of this size."""
+    if ids is None:
+        return np.zeros(size, np.uint8)
+    if (ids := check_mask(ids)).shape != size:
+        raise MaskError(f"the mask of frame {index} is {in_words(ids.shape)}, and the frames are {in_words(size)}")
+    return ids

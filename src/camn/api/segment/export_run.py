@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from camn.api.segment.exporters.exporter import BACKGROUND, LEGEND, About, Expor
 from camn.api.segment.exporters.legend import legend, write_legend
 from camn.api.segment.finished import FinishedRun, read_run
 from camn.api.segment.folder import settle
+from camn.api.segment.outputs import need_no_room
 from camn.api.segment.spans import Span, SpanSource
 from camn.errors import ConfigError, DataError, OutputError
 from camn.files import alone, leftovers, path_of, to_json, writing
@@ -74,6 +76,7 @@ def export_run(
     settle(place := path_of(run, DataError, "give the folder of a run"))
     found = read_run(place, partial)
     folder = found.folder if out is None else path_of(out, OutputError, "give that of a folder to write to")
+    need_no_room(folder)
     said = list(found.notes)
 
     def tell(note: str) -> None:
@@ -92,6 +95,7 @@ def export_run(
     with alone(folder):
         _tidy(folder)
         _refuse(found, folder, chosen, about, overwrite)
+        _spare(Path(video or found.video), [folder / one.path for one in chosen.values()])
         with scratch(folder / _MADE) as made:
             targets = [Target(one, made / one.path, choice) for one in chosen.values()]
             count = _write(found, source, targets, about, choice, progress)
@@ -117,6 +121,13 @@ def _refuse(found: FinishedRun, folder: Path, chosen: Mapping[str, Exporter], ab
         taken.append(beside)
     if taken and not overwrite:
         raise OutputError(f"{taken[0]}: is there already; --overwrite replaces it, --out FOLDER writes elsewhere")
+
+
+def _spare(video: Path, outputs: Iterable[Path]) -> None:
+    """Raises OutputError where an output would take the place of the video, also if something may be replaced."""
+    for path in outputs if os.path.exists(video) else ():
+        if Path(os.path.realpath(video)).is_relative_to(os.path.realpath(path)):
+            raise OutputError(f"{path}: would replace the video of the run, {video}; give another folder by --out")
 
 
 def _content(path: Path) -> bytes | None:
@@ -171,16 +182,19 @@ def _frames(found: FinishedRun, source: FrameSource | None, mask: Masks, span: S
 
 
 def _place(made: Path, folder: Path) -> tuple[Path, ...]:
-    """What was made takes its place in the folder, and of what was there."""
+    """What was made takes its place in the folder, and of what was there: all of it, or after an error nothing."""
     outputs, former = [], made / f"{_MADE}.former"
-    with writing(folder):
+    with writing(folder), ExitStack() as undo:
         for path in sorted(made.iterdir()):
             place = folder / path.name
             if os.path.lexists(place):
                 former.mkdir(exist_ok=True)
                 place.replace(former / path.name)
+                undo.callback((former / path.name).replace, place)
             path.replace(place)
+            undo.callback(place.replace, path)
             outputs.append(place)
+        undo.pop_all()
     return tuple(outputs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 
 import camn
+from camn.api.options import rate_of
+from camn.api.segment.exporters.exporter import About
 from camn.api.segment.outputs import RUN_RECORD, former_run
 from camn.api.segment.record import objects_of
 from camn.api.segment.spans import FirstSeconds
 from camn.datasets.pairs import read_labels
-from camn.errors import DataError, VideoError
+from camn.errors import ConfigError, DataError, VideoError
 from camn.masks.sizes import in_words
 from camn.media.folder_files import list_images
 from camn.media.opening import open_source
@@ -64,7 +67,7 @@ class FinishedRun:
                 f"{self.video}: the video of this run was a stream, and its frames are gone; choose exports that need "
                 "its masks alone, or say by --video where a recording of just these frames is"
             )
-        if path is None and not where.exists() and Pattern.of(where) is None:
+        if path is None and not os.path.exists(where) and Pattern.of(where) is None:
             raise VideoError(
                 f"{where}: the video of this run is not there any more; say by --video where it is now (video=... in "
                 "Python), or choose exports that need its masks alone"
@@ -99,22 +102,33 @@ def read_run(folder: Path, partial: bool = False) -> FinishedRun:
             video=Path(record["video"]),
             size=(int(record["height"]), int(record["width"])),
             fps=float(record["fps"]),
-            picture_range=record["options"].get("picture_range"),
+            picture_range=_range(record["options"].get("picture_range")),
             objects=objects_of(record),
             masks=_masks(folder, None if partial else int(record["frames"])),
             partial=partial,
             stream="stream" in record,
-            seconds=record.get("first_seconds"),
+            seconds=None if record.get("first_seconds") is None else float(record["first_seconds"]),
             notes=_version_notes(record),
         )
+        About(found.size, rate_of(found.fps), **found.objects)  # refuses what no run has
         if record.get("span"):
-            raise DataError(f"{folder}: holds a part of a video; export from the run that was joined of its parts")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{folder}: holds a part of a video alone; segment the whole video, or name the exports when "
+                "you segment the part (export=...)"
+            )
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, ConfigError) as error:
         raise DataError(
             f"{folder / RUN_RECORD}: lacks what an export needs ({type(error).__name__}: {error}); {_made_by(record)}. "
             "Segment the video again"
         ) from error
     return found
+
+
+def _range(said: Any) -> tuple[float, float] | None:
+    if said is None:
+        return None
+    low, high = map(float, said)
+    return low, high
 
 
 def _record(folder: Path) -> Mapping[str, Any]:
@@ -126,7 +140,8 @@ def _record(folder: Path) -> Mapping[str, Any]:
             f"--project {folder} --out FOLDER"
         )
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; give the one that camn segment wrote to")
+        what = "a file, no folder" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {what}; give the one that camn segment wrote to")
     why = "its run.json is damaged or not of camn" if (folder / RUN_RECORD).exists() else "it has no run.json"
     raise DataError(f"{folder}: holds no run ({why}); give the folder that camn segment wrote to")
 
@@ -155,9 +170,14 @@ def _masks(folder: Path, count: int | None) -> tuple[Path, ...]:
     gone = [f"{index:06d}" for index in wanted if f"{index:06d}" not in set(stems)] if len(stems) < len(wanted) else []
     if gone or (count and count != len(files)):
         lacks = f" (such as {gone[0]})" if gone else ""
+        mend = (
+            "put the missing ones back"
+            if gone or len(files) < (count or 0)
+            else "take out those that are not the run's"
+        )
         raise DataError(
-            f"{where}: has {len(files)} masks for {count or len(wanted)} frames{lacks}; put the missing ones back, or "
-            "segment the video again"
+            f"{where}: has {len(files)} masks for {count or len(wanted)} frames{lacks}; {mend}, or segment the video "
+            "again"
         )
     return tuple(files)
 

@@ -19,6 +19,7 @@ from camn.files import path_of, replacing, writing
 from camn.inference import resolve_device
 from camn.inference.marker import Marker
 from camn.masks import Marks, write_palette_png
+from camn.masks.picture_files import OVERLAY
 from camn.media.opening import open_source
 from camn.media.overlay import draw_overlay
 from camn.media.source import Frame, FrameSource
@@ -111,7 +112,7 @@ def mark(
     OutputError, ConfigError; nothing is written then.
     """
     target = path_of(out, OutputError, "give that of the mask to write, a .png")
-    files = (target, target.with_name(f"{target.stem}-overlay.png"))[: 2 if overlay else 1]
+    files = (target, target.with_name(f"{target.stem}{OVERLAY}"))[: 2 if overlay else 1]
     source = open_source(video, picture_range=picture_range)
     _check_files(files, source.path, overwrite)
     with cpu_threads(threads):

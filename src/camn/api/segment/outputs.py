@@ -69,10 +69,11 @@ def check_exports(options: SegmentOptions, about: About, ids: Collection[int], c
 
 def ended_early(options: SegmentOptions, frames: int) -> list[str]:
     """A warning, if the video has not all the frames that exports were to show. frames: that it has."""
-    last = options.choice().last
+    first, last = options.choice().first, options.choice().last
     if last is None or last < frames:
         return []
-    return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}"]
+    none = ", so they show none" if first >= frames else ""
+    return [f"outputs of export were to show frames up to {last}, but the video ended at frame {frames - 1}{none}"]
 
 
 def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwrite: bool) -> None:
@@ -87,9 +88,7 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
     for mask in masks:
         if any(_real(mask).is_relative_to(_real(folder / path)) for path in _rooms()):
             raise OutputError(f"{folder}: holds the masks {mask}, and outputs would replace them; give another folder")
-    for above in whole.parents:
-        if former_run(above) and any(whole.is_relative_to(above / path) for path in _rooms()):
-            raise OutputError(f"{folder}: is where the run in {above} keeps its results; give another folder")
+    need_no_room(folder)
     if overwrite or not folder.exists() or former_run(folder) or any(folder.glob(f"{HIDDEN}*")):
         return
     with writing(folder):
@@ -98,6 +97,14 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
                 f"{folder}: is not empty, and not of a former run of camn; give another folder, or --overwrite to "
                 "write among what is there"
             )
+
+
+def need_no_room(folder: Path) -> None:
+    """Raises OutputError for a folder in which a run keeps some of its outputs."""
+    whole = _real(folder)
+    for above in whole.parents:
+        if former_run(above) and any(whole.is_relative_to(above / path) for path in _rooms()):
+            raise OutputError(f"{folder}: is where the run in {above} keeps its results; give another folder")
 
 
 def _rooms() -> list[str]:
@@ -134,4 +141,5 @@ def listed(folder: Path, options: SegmentOptions, marked: bool = False) -> Seque
     """What a run leaves in its folder, to be shown. marked: whether it began from clicks."""
     paths = [one.path for one in exporters(options.outputs()).values()]
     beside = [LEGEND] * nameless(options.export)
-    return [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, *beside, RUN_RECORD))]
+    every = [folder / path for path in dict.fromkeys((*[MARKED] * marked, *paths, *beside, RUN_RECORD))]
+    return [path for path in every if path.exists()]  # of a movie that shows no frame there is none

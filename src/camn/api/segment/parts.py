@@ -16,7 +16,7 @@ from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import copying
 from camn.api.segment.exporters.legend import write_legend
 from camn.api.segment.folder import run_folder
-from camn.api.segment.outputs import MARKED, RUN_RECORD, check_exports, listed
+from camn.api.segment.outputs import MARKED, RUN_RECORD, check_exports, ended_early, listed
 from camn.api.segment.record import objects_of, recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
@@ -129,6 +129,7 @@ def _remake(video: str | Path, folder: Path, options: SegmentOptions, record: Ma
     known = objects_of(record) | {"background": options.export_background, "notice": record["notes"].append}
     about = about_video(size, source, options.rate(), **known)
     check_exports(options, about, about.ids, len(files))
+    record["warnings"].extend(ended_early(options, len(files)))
     if nameless(options.export):
         write_legend(folder, about)
     outputs = targets(folder, options, remade=True)

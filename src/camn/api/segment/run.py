@@ -90,7 +90,7 @@ def segment_video(
     run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
-    folder = path_of(out, OutputError, "give that of a folder to write to")
+    folder = path_of(out, OutputError, "give that of a folder to write to: out=..., behind video and masks")
     source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
     if resume:
         refuse_stream(source)
@@ -144,7 +144,7 @@ def segment_video(
                     told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
                     record |= run.as_dict() | source.record() | told | {"notes": [*given.notes, *said]}
                 end = span.start + run.frames
-                record["warnings"] += [*unused(given, end), *ended_early(options, end)]
+                record["warnings"] += [*unused(given, end), *(ended_early(options, end) if span.whole else ())]
     return _summary(folder, options, record)
 
 

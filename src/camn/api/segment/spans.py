@@ -81,7 +81,9 @@ class FirstSeconds(PartSource):
         super().__init__(source)
         if not 0 < seconds < math.inf:
             raise ConfigError(f"seconds is {seconds:g}: it must be more than 0")
-        self._seconds, self._fps = Fraction(seconds).limit_denominator(1_000_000), source.fps or fps
+        unit = 1_000_000  # the first frame comes in any case
+        self._seconds = max(Fraction(seconds).limit_denominator(unit), Fraction(1, unit))
+        self._fps = source.fps or fps
         if source.count is not None:
             self.count = min(source.count, math.ceil(self._seconds * self._fps))
             self.names = source.names and source.names[: self.count]

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from camn.api.segment.choice import is_id, is_whole
 from camn.errors import ConfigError
 from camn.files import replacing, writing
 
@@ -31,7 +32,8 @@ class About:
     """What is known of a video before its first frame. size: (H, W). fps, tick, aspect, sound, from_start, notice: as
     for `camn.media.movie.Movie`. name: of the video, without its end. ids: of the objects that are shown. names,
     colours (RGB): of objects, by id, where something is said of them; `called` and `palette` know all. opacity: of
-    objects over the picture, 0..1. background: of cut-outs, see `camn.media.background`."""
+    objects over the picture, 0..1. background: of cut-outs, see `camn.media.background`. Raises ConfigError for values
+    that cannot be."""
 
     size: tuple[int, int]
     fps: Fraction | int
@@ -47,6 +49,22 @@ class About:
     background: str = BACKGROUND
     notice: Callable[[str], object] = lambda note: None
 
+    def __post_init__(self):
+        if wrong := [id for id in (*self.ids, *self.names, *self.colours) if not is_id(id)]:
+            raise ConfigError(f"object {wrong[0]!r}: ids are whole numbers, 1..255")
+        if wrong := [name for name in self.names.values() if not isinstance(name, str)]:
+            raise ConfigError(f"{wrong[0]!r} is no name of an object: it must be text")
+        if wrong := [one for one in self.colours.values() if not is_colour(one)]:
+            raise ConfigError(f"{wrong[0]!r} is no colour of an object: give red, green and blue, each 0..255")
+        if not 0 <= self.opacity <= 1:
+            raise ConfigError(f"opacity is {self.opacity}: it must be between 0 and 1")
+        if not self.fps > 0:
+            raise ConfigError(f"fps is {self.fps}: it must be more than 0")
+        if not isinstance(self.background, str):
+            raise ConfigError(
+                f"background is {self.background!r}: it must be text, a colour as #00ff00, blur or a path"
+            )
+
     @property
     def played(self) -> dict[str, Any]:
         """Of a movie of all objects: how it is shown, and what is heard."""
@@ -54,7 +72,12 @@ class About:
 
     def called(self, id: int) -> str:
         """An object's name; "object ID" where none is known."""
-        return self.names.get(id, f"object {id}")
+        return self.names.get(id, "").strip() or f"object {id}"
+
+
+def is_colour(said: Any) -> bool:
+    """Whether it is (red, green, blue)."""
+    return hasattr(said, "__len__") and len(said) == 3 and all(is_whole(part) and 0 <= part <= 255 for part in said)
 
 
 @dataclass(frozen=True, eq=False)

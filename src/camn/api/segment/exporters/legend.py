@@ -24,7 +24,7 @@ def legend(about: About) -> list[dict[str, Any]]:
     """id, name and colour of each object."""
     colours = palette(about)
     return [
-        {"id": id, "name": about.called(id), "colour": "#{:02x}{:02x}{:02x}".format(*colours[id])}
+        {"id": int(id), "name": about.called(id), "colour": "#{:02x}{:02x}{:02x}".format(*colours[id])}
         for id in sorted({*about.ids, *about.names})
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,8 +11,11 @@ from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import encoded, write_whole, writing
 from camn.masks import ObjectIds
-from camn.media.as_jpeg import as_jpeg
+from camn.media.as_jpeg import as_jpeg, need_jpeg
 from camn.media.outputs import MaskWriter, prepare_output, write_json
+
+_NO_FOLDER = re.compile(r"[\x00-\x08\x0e-\x1f\x7f/\\]")  # what the name of a folder cannot have everywhere
+_LONGEST = 200  # bytes; names of files may have 255
 
 
 def frame_number(index: int) -> str:
@@ -20,8 +24,9 @@ def frame_number(index: int) -> str:
 
 
 def sequence_name(name: str) -> str:
-    """A video's name as these data sets can have it: of a folder that is not hidden, and of a line in a list."""
-    return encoded(" ".join(name.split()).lstrip(".")).decode() or "video"
+    """A video's name as these data sets can have it: of one folder that is not hidden, and of a line in a list."""
+    plain = encoded(" ".join(_NO_FOLDER.sub("-", name).split()).lstrip(".")).decode()
+    return plain.encode()[:_LONGEST].decode(errors="ignore") or "video"
 
 
 class PairWriter:
@@ -87,6 +92,7 @@ DAVIS = Exporter(
     "frames",
     ("JPEGImages/480p/*/*.jpg", "Annotations/480p/*/*.png", "ImageSets/2017/*.txt", "davis_semantics.json"),
     named=True,
+    check=lambda about: need_jpeg(about.size),
     title="DAVIS",
     form="JPEG and palette PNG, zip",
 )
@@ -96,6 +102,7 @@ YOUTUBE_VOS = Exporter(
     "frames",
     ("JPEGImages/*/*.jpg", "Annotations/*/*.png", "meta.json"),
     named=True,
+    check=lambda about: need_jpeg(about.size),
     title="YouTube-VOS",
     form="JPEG and palette PNG, zip",
 )

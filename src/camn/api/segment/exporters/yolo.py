@@ -13,7 +13,7 @@ from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import write_whole
 from camn.masks import ObjectIds
 from camn.masks.outlines import as_one_polygon
-from camn.media.as_jpeg import as_jpeg
+from camn.media.as_jpeg import as_jpeg, need_jpeg
 from camn.media.outputs import prepare_output
 
 
@@ -75,6 +75,7 @@ YOLO = Exporter(
     "frames",
     ("data.yaml", "images/train/*.jpg", "labels/train/*.txt"),
     named=True,
+    check=lambda about: need_jpeg(about.size),
     title="YOLO",
     form="polygons and JPEG, zip",
 )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from camn.api.segment.exporters.closing import closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
@@ -17,37 +21,29 @@ from camn.masks import ObjectIds
 from camn.masks.rle import encode_rle
 from camn.masks.spill import Spill
 
-
-class _Piece(NamedTuple):
-    """An object on the frame at a place in the list of frames. start, end: where its mask waits."""
-
-    place: int
-    start: int
-    end: int
-    bbox: list[float]
-    area: int
+_WORDS = 5  # that are known of an object on a frame: its place among the frames, where its texts start, where they end
 
 
 class YoutubeVisWriter:
-    """Takes masks frame by frame; the file is there after `close`. Masks wait in a nameless file beside it."""
+    """Takes masks frame by frame; the file is there after `close`. What is said of an object on a frame, its area, box
+    and mask, waits in a nameless file beside it; in memory are 40 bytes of it."""
 
     def __init__(self, path: Path, about: About):
         self._path, self._about = path, about
         self._video = sequence_name(about.name)
         self._files: list[str] = []
-        self._pieces: dict[int, list[_Piece]] = defaultdict(list)
+        self._pieces: dict[int, array[int]] = defaultdict(lambda: array("q"))
         self._spill, self._end = Spill(path), 0
 
     def write(self, shown: Shown) -> None:
         """Raises OutputError."""
-        masks = {id: encode_rle(shown.ids == id) for id in ObjectIds.of(shown.ids)}
-        texts = [_compact({"size": rle["size"], "counts": rle["counts"]}) for rle in masks.values()]
+        said = {id: _texts(shown.ids == id) for id in ObjectIds.of(shown.ids)}
         start = self._end
-        (self._end,) = self._spill.append((start,), (b"".join(texts),))
-        place = len(self._files)
-        for (id, rle), text in zip(masks.items(), texts):
-            self._pieces[id].append(_Piece(place, start, start + len(text), rle["bbox"], rle["area"]))
-            start += len(text)
+        (self._end,) = self._spill.append((start,), (b"".join(map(b"".join, said.values())),))
+        for id, texts in said.items():
+            *starts, end = accumulate(map(len, texts), initial=start)
+            self._pieces[id].extend((len(self._files), *starts, end))
+            start = end
         self._files.append(f"{self._video}/{frame_number(shown.index)}.jpg")  # at last: a frame counts when it is whole
 
     def close(self) -> None:
@@ -66,24 +62,32 @@ class YoutubeVisWriter:
                 for number, (id, name) in enumerate(names.items()):
                     own = {"id": id, "category_id": categories[name]} | about
                     file.write(b"," * (number > 0) + _compact(own)[:-1])
-                    for part_of_it in self._lists(self._pieces[id]):
-                        file.write(part_of_it)
+                    for which, title in enumerate(("areas", "bboxes", "segmentations")):
+                        file.write(b"," + _compact(title) + b":[")
+                        file.writelines(self._entries(self._pieces[id], which))
+                        file.write(b"]")
                     file.write(b"}")
                 file.write(b"]}")
         finally:
             self._spill.close()
 
-    def _lists(self, pieces: list[_Piece]) -> Iterator[bytes]:
-        """The lists of an annotation, an entry for each frame, null where the object is not to be seen."""
-        on = {piece.place: piece for piece in pieces}
-        places = range(len(self._files))
-        yield b',"areas":' + _compact([on[place].area if place in on else None for place in places])
-        yield b',"bboxes":' + _compact([on[place].bbox if place in on else None for place in places])
-        yield b',"segmentations":['
-        for place in places:
+    def _entries(self, pieces: array[int], which: int) -> Iterator[bytes]:
+        """A list of an annotation: an entry for each frame, null where the object is not to be seen. which: of the
+        texts that it is of."""
+        at = 0
+        for place in range(len(self._files)):
             yield b"," * (place > 0)
-            yield self._spill.read(0, on[place].start, on[place].end) if place in on else b"null"
-        yield b"]"
+            if pieces[at : at + 1].tolist() == [place]:
+                yield self._spill.read(0, pieces[at + 1 + which], pieces[at + 2 + which])
+                at += _WORDS
+            else:
+                yield b"null"
+
+
+def _texts(binary: np.ndarray) -> tuple[bytes, bytes, bytes]:
+    """Area, box and mask."""
+    rle = encode_rle(binary)
+    return _compact(rle["area"]), _compact(rle["bbox"]), _compact({"size": rle["size"], "counts": rle["counts"]})
 
 
 def _compact(content: Any) -> bytes:
