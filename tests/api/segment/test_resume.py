@@ -156,19 +156,31 @@ def test_stopped_behind_a_frame_whose_state_is_not_taken_yet(segment, whole, tmp
     assert record(out)["resumed"][0]["frames"] == 2 and files(out) == files(whole)
 
 
-def test_a_state_that_is_damaged_is_passed_over(segment, stop, whole, tmp_path, monkeypatch):
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_state_that_is_damaged_is_passed_over(segment, stop, whole, tmp_path, monkeypatch, damage):
     monkeypatch.setattr(kept, "EVERY", 0)
     monkeypatch.setattr(kept, "SHARE", 0)
     out, said = tmp_path / "out", []
     stop(out, 4)
     older, newest = sorted(out.glob(STATES))
-    newest.write_bytes(newest.read_bytes()[:-100])
+    data = newest.read_bytes()
+    other = bytes(one ^ 1 for one in data[-5000:-4000])
+    newest.write_bytes(data[:-100] if damage == "cut" else data[:-5000] + other + data[-4000:])
     with (out / KEPT / kept.LINES).open("ab") as file:
         file.write(b"00000000 {half a li")
     segment(out, notice=said.append)
     assert files(out) == files(whole)
     assert any(str(newest) in note and "passed over" in note for note in said)
     assert record(out)["resumed"][0]["frames"] == int(older.stem) < int(newest.stem)
+
+
+@pytest.mark.parametrize("part", ["options", "versions", "models"])
+def test_a_record_that_is_damaged_is_refused(segment, whole, tmp_path, part):
+    out = tmp_path / "out"
+    (out / KEPT).mkdir(parents=True)
+    (out / KEPT / kept.ABOUT).write_text(json.dumps(record(whole) | {"status": "running", part: 3}))
+    with pytest.raises(ConfigError, match="cut off, is of other inputs or settings"):
+        segment(out)
 
 
 def test_a_state_that_finds_no_memory_is_kept(segment, stop, tmp_path, monkeypatch):

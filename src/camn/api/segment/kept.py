@@ -22,9 +22,10 @@ import torch
 from safetensors.torch import load, save
 
 from camn.api.options import Notice
+from camn.api.segment.checked import body_of, checked, sum_of
 from camn.api.segment.exporters.exporter import Shown
 from camn.errors import CamnError, OutputError, VideoError
-from camn.files import encoded, to_json, write_whole, writing
+from camn.files import to_json, write_whole, writing
 from camn.inference import AnySegmenter, Result, snapshot
 from camn.masks import ObjectIds
 from camn.media.source import Frame, FrameSource
@@ -72,7 +73,9 @@ def read_past(folder: Path, fresh: AnySegmenter, notice: Notice) -> Past | None:
     for path in sorted(folder.glob(STATES), reverse=True) if about else ():
         try:
             tensors = load(path.read_bytes())
-            state = json.loads(tensors.pop("values").numpy().tobytes())
+            state = json.loads(body_of(tensors.pop("values").numpy().tobytes()))
+            if state["sum"] != sum_of(tensors):
+                raise ValueError("its bytes are not those that were written")
             done = int(state["done"])
             if done > len(ends):
                 raise ValueError(f"it is of {done} frames, of which {len(ends)} are there")
@@ -91,11 +94,9 @@ def _ends(path: Path) -> list[int]:
     try:
         with path.open("rb") as file:
             for line in file:
-                total, _, body = line.rstrip(b"\n").partition(b" ")
-                if not line.endswith(b"\n") or total != b"%08x" % zlib.crc32(body):
-                    break
+                body_of(line)
                 ends.append((ends[-1] if ends else 0) + len(line))
-    except OSError:
+    except (OSError, ValueError):
         pass
     return ends
 
@@ -176,11 +177,13 @@ class Keeper:
 
     def _write(self, state: State, about: dict[str, Any]) -> None:
         values, tensors = snapshot.written(state.segmenter)
-        text = np.frombuffer(json.dumps(about | {"segmenter": values}).encode(), np.uint8)
+        line = checked(json.dumps(about | {"segmenter": values, "sum": sum_of(tensors)}))
         path = self.folder / _name(state.done)
         with writing(path):
             os.fsync(self._file.fileno())  # a state is of no use without its lines
-        write_whole(path, save(tensors | {"values": torch.from_numpy(text.copy())}), lasting=True)
+        write_whole(
+            path, save(tensors | {"values": torch.frombuffer(bytearray(line), dtype=torch.uint8)}), lasting=True
+        )
         self.saved = state.done
         for old in sorted(self.folder.glob(STATES))[:-KEPT]:
             old.unlink(missing_ok=True)
@@ -224,8 +227,7 @@ def _line(shown: Shown) -> bytes:
         if shown.asked and objects:
             alphas = np.stack([np.rint(shown.probabilities[id] * 255) for id, *_ in objects])
             found["probabilities"] = _packed(alphas.astype(np.uint8))
-    body = encoded(json.dumps(found))
-    return b"%08x %s\n" % (zlib.crc32(body), body)
+    return checked(json.dumps(found))
 
 
 def result_of(line: Mapping[str, Any], frame: Frame, video: str) -> Result | None:

@@ -62,7 +62,8 @@ def taken_up(past: Past | None) -> dict[str, Any]:
     if past is None:
         return {}
     now = {"frames": past.done, "time": datetime.now(UTC).isoformat(timespec="seconds")}
-    return {"started": past.about["started"], "resumed": [*past.about.get("resumed", ()), now]}
+    before = past.about.get("resumed")
+    return {"started": past.about.get("started"), "resumed": [*(before if isinstance(before, list) else []), now]}
 
 
 def _check_same(folder: Path, which: str, was: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -81,9 +82,9 @@ def _check_same(folder: Path, which: str, was: Mapping[str, Any], about: Mapping
 def _facts(about: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What makes a run's answers, by name."""
     for key, value in about.items():
-        if key in ("options", "versions"):
+        if key in ("options", "versions") and isinstance(value, Mapping):
             yield from ((name, one) for name, one in value.items() if key != "options" or name not in _FREE)
-        elif key in _SAME:
+        elif key in (*_SAME, "options", "versions"):  # the last two of a record that is damaged
             yield key, value
 
 
@@ -91,6 +92,13 @@ def _change(key: str, was: Any, now: Any) -> str:
     if key == "masks_sha256":
         return "other masks"
     if key == "models":
-        return "another model" if was and now and was[0].get("name") != now[0].get("name") else "other weights"
+        return "other weights" if _called(was) == _called(now) else "another model"
     was, now = (json.dumps(value, ensure_ascii=False) for value in (was, now))
     return f"{key}: {was} then, {now} now" if len(was) + len(now) < 80 else f"another {key}"
+
+
+def _called(models: Any) -> Any:
+    try:
+        return models[0]["name"]
+    except (TypeError, LookupError):
+        return None
