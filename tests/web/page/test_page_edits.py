@@ -136,6 +136,7 @@ def test_a_loaded_mask_is_undone_to_what_the_network_said(editor, server, projec
     assert predicted.any()
     editor.press("ArrowRight", "ArrowRight")
     editor.at(2)
+    expect(editor.page.locator("#stage[data-masked='true']")).to_be_visible()  # the tab has heard of it, too
     ids = np.zeros((HEIGHT, WIDTH), np.uint8)
     ids[20:40, 60:130] = 1
     file = {"name": "mask.png", "mimeType": "image/png", "buffer": make.png(ids)}

@@ -285,7 +285,7 @@ def test_dropped_on_an_open_project(editor, project):
     mask = np.zeros((found["height"], found["width"]), np.uint8)
     mask[10:60, 20:90] = 1
     coded = cv2.imencode(".png", mask)[1].tobytes()
-    drop_files(editor, "#stage", [("letter.txt", "text/plain", b"Dear reader")])
+    drop_files(editor, "#stage", [("letter.rtf", "text/rtf", b"Dear reader")])
     hint = editor.page.get_by_role("status").filter(has_text="go to all projects first")
     expect(hint).to_be_visible()
     drop_files(editor, "#stage", [("mask.png", "image/png", coded)])

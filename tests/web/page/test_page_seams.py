@@ -34,7 +34,7 @@ def test_what_was_added_is_on_the_page(editor, project, tmp_path):
     text = "\n".join("".join(map(str, row)) for row in ids)
     editor.open(project, 3)
     chooser = editor.page.get_by_label("Mask file", exact=True)
-    expect(chooser).to_have_attribute("accept", ".digits,.json,image/*")
+    expect(chooser).to_have_attribute("accept", ".digits,.json,.xml,.zip,.npy,.npz,.txt,image/*")
     chooser.set_input_files({"name": "mask.digits", "mimeType": "", "buffer": text.encode()})
     expect(editor.page.get_by_role("status").filter(has_text="Loaded for frame 4.")).to_be_visible()
     expect(editor.page.get_by_role("status").filter(has_text="Read as digits.")).to_be_visible()
