@@ -66,6 +66,7 @@ def test_twelve_clips(ray_cluster, tmp_path, data, make_clip, manifest, options,
     assert changed == {rows[1]["video"]}
 
 
+@pytest.mark.slow  # half a minute; the same without Ray, and a lost machine with it, are tried each time
 def test_a_driver_that_is_killed_loses_no_video(
     ray_cluster, tmp_path, make_clip, manifest, options, files, workers_of, wait_until
 ):
