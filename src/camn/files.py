@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from camn.errors import CamnError, NoRoomError, OutputError
 
@@ -271,6 +271,19 @@ def cache_folder() -> Path:
 def private_cache() -> tempfile.TemporaryDirectory[str]:
     """One that ends with the process."""
     return tempfile.TemporaryDirectory(prefix="camn-cache-")
+
+
+class ClosedAtEnd:
+    """Is closed at the end of its `with` block, see `close_after`."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        close_after(self.close, kind)
 
 
 def close_after(close: Callable[[], None], failure: object) -> None:

@@ -3,7 +3,8 @@
 import socketserver
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +13,14 @@ import cv2
 import numpy as np
 
 SIZE = (32, 48)
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    """Waits for what another thread or process is about to do."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.002)
+    assert true()
 
 
 def jpeg(index: int) -> bytes:

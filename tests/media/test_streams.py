@@ -2,11 +2,10 @@
 
 import os
 import socket
-import time
 from fractions import Fraction
 
 import pytest
-from streaming import SIZE, jpeg, rtsp, serving
+from streaming import SIZE, jpeg, rtsp, serving, until
 from videos import make_video, wide_video_with_sound
 
 from camn.errors import VideoError
@@ -28,14 +27,6 @@ def refused(address: str, **options) -> str:
     assert caught.value.__cause__ is None or "secret" not in str(caught.value.__cause__)
     assert "secret" not in str(caught.value)
     return str(caught.value)
-
-
-def until(true) -> None:
-    """Waits for what another thread is about to do."""
-    end = time.monotonic() + 60
-    while not true() and time.monotonic() < end:
-        time.sleep(0.002)
-    assert true()
 
 
 def grey(frame) -> int:

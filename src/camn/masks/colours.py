@@ -45,6 +45,16 @@ def unpack(code: int) -> tuple[int, int, int]:
     return code >> 16, code >> 8 & 255, code & 255
 
 
+def to_hex(colour: Iterable[int]) -> str:
+    """(red, green, blue) -> #rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def from_hex(text: str) -> tuple[int, ...]:
+    """ "#rrggbb" -> (red, green, blue). Raises ValueError for other digits, and does not count them."""
+    return tuple(bytes.fromhex(text[1:]))
+
+
 def flatten(rgba: np.ndarray) -> tuple[Literal["grey", "colour"], np.ndarray]:
     """RGBA (H, W, 4) -> ("colour", (H, W, 3)) or ("grey", (H, W)): transparent is background. One shade of grey
     throughout: the alpha itself is the mask."""

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from camn.errors import MaskError
-from camn.masks.colours import flatten, is_cut_out, numbered, pack, solid, unpack
+from camn.masks.colours import flatten, is_cut_out, numbered, pack, solid, to_hex, unpack
 from camn.masks.deep import numbered_anew, ranks, to_greys
 from camn.masks.ids import IGNORE
 from camn.masks.palette import PALETTE, note_of, stated_in
@@ -181,7 +181,7 @@ def to_ids(pictures: Sequence[Picture]) -> tuple[list[np.ndarray], dict[int, tup
             colours.pop(IGNORE, None)
         elif "grey" in kinds:
             notes.append("Grey value 255 is read as object 255; in a palette PNG it would mean 'ignore'.")
-    notes += [f"Object {id} is the colour #{r:02x}{g:02x}{b:02x} of the mask." for id, (r, g, b) in colours.items()]
+    notes += [f"Object {id} is the colour {to_hex(colour)} of the mask." for id, colour in colours.items()]
     return values, colours, notes
 
 

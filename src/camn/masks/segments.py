@@ -6,19 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from camn.files import close_after, replacing
+from camn.files import ClosedAtEnd, replacing
 from camn.masks.ids import ObjectIds, check_mask
 from camn.masks.naming import category_ids, object_name
 from camn.masks.rle import encode_rle
 from camn.masks.spill import Spill
 
 
-class SegmentsWriter:
+class SegmentsWriter(ClosedAtEnd):
     """Takes id maps frame by frame and makes a COCO instances file of them, which is there after `close`.
 
     An image per frame (`id` = frame index, `file_name` = NAME.png); an annotation per object and frame, with compressed
@@ -60,14 +59,6 @@ class SegmentsWriter:
                 file.write(b',"categories":' + _compact(categories) + b"}")
         finally:
             self._spill.close()
-
-    def __enter__(self) -> SegmentsWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        close_after(self.close, error)
 
 
 @dataclass(frozen=True)

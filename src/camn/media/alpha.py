@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import OutputError
-from camn.files import close_after, replacing
+from camn.files import ClosedAtEnd, replacing
 from camn.media.movie import Encoding, Movie
 from camn.media.outputs import prepare_output
 from camn.media.source import Frame
@@ -48,7 +48,7 @@ def cleared(picture: np.ndarray) -> np.ndarray:
     return picture * near[..., None]
 
 
-class AlphaWriter:
+class AlphaWriter(ClosedAtEnd):
     """One output with alpha per object, below `folder`, by kind:
 
     png: ID/NAME.png, from the frame on which the object appears. prores: ID.mov, ProRes 4444 (10 bits, alpha 16).
@@ -106,9 +106,3 @@ class AlphaWriter:
         with ExitStack() as stack:
             for movie in self._movies.values():
                 stack.callback(movie.close)
-
-    def __enter__(self) -> AlphaWriter:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        close_after(self.close, kind)

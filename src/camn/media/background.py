@@ -12,6 +12,7 @@ import numpy as np
 
 from camn.errors import ConfigError, VideoError
 from camn.files import is_file
+from camn.masks.colours import from_hex
 from camn.media.picture import read_image
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -27,7 +28,7 @@ def background(said: str, size: tuple[int, int], aspect: Fraction = Fraction(1))
     another shape. size: (H, W) of the frames. aspect: width by height of their pixels. Raises ConfigError.
     """
     if _COLOUR.fullmatch(said):
-        return _always(np.full((*size, 3), tuple(bytes.fromhex(said[1:])), np.uint8))
+        return _always(np.full((*size, 3), from_hex(said), np.uint8))
     if said == "blur":
         return blurred
     if not is_file(Path(said)):

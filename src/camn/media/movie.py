@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from camn.errors import OutputError, VideoError
-from camn.files import close_after, output_error, temporary
+from camn.files import ClosedAtEnd, output_error, temporary
 from camn.media.container import reason
 from camn.media.outputs import prepare_output
 from camn.media.sound import Sound, Track
@@ -42,7 +42,7 @@ class Encoding:
     square: bool = False
 
 
-class Movie:
+class Movie(ClosedAtEnd):
     """Writes frames at given times to one file.
 
     size: (H, W). fps: nominal rate; frames without a time are placed at index / fps. tick: the source's time unit;
@@ -216,12 +216,6 @@ class Movie:
         with suppress(*self._errors), av.open(f"file:{self._part}") as container:
             return next(container.decode(video=0), None) is not None
         return False
-
-    def __enter__(self) -> Movie:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        close_after(self.close, kind)
 
 
 def paletted(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

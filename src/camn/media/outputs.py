@@ -15,7 +15,7 @@ import numpy as np
 
 from camn import masks
 from camn.errors import OutputError
-from camn.files import close_after, temporary, to_json, write_whole, writing
+from camn.files import ClosedAtEnd, temporary, to_json, write_whole, writing
 
 
 def prepare_output(folder: str | Path) -> Path:
@@ -62,7 +62,7 @@ class MaskWriter:
         return path
 
 
-class WriterThread:
+class WriterThread(ClosedAtEnd):
     """Runs jobs in order in one background thread, so that encoding overlaps with other work.
 
     depth: how many jobs may wait; `submit` blocks beyond that, so memory stays flat. The first error of a job is raised
@@ -90,12 +90,6 @@ class WriterThread:
             self._jobs.put(None)
             self._thread.join()
         self._raise()
-
-    def __enter__(self) -> WriterThread:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        close_after(self.close, kind)
 
     def _raise(self) -> None:
         error, self._error = self._error, None

@@ -11,7 +11,7 @@ import numpy as np
 
 from camn import masks
 from camn.errors import OutputError
-from camn.files import close_after
+from camn.files import ClosedAtEnd
 from camn.media.movie import Encoding, Movie
 from camn.media.source import Frame
 
@@ -63,7 +63,7 @@ def overlay_encoding(size: tuple[int, int]) -> Encoding:
     return Encoding("mp4", "libx264", "yuv444p" if odd else "yuv420p", options, {"movflags": "+faststart"})
 
 
-class OverlayWriter:
+class OverlayWriter(ClosedAtEnd):
     """overlay.mp4: H.264 with the source's size, frame count and frame times. See Movie for what happens on errors.
 
     size: (H, W). fps: the source's, or the rate to show an image folder at. tick: the source's time_base. opacity,
@@ -91,9 +91,3 @@ class OverlayWriter:
 
     def close(self) -> None:
         self.movie.close()
-
-    def __enter__(self) -> OverlayWriter:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        close_after(self.close, kind)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from camn import masks
-from camn.files import close_after
+from camn.files import ClosedAtEnd
 from camn.media.movie import Encoding, Movie, widened
 from camn.media.overlay import draw_overlay
 from camn.media.source import Frame
@@ -22,7 +22,7 @@ ENCODINGS = {
 }
 
 
-class PreviewWriter:
+class PreviewWriter(ClosedAtEnd):
     """One animated GIF or WebP, square pixels, at most LONGEST at its longer side, of at most FASTEST frames a second.
 
     kind: of ENCODINGS. size: (H, W). fps, tick: as for OverlayWriter, of the frames that come; of fast ones some are
@@ -65,9 +65,3 @@ class PreviewWriter:
 
     def close(self) -> None:
         self.movie.close()
-
-    def __enter__(self) -> PreviewWriter:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        close_after(self.close, kind)

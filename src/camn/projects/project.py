@@ -13,6 +13,7 @@ import numpy as np
 
 from camn.files import sync, to_json, write_whole
 from camn.masks import PALETTE
+from camn.masks.colours import to_hex
 from camn.masks.sizes import turned
 from camn.projects.maskfiles import MaskFiles
 from camn.projects.problem import Problem
@@ -153,7 +154,7 @@ class Project:
         self, id: int, colour: tuple[int, int, int] | None, most: int, name: str | None = None
     ) -> Object:
         """An object that a mask file brings, of this id. name: see `as_name`. Raises Problem, OutputError."""
-        text = "#{:02x}{:02x}{:02x}".format(*colour) if colour else default_colour(id)
+        text = to_hex(colour) if colour else default_colour(id)
         return self.set_object(id, as_name(name or "") or f"Object {id}", text, most)
 
     def delete_object(self, id: int) -> None:
@@ -178,7 +179,7 @@ def default_colour(id: int) -> str:
     """#rrggbb of an object that was given none."""
     if id <= len(COLOURS):
         return COLOURS[id - 1]
-    return "#{:02x}{:02x}{:02x}".format(*PALETTE[id])
+    return to_hex(PALETTE[id])
 
 
 def stretches(indices: list[int]) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from camn import api
 from camn.files import writing
+from camn.masks.colours import from_hex
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Object
@@ -113,5 +114,5 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """#rrggbb -> red, green, blue."""
-    red, green, blue = bytes.fromhex(colour[1:])
+    red, green, blue = from_hex(colour)
     return red, green, blue

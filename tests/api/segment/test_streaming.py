@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
-from streaming import SIZE, serving
+from streaming import SIZE, serving, until
 from videos import make_video
 
 from camn import api
@@ -29,14 +28,6 @@ def mask(tmp_path):
     ids[8:24, 10:30] = 3
     write_palette_png(tmp_path / "mask.png", ids)
     return tmp_path / "mask.png"
-
-
-def until(true) -> None:
-    """Waits for what another thread or process is about to do."""
-    end = time.monotonic() + 120
-    while not true() and time.monotonic() < end:
-        time.sleep(0.002)
-    assert true()
 
 
 def record(folder) -> dict:
@@ -60,11 +51,11 @@ def test_a_camera_is_followed_until_ctrl_c(tmp_path, mask, monkeypatch):
         def progress(done: api.Progress) -> None:
             notes.append(done.note)
             if done.done == 4:
-                until((out / "masks" / "000003.png").exists)
+                until((out / "masks" / "000003.png").exists, 120)
                 raise KeyboardInterrupt
             dropped = opened[0].dropped
             server.more.release(10)
-            until(lambda: opened[0].dropped >= dropped + 9)
+            until(lambda: opened[0].dropped >= dropped + 9, 120)
 
         url = f"{server.url.replace('//', '//me:secret@')}/live?key=secret"
         summary = api.segment_video(url, mask, out, progress=progress, **QUICK)
@@ -130,7 +121,7 @@ def test_a_pipe_gives_all_its_frames_and_ctrl_c_ends_it(tmp_path, mask):
     assert process.stdin
     process.stdin.write(content)
     process.stdin.flush()
-    until(lambda: (out / "masks" / "000004.png").exists() or process.poll() is not None)
+    until(lambda: (out / "masks" / "000004.png").exists() or process.poll() is not None, 120)
     process.send_signal(signal.SIGINT)
     process.wait(120)  # its input still open
     process.stdin.close()

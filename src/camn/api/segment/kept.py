@@ -24,6 +24,7 @@ from safetensors.torch import load, save
 from camn.api.options import Notice
 from camn.api.segment.checked import body_of, checked, sum_of
 from camn.api.segment.exporters.exporter import Shown
+from camn.api.segment.outputs import RUN_RECORD, former_run
 from camn.errors import CamnError, OutputError, VideoError
 from camn.files import to_json, write_whole, writing
 from camn.inference import AnySegmenter, Result, snapshot
@@ -33,7 +34,7 @@ from camn.media.source import Frame, FrameSource
 EVERY = 30.0  # seconds of work from one state to the next, at the least
 SHARE = 50  # times as long as writing a state takes: that costs 2% of the time at the most
 KEPT = 2  # states: should the newest be damaged, there is one before it
-ABOUT, LINES, STATES = "run.json", "frames.txt", "*.safetensors"
+ABOUT, LINES, STATES = RUN_RECORD, "frames.txt", "*.safetensors"
 _ROWS = 8  # one in so many rows tells a frame from another
 
 
@@ -54,22 +55,13 @@ class Past:
         """What was found on each frame."""
         with (self.folder / LINES).open("rb") as file:
             for _, line in zip(range(self.done), file):
-                yield json.loads(line.split(b" ", 1)[1])
-
-
-def about_kept(folder: Path) -> Mapping[str, Any] | None:
-    """The record of the run that was cut off, None where there is none that can be read."""
-    try:
-        about = json.loads((folder / ABOUT).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return about if isinstance(about, dict) else None
+                yield json.loads(body_of(line))
 
 
 def read_past(folder: Path, fresh: AnySegmenter, notice: Notice) -> Past | None:
     """The newest state that can be read, with the lines of all frames before it; `notice` is told of any that cannot.
     fresh: see `snapshot.taken_up`. Raises CamnError where memory is short."""
-    about, ends = about_kept(folder), _ends(folder / LINES)
+    about, ends = former_run(folder), _ends(folder / LINES)
     for path in sorted(folder.glob(STATES), reverse=True) if about else ():
         try:
             tensors = load(path.read_bytes())

@@ -20,6 +20,7 @@ from camn.api.options import SegmentOptions
 from camn.api.segment.outputs import RUN_RECORD
 from camn.errors import OutputError
 from camn.masks import MaskSet
+from camn.masks.colours import from_hex, to_hex
 from camn.media.outputs import write_json
 from camn.media.source import FrameSource
 
@@ -54,7 +55,7 @@ def about_run(
         "threads": threads,
         "versions": versions(),
         "ids": list(given.ids),
-        "colours": {str(id): "#{:02x}{:02x}{:02x}".format(*colour) for id, colour in given.colours.items()},
+        "colours": {str(id): to_hex(colour) for id, colour in given.colours.items()},
         "annotated_frames": sorted(given.masks),
         "masks_sha256": _sha256(given),
         "notes": list(given.notes),
@@ -74,7 +75,7 @@ def _sha256(given: MaskSet) -> str:
 def objects_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """What a record says of the objects: fields of `About`. Raises ValueError, TypeError where it makes no sense."""
     names = {int(id): str(name) for id, name in record.get("names", {}).items()}
-    colours = {int(id): tuple(bytes.fromhex(colour[1:])) for id, colour in record.get("colours", {}).items()}
+    colours = {int(id): from_hex(colour) for id, colour in record.get("colours", {}).items()}
     return {"ids": tuple(map(int, record["ids"])), "names": names, "colours": colours}
 
 

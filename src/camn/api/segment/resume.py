@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from camn.api.options import Notice
-from camn.api.segment.kept import Past, about_kept, read_past
+from camn.api.segment.kept import Past, read_past
 from camn.api.segment.outputs import KEPT, former_run
 from camn.errors import ConfigError
 from camn.files import to_json
@@ -35,7 +35,7 @@ def finished(folder: Path, about: Mapping[str, Any]) -> dict[str, Any] | None:
 
     about: what is known of the run that is asked for. Raises ConfigError where the run in the folder, finished or cut
     off, is not that one."""
-    kept, record = about_kept(folder / KEPT), former_run(folder)
+    kept, record = former_run(folder / KEPT), former_run(folder)
     ended = record if record and record.get("status") == "done" else None
     if kept is not None and not (ended and ended.get("started") == kept.get("started")):
         _check_same(folder, "cut off", kept, about)

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from camn.api.segment.exporters.exporter import Shown, Write
-from camn.files import close_after
+from camn.files import ClosedAtEnd
 
 
-class Writer(Protocol):
-    def write(self, shown: Shown) -> object: ...
+class Writer(ClosedAtEnd):
+    """Takes each frame; `close` writes what is known of all."""
 
-    def close(self) -> None: ...
+    def write(self, shown: Shown) -> object:
+        raise NotImplementedError
 
 
 @contextmanager
 def closing_at_end(writer: Writer) -> Iterator[Write]:
     """Its `write`. It is closed at the end, also after an error elsewhere: what was written is true."""
-    failure = None
-    try:
+    with writer:
         yield writer.write
-    except BaseException as error:
-        failure = error
-        raise
-    finally:
-        close_after(writer.close, failure)

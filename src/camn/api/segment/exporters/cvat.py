@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from camn.api.segment.exporters.closing import closing_at_end
+from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import replacing
 from camn.masks import ObjectIds
@@ -40,7 +40,7 @@ class _Written:
     labels: tuple[str, ...] = ()
 
 
-class CvatWriter:
+class CvatWriter(Writer):
     """Takes masks frame by frame; the file is there after `close`. kind: "video" or "images".
 
     CVAT has no masks that run through a video. So each mask is on its own, in a video as a track of one frame, which is

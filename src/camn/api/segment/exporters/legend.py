@@ -9,6 +9,7 @@ import numpy as np
 
 from camn.api.segment.exporters.exporter import LEGEND, About
 from camn.masks import PALETTE
+from camn.masks.colours import to_hex
 from camn.media.outputs import write_json
 
 
@@ -24,7 +25,7 @@ def legend(about: About) -> list[dict[str, Any]]:
     """id, name and colour of each object."""
     colours = palette(about)
     return [
-        {"id": int(id), "name": about.called(id), "colour": "#{:02x}{:02x}{:02x}".format(*colours[id])}
+        {"id": int(id), "name": about.called(id), "colour": to_hex(colours[id])}
         for id in sorted({*about.ids, *about.names})
     ]
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from camn.api.segment.exporters.closing import closing_at_end
+from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import encoded, write_whole, writing
 from camn.masks import ObjectIds
@@ -29,7 +29,7 @@ def sequence_name(name: str) -> str:
     return plain.encode()[:_LONGEST].decode(errors="ignore") or "video"
 
 
-class PairWriter:
+class PairWriter(Writer):
     """Of each frame JPEGImages/ROOM/NUMBER.jpg and Annotations/ROOM/NUMBER.png, numbered from the video's first, 0."""
 
     def __init__(self, folder: Path, about: About, room: str):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camn.api.segment.exporters.closing import closing_at_end
+from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import write_whole
 from camn.masks import ObjectIds
@@ -17,7 +17,7 @@ from camn.media.as_jpeg import as_jpeg, need_jpeg
 from camn.media.outputs import prepare_output
 
 
-class YoloWriter:
+class YoloWriter(Writer):
     """FOLDER/data.yaml, FOLDER/images/train/NAME.jpg and FOLDER/labels/train/NAME.txt.
 
     Classes are the names of objects, numbered in order of their ids. data.yaml is written by `close`.

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from camn.api.segment.exporters.closing import closing_at_end
+from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.api.segment.exporters.vos import frame_number, sequence_name
 from camn.files import encoded, replacing
@@ -24,7 +24,7 @@ from camn.masks.spill import Spill
 _WORDS = 5  # that are known of an object on a frame: its place among the frames, where its texts start, where they end
 
 
-class YoutubeVisWriter:
+class YoutubeVisWriter(Writer):
     """Takes masks frame by frame; the file is there after `close`. What is said of an object on a frame, its area, box
     and mask, waits in a nameless file beside it; in memory are 40 bytes of it."""
 
