@@ -42,9 +42,7 @@ def about_run(
         "program": "camn",
         "status": "",
         "error": None,
-        "started": datetime.now(UTC).isoformat(
-            timespec="milliseconds"
-        ),  # tells two runs of a folder apart
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),  # tells two runs of a folder apart
         "video": str(source.path.resolve()) if source.path else source.place,
         "masks": [str(file.resolve()) for file in masks],
         "width": width,
