@@ -18,7 +18,7 @@ from camn.files import sync, write_whole, writing
 from camn.masks import encode_palette_png
 from camn.masks.palette import NOTE, note_of, stated_in
 from camn.masks.paletted import ids_alone
-from camn.projects.change import Before, Change
+from camn.projects.change import Before, Change, Step, difference
 
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
@@ -76,51 +76,70 @@ class MaskFiles:
     def read_shown(self, index: int) -> np.ndarray | None:
         """What the user sees: the given mask for the objects it states, the predicted one for all others."""
         with self._lock:
-            given, predicted = self.read_given(index), self.read_predicted(index)
-            if given is None or predicted is None:
-                return predicted if given is None else given
-            others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
-            return np.where(given > 0, given, others).astype(np.uint8)
+            return self._shown(index, self.read_given(index), self.read_predicted(index))
 
-    def give(self, index: int, ids: np.ndarray, objects: Iterable[int] | None = None) -> None:
+    def _shown(self, index: int, given: np.ndarray | None, predicted: np.ndarray | None) -> np.ndarray | None:
+        if given is None or predicted is None:
+            return predicted if given is None else given
+        others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
+        return np.where(given > 0, given, others).astype(np.uint8)
+
+    def give(
+        self, index: int, ids: np.ndarray, objects: Iterable[int] | None = None, absent: Iterable[int] = ()
+    ) -> Step:
         """The user's mask of a frame; it states what is in it and what was shown there before. objects: those that it
-        speaks of (all if None); pixels of others, which were deleted, stay where it has background. Raises OutputError.
-        """
+        speaks of (all if None); pixels of others, which were deleted, stay where it has background. absent: ids that
+        are not on the frame. Raises OutputError."""
         with self._lock:
-            before = self.read_shown(index)
-            if before is not None and objects is not None:
-                ids = np.where((ids == 0) & ~np.isin(before, list(objects)), before, ids).astype(np.uint8)
-            stated = self._stated(index) | _ids(ids) | (_ids(before) if before is not None else set())
-            self._write_given(index, ids, stated)
+            before, shown = self._now(index)
+            if objects is not None:
+                ids = np.where((ids == 0) & ~np.isin(shown, list(objects)), shown, ids).astype(np.uint8)
+            self._write_given(index, ids, self._stated(index) | _ids(ids) | _ids(shown) | set(absent))
+            return self._step(index, before, shown)
 
-    def change(self, index: int, change: Change, undo: Before | None = None) -> Before:
+    def change(
+        self, index: int, change: Change, undo: Before | None = None, said: frozenset[int] = frozenset()
+    ) -> Step:
         """Some pixels of the user's mask of a frame, over what is shown; all others stay, whoever painted them.
 
-        undo: this takes a change back, before which the frame was so. An object whose last pixels go is not spoken of
+        undo: this takes a step back, before which the frame was so. An object whose last pixels go is not spoken of
         any more, unless it was said to be absent; of a first mask, pixels are again what the network says, and where
-        that is all of them, the mask goes. Returns what the frame was before. Raises OutputError."""
+        that is all of them, the mask goes. said: ids that this step left absent, which are so no more. Raises
+        OutputError."""
         with self._lock:
-            before, shown = self.before(index), self.read_shown(index)
-            shown = np.zeros(self._size, np.uint8) if shown is None else shown
+            before, shown = self._now(index)
             here = change.on(shown)
             if here.empty and not change.empty:
-                return before  # others have painted over all of it
+                return Step(before, before, None)  # others have painted over all of it
             ids = (here.back_to(self._predicted(index)) if undo and not undo.given else here).made(shown)
             present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
             if undo:
-                stated = stated - (_ids(shown) - present) | undo.absent
+                stated = stated - ((_ids(shown) | said) - present) | undo.absent
             nothing = not stated or undo and not undo.given and np.array_equal(ids, self._predicted(index))
             if undo and nothing and stated <= present:
                 self.clear([index], "given")
             else:
                 self._write_given(index, ids, stated)
-            return before
+            return self._step(index, before, shown)
 
-    def before(self, index: int) -> Before:
-        """What an undo of the next change of a frame goes back to."""
+    def remove(self, index: int, kind: str) -> Step:
+        """As `clear`, of one frame."""
         with self._lock:
-            given = self.read_given(index)
-            return Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+            before, shown = self._now(index)
+            self.clear([index], kind)
+            return self._step(index, before, shown)
+
+    def _now(self, index: int) -> tuple[Before, np.ndarray]:
+        """A frame as an undo of what is done next goes back to it, and what is shown, (H, W)."""
+        given = self.read_given(index)
+        before = Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+        shown = self._shown(index, given, self.read_predicted(index))
+        return before, np.zeros(self._size, np.uint8) if shown is None else shown
+
+    def _step(self, index: int, before: Before, shown: np.ndarray) -> Step:
+        """What was done since the frame was so."""
+        after, now = self._now(index)
+        return Step(before, after, difference(shown, now))
 
     def _stated(self, index: int) -> set[int]:
         return set(self.given[index].stated) if index in self.given else set()

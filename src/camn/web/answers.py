@@ -17,6 +17,7 @@ STATUS: dict[Code, int] = {
     "conflict": 409,
     "too_large": 413,
     "other_size": 422,
+    "other_frames": 422,
     "invalid": 422,
     "internal": 500,
     "no_room": 507,
