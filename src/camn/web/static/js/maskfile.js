@@ -7,6 +7,7 @@ import { el } from "./dom.js";
 import { count } from "./format.js";
 import { note, warn } from "./messages.js";
 
+/** @import {Action} from "./history.js" */
 /** @import {Session} from "./session.js" */
 /** @import {Store} from "./store.js" */
 /** @import {Done, Loaded, MaskFileKind} from "./types.js" */
@@ -53,8 +54,8 @@ export async function loadMask(session, file, how = {}) {
   const words = `Loaded for ${frames.length > 1 ? count(frames.length, "frame") : `frame ${frames[0] + 1}`}`;
   note(steps ? `${words}.` : `${words}. This is too much to be undone by Z.`);
   await session.reload();
-  if (steps) remember(session, frames, steps);
-  if (numbered) offer(session, file, answer.how);
+  const action = steps && remember(session, frames, steps);
+  if (numbered) offer(session, file, answer.how, action);
 }
 
 /**
@@ -79,13 +80,18 @@ async function send(session, file, how) {
 /** @param {string} text @param {number} value */
 const askFirst = (text, value) => askNumber("Which frames are these?", text, FIRST, value);
 
-/** @param {Session} session @param {File} file @param {How} how it was loaded */
-function offer(session, file, how) {
+/**
+ * @param {Session} session @param {File} file @param {How} how it was loaded
+ * @param {Action | null} action by which it was
+ */
+function offer(session, file, how, action) {
   warn(OTHERS, {
     name: "Other frames…",
     work: async () => {
       const first = await askFirst(OTHERS, (how.first ?? 0) + 1);
-      if (first !== null) await session.act(() => loadMask(session, file, { ...how, first }));
+      if (first === null) return;
+      if (session.history.done.at(-1) === action) await session.history.undo();
+      await session.act(() => loadMask(session, file, { ...how, first }));
     },
   });
 }
@@ -94,5 +100,5 @@ function offer(session, file, how) {
 function remember(session, frames, steps) {
   const { undo, redo } = session.edits.ways(frames.map((frame) => ({ frame, done: stepOf(steps[frame]) })));
   const then = (/** @type {() => Promise<void>} */ work) => () => work().then(() => session.show(frames[0]));
-  session.history.push({ label: "Load a mask", undo: then(undo), redo: then(redo) });
+  return session.history.push({ label: "Load a mask", undo: then(undo), redo: then(redo) });
 }
