@@ -50,12 +50,12 @@ export async function loadMask(session, file, how = {}) {
   const answer = await send(session, file, how);
   if (!answer) return;
   const { frames, steps, notes, numbered } = answer.loaded;
-  for (const text of notes) (numbered ? warn : note)(text);
   const words = `Loaded for ${frames.length > 1 ? count(frames.length, "frame") : `frame ${frames[0] + 1}`}`;
   note(steps ? `${words}.` : `${words}. This is too much to be undone by Z.`);
   await session.reload();
   const action = steps && remember(session, frames, steps);
-  if (numbered) offer(session, file, answer.how, action);
+  if (numbered) warn(notes.join(" "), otherwise(session, file, answer.how, action));
+  else notes.forEach(note);
 }
 
 /**
@@ -81,19 +81,20 @@ async function send(session, file, how) {
 const askFirst = (text, value) => askNumber("Which frames are these?", text, FIRST, value);
 
 /**
+ * Where frames were guessed from numbers: a button to say it otherwise.
  * @param {Session} session @param {File} file @param {How} how it was loaded
  * @param {Action | null} action by which it was
  */
-function offer(session, file, how, action) {
-  warn(OTHERS, {
-    name: "Other frames…",
-    work: async () => {
-      const first = await askFirst(OTHERS, (how.first ?? 0) + 1);
-      if (first === null) return;
-      if (session.history.done.at(-1) === action) await session.history.undo();
-      await session.act(() => loadMask(session, file, { ...how, first }));
-    },
-  });
+function otherwise(session, file, how, action) {
+  const again = async (/** @type {number} */ first) => {
+    if (session.history.done.at(-1) === action) await session.history.undo();
+    await loadMask(session, file, { ...how, first });
+  };
+  const work = async () => {
+    const first = await askFirst(OTHERS, (how.first ?? 0) + 1);
+    if (first !== null) await session.act(() => again(first));
+  };
+  return { name: "Other frames…", work };
 }
 
 /** @param {Session} session @param {number[]} frames @param {{[frame: string]: Done}} steps */

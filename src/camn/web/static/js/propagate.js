@@ -175,7 +175,7 @@ export class Propagation {
     const why = !ready
       ? session.project.error ?? "The video is still being read."
       : has
-        ? `From frame ${frame + 1}, whose mask it starts with.`
+        ? `Starts from the mask of frame ${frame + 1}.`
         : "Mark the objects on this frame first, or go to one with a mask.";
     say(this.from, why);
     const last = session.project.count - 1;
