@@ -107,8 +107,10 @@ def test_mask_files_are_what_was_done_last_also_when_read_again(tmp_path_factory
         if what == "give":
             before = shown(mine, theirs, stated)
             stated = (stated if mine is not None else set()) | set(np.unique(ids)) | set(np.unique(before))
-            files.give(4, ids)
+            step = files.give(4, ids)
             mine = ids
+            made = before if step.pixels is None else step.pixels.made(before)
+            assert np.array_equal(made, shown(mine, theirs, stated))  # what is told is what has changed
         elif what == "predict":
             files.predict(4, ids, Predicted({1: 0.5}, frozenset({1}), "job"))
             theirs = ids

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -37,6 +37,14 @@ class Predicted:
     confidence: Mapping[int, float] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     job: str = ""
+
+
+class _Frame(NamedTuple):
+    """before: what an undo of the next step goes back to. predicted, shown: (H, W) uint8 ids."""
+
+    before: Before
+    predicted: np.ndarray | None
+    shown: np.ndarray
 
 
 def encode(ids: np.ndarray, note: Mapping[str, Any]) -> bytes:
@@ -76,9 +84,9 @@ class MaskFiles:
     def read_shown(self, index: int) -> np.ndarray | None:
         """What the user sees: the given mask for the objects it states, the predicted one for all others."""
         with self._lock:
-            return self._shown(index, self.read_given(index), self.read_predicted(index))
+            return self._laid(index, self.read_given(index), self.read_predicted(index))
 
-    def _shown(self, index: int, given: np.ndarray | None, predicted: np.ndarray | None) -> np.ndarray | None:
+    def _laid(self, index: int, given: np.ndarray | None, predicted: np.ndarray | None) -> np.ndarray | None:
         if given is None or predicted is None:
             return predicted if given is None else given
         others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
@@ -91,11 +99,11 @@ class MaskFiles:
         speaks of (all if None); pixels of others, which were deleted, stay where it has background. absent: ids that
         are not on the frame. Raises OutputError."""
         with self._lock:
-            before, shown = self._now(index)
+            was = self._now(index)
             if objects is not None:
-                ids = np.where((ids == 0) & ~np.isin(shown, list(objects)), shown, ids).astype(np.uint8)
-            self._write_given(index, ids, self._stated(index) | _ids(ids) | _ids(shown) | set(absent))
-            return self._step(index, before, shown)
+                ids = np.where((ids == 0) & ~np.isin(was.shown, list(objects)), was.shown, ids).astype(np.uint8)
+            self._write_given(index, ids, self._stated(index) | _ids(ids) | _ids(was.shown) | set(absent))
+            return self._step(index, was, ids)
 
     def change(
         self, index: int, change: Change, undo: Before | None = None, said: frozenset[int] = frozenset()
@@ -107,39 +115,45 @@ class MaskFiles:
         that is all of them, the mask goes. said: ids that this step left absent, which are so no more. Raises
         OutputError."""
         with self._lock:
-            before, shown = self._now(index)
-            here = change.on(shown)
+            was = self._now(index)
+            here = change.on(was.shown)
             if here.empty and not change.empty:
-                return Step(before, before, None)  # others have painted over all of it
-            ids = (here.back_to(self._predicted(index)) if undo and not undo.given else here).made(shown)
-            present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
+                return Step(was.before, was.before, None)  # others have painted over all of it
+            predicted = self._filled(was.predicted)
+            ids = (here.back_to(predicted) if undo and not undo.given else here).made(was.shown)
+            present, shown = _ids(ids), _ids(was.shown)
+            stated = self._stated(index) | shown | present
             if undo:
-                stated = stated - ((_ids(shown) | said) - present) | undo.absent
-            nothing = not stated or undo and not undo.given and np.array_equal(ids, self._predicted(index))
+                stated = stated - ((shown | said) - present) | undo.absent
+            nothing = not stated or undo and not undo.given and np.array_equal(ids, predicted)
             if undo and nothing and stated <= present:
                 self.clear([index], "given")
-            else:
-                self._write_given(index, ids, stated)
-            return self._step(index, before, shown)
+                return self._step(index, was, None)
+            self._write_given(index, ids, stated)
+            return self._step(index, was, ids)
 
     def remove(self, index: int, kind: str) -> Step:
         """As `clear`, of one frame."""
         with self._lock:
-            before, shown = self._now(index)
+            was = self._now(index)
             self.clear([index], kind)
-            return self._step(index, before, shown)
+            now = self._now(index)
+            return Step(was.before, now.before, difference(was.shown, now.shown))
 
-    def _now(self, index: int) -> tuple[Before, np.ndarray]:
-        """A frame as an undo of what is done next goes back to it, and what is shown, (H, W)."""
-        given = self.read_given(index)
-        before = Before() if given is None else Before(True, self.given[index].stated - _ids(given))
-        shown = self._shown(index, given, self.read_predicted(index))
-        return before, np.zeros(self._size, np.uint8) if shown is None else shown
+    def _now(self, index: int) -> _Frame:
+        given, predicted = self.read_given(index), self.read_predicted(index)
+        return _Frame(self._before(index, given), predicted, self._filled(self._laid(index, given, predicted)))
 
-    def _step(self, index: int, before: Before, shown: np.ndarray) -> Step:
-        """What was done since the frame was so."""
-        after, now = self._now(index)
-        return Step(before, after, difference(shown, now))
+    def _before(self, index: int, given: np.ndarray | None) -> Before:
+        return Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+
+    def _filled(self, ids: np.ndarray | None) -> np.ndarray:
+        return np.zeros(self._size, np.uint8) if ids is None else ids
+
+    def _step(self, index: int, was: _Frame, given: np.ndarray | None) -> Step:
+        """What was done since then. given: the mask that the frame has now."""
+        now = self._filled(self._laid(index, given, was.predicted))
+        return Step(was.before, self._before(index, given), difference(was.shown, now))
 
     def _stated(self, index: int) -> set[int]:
         return set(self.given[index].stated) if index in self.given else set()
@@ -148,11 +162,6 @@ class MaskFiles:
         given = Given(frozenset(stated))
         write_whole(self._path("given", index), encode(ids, {"stated": sorted(stated)}), lasting=True)
         self.given[index] = given
-
-    def _predicted(self, index: int) -> np.ndarray:
-        """What the network says, nothing where it says nothing."""
-        predicted = self.read_predicted(index)
-        return np.zeros(self._size, np.uint8) if predicted is None else predicted
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
         """The network's mask of a frame, not yet safe from a loss of power: see `settle`. Raises OutputError."""
