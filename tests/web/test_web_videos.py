@@ -40,7 +40,7 @@ def test_exported_movies_have_aspect_and_sound(server, make, tmp_path):
     server.ask("POST", f"/api/projects/{id}/objects", {})
     server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(np.ones(SIZE, np.uint8)))
     silent = server.job(server.ask("POST", f"/api/projects/{id}/exports", {"kind": "vp9"})["id"])
-    assert silent["notes"] == ["Test-cutout.webm: without the video's sound (pcm_s16le cannot be copied into webm)."]
+    assert silent["notes"] == ["“test-cutout.webm”: without the video's sound (pcm_s16le cannot be copied into webm)."]
     for kind in ("overlay", "prores"):
         job = server.job(server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"])
         assert job["state"] == "done" and job["notes"] == [], job

@@ -65,7 +65,7 @@ def _shows(project: Project, index: int, ids: list[int]) -> bool:
 
 def file_name(project: Project, asked: Export) -> str:
     """What the download is called: plain ASCII, nothing that a shell or a header could take amiss."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", project.record.name).strip("-")[:60]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", _SUFFIX.sub("", project.record.name)).strip("-")[:60]
     return f"{name or 'video'}-{KINDS[asked.kind].file}"
 
 
@@ -91,7 +91,7 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
             path.unlink(missing_ok=True)
     one = KINDS[asked.kind]
     path = folder / f"{work.id}-{asked.kind}{Path(one.file).suffix}"
-    work.known = ((Path(path.name), file_name(project, asked)), *work.known)
+    work.known = ((Path(path.name), f"“{file_name(project, asked)}”"), *work.known)
     work.total = project.count if asked.frames is None else asked.frames[1] - asked.frames[0] + 1
     api.export_masks(
         asked.kind,

@@ -89,7 +89,7 @@ def test_what_exports_show_is_chosen(editor, marked, make, tmp_path):
         )
     editor.button("Choose what exports show").click()
     dialog.get_by_label("Behind cut-outs", exact=True).select_option("a picture")
-    picture = dialog.get_by_label("Picture behind cut-outs")
+    picture = dialog.get_by_label("Choose a picture")
     picture.set_input_files({"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear reader"})
     expect(dialog).to_contain_text("“letter.png” is no picture")
     dialog.get_by_role("button", name="Choose").click()
@@ -150,7 +150,7 @@ def test_a_movie_without_the_sound_is_told_of(editor, server, make, tmp_path):
     editor.open(id)
     with editor.page.expect_download():
         editor.page.locator("#export-vp9").click()
-    told = editor.page.locator(".message.warning").filter(has_text="test-cutout.webm: without the video's sound")
+    told = editor.page.locator(".message.warning").filter(has_text="“test-cutout.webm”: without the video's sound")
     expect(told).to_be_visible()
 
 

@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { el, say } from "./dom.js";
+import { icon } from "./icons.js";
 
 /** @typedef {{said: string, picture: {name: string, said: string} | null}} Background said: to the server */
 
@@ -34,28 +35,34 @@ export function backgroundField(project, chosen) {
   );
   const value = kind === "colour" ? chosen.said : COLOUR;
   const colour = el("input", { type: "color", value, "aria-label": "Colour behind cut-outs" });
-  const file = el("input", { type: "file", accept: "image/*", "aria-label": "Picture behind cut-outs" });
-  const said = el("p", { class: "soft", role: "status" });
+  const file = el("input", { type: "file", id: "export-picture", class: "unseen", accept: "image/*" });
+  const choose = el("label", { for: "export-picture", class: "button" }, icon("folder"), "Choose a picture");
+  const said = el("p", { role: "status" });
   let { picture } = chosen;
 
+  const tell = (/** @type {string} */ text, /** @type {boolean} */ bad) => {
+    said.className = bad ? "bad" : "soft";
+    say(said, text);
+  };
   const show = () => {
     colour.hidden = select.value !== "colour";
-    file.hidden = said.hidden = select.value !== "picture";
-    file.setCustomValidity(file.hidden || picture ? "" : NONE);
-    say(said, picture ? `“${picture.name}” covers the frame. What is too wide or too high is cut off.` : "");
+    const none = select.value !== "picture";
+    file.disabled = choose.hidden = said.hidden = none;
+    file.setCustomValidity(none || picture ? "" : NONE);
+    tell(picture ? `“${picture.name}” covers the frame. What is too wide or too high is cut off.` : "", false);
   };
   const send = async () => {
     const [one] = file.files ?? [];
     if (!one) return;
     picture = null;
     file.setCustomValidity(WAIT);
-    say(said, WAIT);
+    tell(WAIT, false);
     const sent = await api.background(project, one).catch((/** @type {Error} */ error) => error);
     if (file.files?.[0] !== one) return; // another one was chosen meanwhile
     if (sent instanceof Error) {
       file.value = "";
       show();
-      return say(said, sent.message);
+      return tell(sent.message, true);
     }
     picture = { name: one.name, said: sent.background };
     show();
@@ -65,7 +72,7 @@ export function backgroundField(project, chosen) {
   show();
   const label = el("label", { for: "export-behind" }, "Behind cut-outs");
   return {
-    rows: [el("div", { class: "inline" }, label, select, colour, file), said],
+    rows: [el("div", { class: "inline" }, label, select, colour), el("div", { class: "row" }, file, choose), said],
     value: () => ({ picture, said: { blur: "blur", picture: picture?.said }[select.value] ?? colour.value }),
   };
 }

@@ -71,7 +71,7 @@ export class Propagation {
       "select",
       { id: "until" },
       el("option", { value: "end" }, "to the end"),
-      el("option", { value: "given" }, "to the next mask of mine"),
+      el("option", { value: "given" }, "to my next mask"),
     );
     select.addEventListener("change", () => this.store.set({ until: select.value === "given" ? "given" : "end" }));
     return el("div", { class: "inline" }, el("label", { for: "until" }, "How far"), select);
