@@ -120,7 +120,7 @@ async function connection(connected) {
   store.set({ connected });
   if (connected) return store.set({ locked: false });
   const error = await api.server().catch((/** @type {unknown} */ failed) => failed);
-  store.set({ locked: error instanceof ApiError && error.code === "unauthorized" });
+  store.set({ locked: !store.state.connected && error instanceof ApiError && error.code === "unauthorized" });
 }
 
 function toggleTheme() {

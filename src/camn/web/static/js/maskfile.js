@@ -67,12 +67,12 @@ async function send(session, file, how) {
   try {
     return { loaded: await api.loadMask(session.id, frame, file, how), how };
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    if (error.code === "other_size") {
-      return (await confirm("Scale the mask?", OTHER_SIZE, "Scale it")) ? send(session, file, { ...how, resize: true }) : null;
+    const code = error instanceof ApiError ? error.code : "";
+    if (code === "other_size" && (await confirm("Scale the mask?", OTHER_SIZE, "Scale it"))) {
+      return send(session, file, { ...how, resize: true });
     }
-    if (error.code !== "other_frames") throw error;
-    const first = await askFirst(error.message, how.first ?? 1);
+    if (code !== "other_frames") throw error;
+    const first = await askFirst(/** @type {ApiError} */ (error).message, how.first ?? 1);
     return first === null ? null : send(session, file, { ...how, first });
   }
 }

@@ -10,6 +10,7 @@ import { Wheel } from "./wheel.js";
 /** @import {Stage} from "./stage.js" */
 
 const STILL = 10; // CSS pixels
+const UNSEEN = "is not here yet, so nothing was done. Press again when you see it.";
 
 /** @param {Stage} stage */
 export function listenToPointer(stage) {
@@ -69,7 +70,7 @@ class Hand {
     const { stage } = this;
     const { frame } = stage.store.state;
     this.finger = this.tap = null;
-    if (stage.shown?.frame !== frame) return note(`Frame ${frame + 1} is not here yet, so nothing was done. Press again when you see it.`);
+    if (stage.shown?.frame !== frame) return note(`Frame ${frame + 1} ${UNSEEN}`);
     this.does = "draw";
     stage.drawing = true;
     stage.store.set({ playing: false, follow: false }); // the frame must not go away
