@@ -34,3 +34,15 @@ def spans(page: Path) -> list[str]:
     """Code within sentences and tables."""
     prose = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.M | re.S)
     return re.findall(r"`([^`\n]+)`", prose)
+
+
+def rows(page: Path, *head: str) -> list[list[str]]:
+    """Of every table of the page whose columns begin with these words."""
+    found: list[list[str]] = []
+    inside = False
+    for line in page.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if inside and cells and not set(cells[0]) <= set("- "):
+            found.append(cells)
+        inside = bool(cells) and (inside or cells[: len(head)] == list(head))
+    return found
