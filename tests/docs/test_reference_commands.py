@@ -11,6 +11,7 @@ from documents import DOCS, ROOT, blocks, commands, lines
 from PIL import Image
 
 from camn import cli
+from camn.cluster.manifest import read_jobs
 
 from .conftest import FRAMES, SIZE
 
@@ -30,12 +31,11 @@ NOT_RUN = {
     "camn batch s3:": "needs a storage and a cluster; tests/cluster has both",
     "camn batch .*(--gpus-per-worker 0.5|--cpus-per-worker 4)": "needs GPUs and cores; tests/cluster/test_plan.py",
     "camn batch .*--engine ray": "needs a Ray cluster; tests/cluster/test_batch_ray.py starts one",
-    r"ray |#!|#SBATCH|head=|srun |sleep |driver=|trap |wait ": "for a cluster's own machines",
-    "# ": "a comment",
+    "ray |head=|srun |sleep |driver=|trap |wait ": "for a cluster's own machines",
     "torchrun ": "needs GPUs and the data; tests/training/test_distributed.py starts it",
     "camn train recipes/camn-": "needs the data that the recipe names, and hours; tests/training",
     "camn convert|camn segment .*--model stm": "needs a public file; tests/checkpoints/test_stm_files.py makes one",
-    r"python (scripts/make_hard|bench/hard)": "takes minutes; tests/scripts/test_make_hard_clips.py",
+    "python (scripts/make_hard|bench/hard)": "takes minutes; tests/scripts/test_make_hard_clips.py",
 }
 # Places and frames on the pages -> such as the small clip has.
 SMALLER = {
@@ -65,17 +65,19 @@ def why_not(line: str) -> str | None:
 
 def run_lines(page: Path) -> list[str]:
     """Each once, and what makes a file first: the page shows what it is for before that."""
-    found = [line for line in dict.fromkeys(lines(page)) if not why_not(line)]
+    found = [line for line in dict.fromkeys(lines(page)) if commands(line) and not why_not(line)]
     return sorted(found, key=lambda line: not line.startswith("camn data split"))
 
 
-def as_given(words: list[str]) -> list[str]:
-    """Of a command of the page, what is given to camn here."""
-    smaller = " ".join(words)
+def smaller(line: str) -> str:
     for place, there in SMALLER.items():
-        smaller = re.sub(place, there, smaller)
-    quicker = QUICKER.get(words[0], "").split()
-    return [*smaller.split(" "), *([] if quicker and quicker[0] in words else quicker)]
+        line = re.sub(place, there, line)
+    return line
+
+
+def quicker(given: list[str]) -> list[str]:
+    more = QUICKER.get(given[0], "").split()
+    return [*given, *([] if more and more[0] in given else more)]
 
 
 def test_each_reason_not_to_run_a_line_is_needed():
@@ -95,15 +97,13 @@ def test_the_commands_of_a_page_run(page, belongings, tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     belongings(*re.findall(r"--out (\S+)", "\n".join(run_lines(page))))
     for line in run_lines(page):
-        [[name, *words]] = commands(line)
+        [[name, *given]] = commands(smaller(line))
+        given = [str(ROOT / word) if (ROOT / word).is_file() else word for word in given]  # a script or a recipe
         if name == "python":
-            subprocess.run([sys.executable, ROOT / words[0], *words[1:]], check=True, stdout=subprocess.DEVNULL)
-            continue
-        given = as_given(words)
-        if given[0] == "train":
-            given[1] = str(ROOT / given[1])
-        assert cli.main(given) == 0, (line, given, capsys.readouterr())
-        check_outputs(given)
+            subprocess.run([sys.executable, *given], check=True, stdout=subprocess.DEVNULL)
+        else:
+            assert name == "camn" and cli.main(quicker(given)) == 0, (line, capsys.readouterr())
+            check_outputs(given)
 
 
 def check_outputs(given: list[str]) -> None:
@@ -119,8 +119,6 @@ def check_outputs(given: list[str]) -> None:
 
 def test_the_manifests_of_the_pages_are_read(tmp_path):
     """Of each example its lines, also of files that are not there."""
-    from camn.cluster.manifest import read_jobs
-
     examples = [(kind, block) for page in GIVEN for kind in ("csv", "json") for block in blocks(page, kind)]
     found = [(kind, block) for kind, block in examples if block.startswith(("video,", '{"video"'))]
     assert len(found) >= 5
