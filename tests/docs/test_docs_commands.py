@@ -15,6 +15,7 @@ from camn import cli
 
 from .conftest import FRAMES, SIZE
 
+OTHERS = {"--gpus", "--index-url", "--org", "--part", "--slow", "--user"}  # options of docker, pip, cvat-cli and others
 SHORTER = {"40": "2", "masks/000040.png": "masks/000002.png", "99": "2"}  # frames of the guide, in so short a clip
 
 
@@ -47,6 +48,15 @@ def test_each_command_is_understood(page):
                 assert understood(*arguments), line
             elif name == "python" and not arguments[0].startswith("-"):
                 assert (ROOT / arguments[0]).is_file() or arguments[0].startswith("../"), line
+
+
+def test_each_option_in_a_sentence_is_there():
+    known = set.union(*map(options, cli._KINDS), OTHERS)
+    for path in (*ROOT.glob("scripts/*.py"), *ROOT.glob("bench/*.py")):
+        known |= set(re.findall(r'"(--[a-z-]+)"', path.read_text()))
+    told = [(page, span.split()[0]) for page in PAGES for span in spans(page) if span.startswith("--")]
+    assert len(told) > 200
+    assert not [(str(page), option) for page, option in told if option not in known]
 
 
 def test_each_command_in_a_sentence_has_the_options_that_it_is_given():
