@@ -38,7 +38,7 @@ def plain(error: BaseException, *known: tuple[Path, str]) -> str:
     for path, name in known:
         text = text.replace(str(path), name)
     text = encoded(_PATH.sub("a file", text).strip()).decode()
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 
 def refused(error: CamnError, *known: tuple[Path, str]) -> Problem:

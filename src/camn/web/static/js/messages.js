@@ -23,8 +23,9 @@ function show(kind, text, { about = text, action } = {}) {
     message.remove();
     return attempt(work);
   };
-  const more = action && el("button", { type: "button", class: "button small", onclick: act(action) }, action.name);
-  message.append(icon(kind === "note" ? "done" : "warning"), el("p", {}, text), more ?? "", close);
+  const more = action && el("button", { type: "button", class: "button", onclick: act(action) }, action.name);
+  const said = el("div", { class: "stack said" }, el("p", {}, text), more ?? null);
+  message.append(icon(kind === "note" ? "done" : "warning"), said, close);
   list.append(message);
   if (kind === "note") setTimeout(() => message.remove(), SHOWN);
 }
