@@ -92,12 +92,12 @@ def test_what_exports_show_is_chosen(editor, marked, make, tmp_path):
     picture = dialog.get_by_label("Choose a picture")
     picture.set_input_files({"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear reader"})
     expect(dialog).to_contain_text("“letter.png” is no picture")
-    dialog.get_by_role("button", name="Choose").click()
+    dialog.get_by_role("button", name="Choose", exact=True).click()
     expect(dialog).to_be_visible()
     sea = {"name": "sea.png", "mimeType": "image/png", "buffer": make.png(make.picture(0))}
     picture.set_input_files(sea)
     expect(dialog).to_contain_text("“sea.png” covers the frame.")
-    dialog.get_by_role("button", name="Choose").click()
+    dialog.get_by_role("button", name="Choose", exact=True).click()
     expect(editor.page.locator("#export-choice")).to_contain_text("Cut-outs lie over “sea.png”.")
     editor.page.route(re.compile("/exports$"), lambda route: route.abort())
     with editor.page.expect_request(re.compile("/exports$")) as last:

@@ -47,7 +47,7 @@ export function backgroundField(project, chosen) {
   const show = () => {
     colour.hidden = select.value !== "colour";
     const none = select.value !== "picture";
-    file.disabled = choose.hidden = said.hidden = none;
+    file.hidden = choose.hidden = said.hidden = none;
     file.setCustomValidity(none || picture ? "" : NONE);
     tell(picture ? `“${picture.name}” covers the frame. What is too wide or too high is cut off.` : "", false);
   };
