@@ -50,18 +50,19 @@ def filled(parity, fill, name: str) -> Camn:
     return network
 
 
+# One network of each backbone and kind is tried each time; the other wide one takes long.
+EACH = [pytest.param(name, marks=pytest.mark.slow) if name == "cfbi-r101" else name for name in PRESETS]
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", EACH)
 def test_answers_are_those_of_the_public_network(parity, fill, name):
     """Of the network that is trained."""
     check_answers(filled(parity, fill, name), name, parity, fill)
 
 
-# One network of each backbone and kind; the other wide one takes long.
 @torch.no_grad()
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "cfbi-r101" else name for name in PRESETS]
-)
+@pytest.mark.parametrize("name", EACH)
 def test_every_backend_answers_the_same(parity, fill, name, backend):
     """Of the network for inference."""
     network = Backends(backend, torch.device("cpu")).apply(lean.of(filled(parity, fill, name)))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from forking import Forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,10 +93,7 @@ def test_two_processes_share_gather_and_average_and_one_that_goes_hangs_nobody(t
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     where = QUIET | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    both = [
-        subprocess.Popen([sys.executable, "-c", TWO], env=where | {"RANK": str(r)}, stdout=subprocess.PIPE, text=True)
-        for r in range(2)
-    ]
+    both = [Forked([sys.executable, "-c", TWO], env=where | {"RANK": str(r)}) for r in range(2)]
     said = [[json.loads(line) for line in p.communicate(timeout=120)[0].splitlines()] for p in both]
     assert [p.returncode for p in both] == [2, 9]
     for rank, (found, *_) in enumerate(said):
