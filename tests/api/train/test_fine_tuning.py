@@ -78,7 +78,7 @@ def test_a_folder_of_three_clips_is_checked_and_tuned_on_and_their_later_frames_
     check = run([sys.executable, "-m", "camn.cli", "data", "check", str(folder)])
     assert check.returncode == 0, check.stderr
     assert str(3 * LENGTH) in check.stdout and str(3 * len(ANNOTATED)) in check.stdout
-    done = api.train(RECIPE, tmp_path / "run", videos=(str(folder),), steps=30, batch=2, device="cpu")
+    done = api.train(RECIPE, tmp_path / "run", videos=(str(folder),), steps=20, batch=2, device="cpu")
     assert done.finished and done.weights is not None
     before, after = later_j("camn-mobile", clips), later_j(str(done.weights), clips)
     assert after > before + 0.1 and after > 0.5, (before, after)
