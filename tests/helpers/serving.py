@@ -108,7 +108,7 @@ class Server:
         end = time.monotonic() + 180  # a busy machine is no failure
         while not until(found := self.ask("GET", path)):
             assert time.monotonic() < end, found
-            time.sleep(0.02)
+            time.sleep(0.04)
         return found
 
     def project(self, *files: tuple[str, bytes]) -> str:
