@@ -3,15 +3,9 @@
 import sys
 
 import pytest
-from forking import run
+from forking import forgetting, run
 
 from camn import api
-
-FORGET = """
-import sys
-for name in [name for name in sys.modules if name.partition(".")[0] == "camn"]:
-    del sys.modules[name]
-"""
 
 ORDERS = (
     "import camn.api; import {room}.{module}",
@@ -26,7 +20,7 @@ def test_a_room_does_not_hide_the_function_of_its_name(order):
     lines = [order.format(room=f"camn.api.{room}", module=module) for room, module in ROOMS.items()]
     lines += [f"assert camn.api.{room}.__name__ == {room!r} and callable(camn.api.{room})" for room in ROOMS]
     lines += ["from camn.api import *", *(f"assert {room} is camn.api.{room}" for room in ROOMS)]
-    done = run([sys.executable, "-c", FORGET + "\n".join(lines)])
+    done = run([sys.executable, "-c", forgetting("camn") + "\n".join(lines)])
     assert done.returncode == 0, done.stderr
 
 

@@ -89,6 +89,15 @@ def run(
     return subprocess.CompletedProcess(command, process.wait(), out, error)
 
 
+def forgetting(*packages: str) -> str:
+    """Code after which a process is as if it had not imported them."""
+    return f"""
+import sys
+for name in [name for name in sys.modules if name.partition(".")[0] in {packages}]:
+    del sys.modules[name]
+"""
+
+
 def _pipe() -> tuple[io.TextIOWrapper, Connection]:
     """-> what is read here, where a process writes."""
     read, write = os.pipe()
