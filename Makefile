@@ -20,9 +20,10 @@ setup: .venv/.installed
 demo: setup
 	$(BIN)/camn demo
 
-# One thread per worker: two workers that each take every core only get in each other's way.
+# One thread per worker: two workers that each take every core only get in each other's way. Python's compiled files are
+# kept, also where the environment says otherwise: tests start camn in some hundred processes.
 test: lint chromium readers
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: setup tests/web/node_modules/.installed
 	$(BIN)/ruff check

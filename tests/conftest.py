@@ -27,8 +27,8 @@ for _signal in (signal.SIGHUP, signal.SIGINT):
         signal.signal(_signal, lambda number, frame: None)
 
 # No deadline: how long an example takes is the machine's matter. CI takes the same examples every time.
-hypothesis.settings.register_profile("local", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("local", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 

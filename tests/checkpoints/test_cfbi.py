@@ -1,6 +1,7 @@
 """Public CFBI checkpoints: the same answers as the public networks, and errors that say what does not fit."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -50,18 +51,24 @@ def filled(parity, fill, name: str) -> Camn:
     return network
 
 
+# The wide networks take long: each time one of them is tried, and that without ONNX, in which STM has a ResNet, too.
+EACH = [pytest.param(name, marks=pytest.mark.slow) if name == "cfbi-r101" else name for name in PRESETS]
+QUICK = {("cfbi-mobilenetv2", "eager"), ("cfbi-mobilenetv2", "onnx"), ("cfbi-plus-r101", "eager")}
+BACKENDS = [
+    pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
+    for case in product(PRESETS, ("eager", "onnx", "compile"))
+]
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", EACH)
 def test_answers_are_those_of_the_public_network(parity, fill, name):
     """Of the network that is trained."""
     check_answers(filled(parity, fill, name), name, parity, fill)
 
 
-# One network of each backbone and kind; the other wide one takes long.
 @torch.no_grad()
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "cfbi-r101" else name for name in PRESETS]
-)
+@pytest.mark.parametrize("name, backend", BACKENDS, indirect=["backend"])
 def test_every_backend_answers_the_same(parity, fill, name, backend):
     """Of the network for inference."""
     network = Backends(backend, torch.device("cpu")).apply(lean.of(filled(parity, fill, name)))

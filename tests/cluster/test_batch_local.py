@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 
 import av
 import numpy as np
 import pytest
+from forking import Forked, run
 from PIL import Image
 
 from camn import api, cli
@@ -38,9 +38,13 @@ def test_a_split_video_is_its_parts_joined(tmp_path, data, make_clip, make_mask,
     for index, ids in ((0, 5), (4, 5), (7, 9)):
         write_palette_png(data / "masks" / f"{index:05d}.png", make_mask(index, ids))
     row = {"video": "v", "masks": "masks", "keyframes": [0, 4, 7], "overlay": True, "alpha": ["png"]}
+    lacking = {"name": "lacking", "video": "v", "masks": "masks", "keyframes": [5]}
     out = tmp_path / "out"
-    done = run_batch(manifest([row]), out, options, LOCAL)
-    assert (done.done, done.frames, done.failed) == (1, 9, {}) and not list(out.glob(".v*"))
+    done = run_batch(manifest([row, lacking]), out, options, LOCAL)
+    assert (done.done, done.frames, set(done.failed)) == (1, 9 + 5, {"lacking"})  # 5: its part before that frame
+    assert not list(out.glob(".v*"))
+    said = done.failed["lacking"]
+    assert "the part from frame 5: " in said and "that frame has no mask" in said
     table = [["frame", "name", "id"]]
     for start, stop in ((0, 4), (4, 7), (7, 9)):
         part = tmp_path / "parts" / str(start)
@@ -65,8 +69,6 @@ def test_a_split_video_is_its_parts_joined(tmp_path, data, make_clip, make_mask,
     assert (record["ids"], record["frames"], record["keyframes"]) == ([5, 9], 9, [0, 4, 7]) and "span" not in record
     with pytest.raises(ConfigError, match="v: alpha prores: cannot be made of a video that is split"):
         run_batch(manifest([row | {"alpha": ["prores"]}]), out, options, LOCAL)
-    lacking = run_batch(manifest([row | {"keyframes": [5]}]), out, options, ONE)
-    assert "the part from frame 5: " in lacking.failed["v"] and "that frame has no mask" in lacking.failed["v"]
 
 
 def test_urls_and_a_first_mask_alone(tmp_path, ftp, data, make_clip, make_mask, manifest, options, monkeypatch):
@@ -118,10 +120,15 @@ def test_what_changed_is_done_again_and_nothing_else(tmp_path, data, make_clip, 
     assert changed(later) == {"a", "b"}
 
 
-def test_failures_stand_until_their_cause_is_gone(tmp_path, data, make_clip, manifest, options):
+def test_the_command_reports_what_failed_and_that_stands_until_its_cause_is_gone(
+    tmp_path, data, make_clip, manifest, options, capsys
+):
     jobs, out = manifest([make_clip("a"), {"video": "late.mp4", "masks": "a.png"}]), tmp_path / "out"
-    first = run_batch(jobs, out, options, ONE)
-    assert first.done == 1 and "late.mp4: no such file" in first.failed["late"]
+    assert cli.main(["batch", str(jobs), "--out", str(out), "--workers", "1", *QUICK]) == 2
+    said, error = capsys.readouterr()
+    assert "2 videos, 2 to do" in said and "1 videos done, 0 done before, 1 failed" in said
+    assert "failed: late: " in error and "late.mp4: no such file" in error and "camn: 1 video failed" in error
+    assert json.loads((out / "_batch" / "summary.json").read_text())["done"] == 1
     record = json.loads((out / "late.json").read_text())
     assert (record["status"], record["attempts"], record["final"]) == ("failed", 1, True)
     tried = []
@@ -156,10 +163,9 @@ def test_a_killed_driver_and_a_stopped_one(tmp_path, make_clip, manifest, files,
     rows = [make_clip("a"), make_clip("b"), make_clip("long", 150), make_clip("c")]
     out, jobs = tmp_path / "out", manifest(rows)
     command = [sys.executable, "-m", "camn", "batch", str(jobs), "--out", str(out), "--workers", "1", *QUICK]
-    told = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
     (tmp_path / "tmp").mkdir()
-    process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, **told)
+    process = Forked(command, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")})
     wait_until(lambda: len(list(out.glob("*.json"))) == 2)
     workers = workers_of(process.pid, "camn.cluster.worker")
     process.kill()
@@ -171,7 +177,7 @@ def test_a_killed_driver_and_a_stopped_one(tmp_path, make_clip, manifest, files,
 
     # What the killed driver left of "long" is no sign that the new one is at work: it goes when that begins.
     left = set(out.glob(".long.part/*/masks"))
-    process = subprocess.Popen(command, **told)
+    process = Forked(command)
     wait_until(lambda: any(len(list(p.glob("*.png"))) > 3 for p in set(out.glob(".long.part/*/masks")) - left))
     process.send_signal(signal.SIGTERM)
     said, error = process.communicate(timeout=60)
@@ -179,18 +185,9 @@ def test_a_killed_driver_and_a_stopped_one(tmp_path, make_clip, manifest, files,
     finished = {name: found for name, found in before.items() if not name.startswith((".", "long"))}
     assert files(out) == finished  # no more, no less
 
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run(command)
     assert done.returncode == 0 and "2 videos done, 2 done before, 0 failed" in done.stdout, done.stderr
     assert len(pictures(out / "long" / "masks")) == 150
-
-
-def test_the_command_reports_what_failed(tmp_path, make_clip, manifest, capsys):
-    jobs = manifest([make_clip("a"), {"video": "none.mp4", "masks": "a.png"}])
-    assert cli.main(["batch", str(jobs), "--out", str(tmp_path / "out"), "--workers", "1", *QUICK]) == 2
-    out, error = capsys.readouterr()
-    assert "2 videos, 2 to do" in out and "1 videos done, 0 done before, 1 failed" in out
-    assert "failed: none: " in error and "none.mp4: no such file" in error and "camn: 1 video failed" in error
-    assert json.loads((tmp_path / "out" / "_batch" / "summary.json").read_text())["done"] == 1
 
 
 def test_the_table():

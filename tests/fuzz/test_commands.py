@@ -65,7 +65,7 @@ COMMANDS = (
 SLOW = ("auto", "best", "1e9")  # values by which a valid command works for minutes
 
 
-@fuzzed(60)
+@fuzzed(30)
 def test_odd_options(rng, valid, place, run):
     made_anew(place, valid)
     command = rng.choice(COMMANDS).split()

@@ -43,16 +43,23 @@ class Answer(NamedTuple):
         return np.array(Image.open(io.BytesIO(self.body)))
 
 
-class Server:
-    """command: how camn is called. more: arguments of `camn serve`. Started again, it keeps its port and its token."""
+def _begin(command: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def __init__(self, projects: Path, *more: object, command: Sequence[str] = CAMN):
-        self.projects = projects
+
+class Server:
+    """command: how camn is called. more: arguments of `camn serve`. begin: starts its process. Started again, it keeps
+    its port and its token."""
+
+    def __init__(
+        self, projects: Path, *more: object, command: Sequence[str] = CAMN, begin: Callable[[list[str]], Any] = _begin
+    ):
+        self.projects, self._begin = projects, begin
         self.command = [*command, "serve", "--no-browser", "--projects", str(projects), *map(str, more)]
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = self._begin(self.command)
         assert self.process.stdout
         self.said = ""
         while not (found := re.search(r"http://([^/]+):(\d+)/(?:\?token=(\w+))?\n", self.said)):
@@ -101,7 +108,7 @@ class Server:
         end = time.monotonic() + 180  # a busy machine is no failure
         while not until(found := self.ask("GET", path)):
             assert time.monotonic() < end, found
-            time.sleep(0.02)
+            time.sleep(0.04)
         return found
 
     def project(self, *files: tuple[str, bytes]) -> str:

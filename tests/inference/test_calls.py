@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from forking import run
 from torch.overrides import TorchFunctionMode
 
 import camn
@@ -255,4 +255,4 @@ os._exit(0 if wanted is None or np.allclose(found, wanted, atol=1e-4) else 2)
 @pytest.mark.skipif(sys.platform == "win32", reason="no forks")
 @pytest.mark.parametrize(("threads", "before"), [("2", "loaded"), ("1", "ran")])
 def test_a_forked_process_is_told_instead_of_waiting_for_ever(threads, before):
-    assert subprocess.run([sys.executable, "-c", FORKED, threads, before], timeout=300).returncode == 0
+    assert run([sys.executable, "-c", FORKED, threads, before]).returncode == 0

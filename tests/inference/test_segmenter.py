@@ -633,7 +633,7 @@ def bytes_held(segmenter: Segmenter) -> tuple[int, int]:
 
 def test_memory_is_flat(network):
     segmenter = started(network, 1, 2, config=FLAT)
-    length = 400 if network.config.name == "camn-mobile" else 100
+    length = 160 if network.config.name == "camn-mobile" else 100
     sizes = []
     for t in range(1, length + 1):
         # Nothing is called lost or doubtful, so that each frame is remembered for either object.

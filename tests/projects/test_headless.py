@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forking import forgetting, run
 from PIL import Image
 
 from camn.api import SegmentOptions
@@ -18,14 +19,15 @@ from camn.projects.record import Record
 from camn.speed.discs import moving_discs
 
 # The command in an interpreter that has none of what `pip install '.[web]'` brings.
-WITHOUT = """
+LACKING = ("fastapi", "pydantic", "starlette", "uvicorn", "websockets")
+WITHOUT = f"""{forgetting("camn", *LACKING)}
 import sys
 from importlib.abc import MetaPathFinder
 
 class Lacking(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("fastapi", "pydantic", "starlette", "uvicorn", "websockets"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        if name.partition(".")[0] in {LACKING}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Lacking())
 from camn import cli
@@ -52,8 +54,7 @@ def project(tmp_path) -> Project:
 
 def camn(*arguments: object) -> subprocess.CompletedProcess[str]:
     options = ("--short-side", 64, "--backend", "eager", "--device", "cpu", "--no-overlay")
-    command = [sys.executable, "-c", WITHOUT, "segment", *map(str, (*arguments, *options))]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run([sys.executable, "-c", WITHOUT, "segment", *map(str, (*arguments, *options))])
 
 
 def test_its_own_masks_are_made(project):

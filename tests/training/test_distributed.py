@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from forking import Forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,15 +88,17 @@ with joined(torch.device("cpu")) as team:
 """
 
 
-def test_two_processes_share_gather_and_average_and_one_that_goes_hangs_nobody(tmp_path):
+def team(command) -> list[Forked]:
+    """Two processes of it that find each other."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     where = QUIET | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    both = [
-        subprocess.Popen([sys.executable, "-c", TWO], env=where | {"RANK": str(r)}, stdout=subprocess.PIPE, text=True)
-        for r in range(2)
-    ]
+    return [Forked(command, env=where | {"RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(2)]
+
+
+def test_two_processes_share_gather_and_average_and_one_that_goes_hangs_nobody():
+    both = team([sys.executable, "-c", TWO])
     said = [[json.loads(line) for line in p.communicate(timeout=120)[0].splitlines()] for p in both]
     assert [p.returncode for p in both] == [2, 9]
     for rank, (found, *_) in enumerate(said):
@@ -148,9 +151,12 @@ def test_two_processes_by_torchrun_find_the_weights_of_one(data, tmp_path):
     first = torchrun(path, "--out", tmp_path / "two", "--max-minutes", "0")
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("step 1 of 2") == 1  # one of them speaks
-    second = torchrun(path, "--out", tmp_path / "two")
-    assert second.returncode == 0, second.stderr
-    assert second.stdout.count("step 2 of 2") == 1 and "best.safetensors: the best, J&F" in second.stdout
+    command = [sys.executable, "-m", "camn.cli", "train", path, "--out", tmp_path / "two", "--device", "cpu"]
+    both = team(command)  # as torchrun starts them
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum(out.count("step 2 of 2") for out, _ in said) == 1, said
+    assert "best.safetensors: the best, J&F" in said[0][0]
     one, two = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("one", "two"))
     begun = Trainer(plan, tmp_path / "begun").network.state_dict()
     for kind in ("network", "ema"):

@@ -6,14 +6,13 @@ import math
 import multiprocessing
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
 
 import pytest
 import torch
+from forking import Forked
 
 from camn import weights
 from camn.clips.dataset import ClipOptions
@@ -117,13 +116,12 @@ Trainer(recipe, Path(sys.argv[2])).run(report=lambda line: print(line["step"], f
 def test_kill_9_at_any_moment_costs_nothing(recipe, whole, tmp_path, trial):
     fields = {k: v for k, v in recipe.as_dict().items() if k != "clips"}
     command = [sys.executable, "-c", SCRIPT, json.dumps(fields), str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    process = Forked(command)
     for line in process.stdout:
         if line.strip() == str(1 + trial):
             break
     time.sleep(random.random() * 0.5)  # in the middle of a step, of the log, or of saving
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     process.stdout.close()
     resumed = Trainer(recipe, tmp_path)

@@ -3,9 +3,11 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from forking import Forked
 from PIL import Image
 from serving import Server
 
@@ -108,13 +111,14 @@ def serve(tiny, tmp_path_factory) -> Iterator[Callable[..., Server]]:
     def start(
         *more: str, projects: Path | None = None, videos: tuple[Path, ...] = (), limits: str = "", first: str = ""
     ) -> Server:
-        """first: what the process does before all else, in Python. Tabs stay when another one takes its place, as all
-        have one token, but for those whose token is tried."""
+        """first: what the process does before all else, in Python, and before camn is imported; the others are forked.
+        Tabs stay when another one takes its place, as all have one token, but for those whose token is tried."""
         folder = projects or tmp_path_factory.mktemp("served") / "projects"
         model = ("--model", tiny, "--short-side", 64, "--backend", "eager")
         more = more if {"--token", "--public"} & {*more} else (*more, "--token", TOKEN)
         command = (sys.executable, "-c", first + START.format(limits=limits))
-        servers.append(Server(folder, *videos, *model, *more, command=command))
+        begin = {} if first else {"begin": partial(Forked, stderr=subprocess.STDOUT)}
+        servers.append(Server(folder, *videos, *model, *more, command=command, **begin))
         return servers[-1]
 
     yield start

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forking import run
 from PIL import Image
 
 FRAMES = 60
@@ -225,7 +226,7 @@ def test_two_servers_do_not_share_projects(serve, tiny, make):
 
 
 def command(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "camn", *map(str, arguments)], capture_output=True, text=True)
+    return run([sys.executable, "-m", "camn", *map(str, arguments)])
 
 
 def test_the_command_line_opens_a_project(serve, tiny, make, tmp_path):

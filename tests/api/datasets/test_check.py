@@ -1,12 +1,12 @@
 """`camn data check`: counts that are right, and every problem of every file named at once, in real folders."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forking import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -108,17 +108,17 @@ def test_every_problem_is_named_at_once(clips):
 
 
 def test_the_command_prints_the_report_and_fails_on_problems(clips):
-    run = subprocess.run([*COMMAND, str(clips)], capture_output=True, text=True)
-    assert run.returncode == 0 and run.stdout.endswith("no problems\n") and "7/7 frames" in run.stderr
+    done = run([*COMMAND, str(clips)])
+    assert done.returncode == 0 and done.stdout.endswith("no problems\n") and "7/7 frames" in done.stderr
     wanted = damage(clips)
-    run = subprocess.run([*COMMAND, str(clips), "--frames", "2", "--json"], capture_output=True, text=True)
-    assert run.returncode == 2
-    report = json.loads(run.stdout)
+    done = run([*COMMAND, str(clips), "--frames", "2", "--json"])
+    assert done.returncode == 2
+    report = json.loads(done.stdout)
     assert report["root"] == str(clips) and len(report["problems"]) == len(wanted)
     assert report["parts"][0]["sequences"][0]["name"] == "cat"
     for said in wanted:
-        assert f"{said}" in run.stderr
-    assert "Traceback" not in run.stderr
+        assert f"{said}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def davis(root, lists, names):
@@ -231,11 +231,11 @@ def test_data_split_writes_what_is_held_out_once(tmp_path):
         mask(tmp_path / f"train/Annotations/{name}/0.png", boxes(1))
     (tmp_path / "train/meta.json").write_text(json.dumps({"videos": videos}))
     command = [*COMMAND[:-1], "split", str(tmp_path), "--out", str(tmp_path / "held.json")]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 0 and str(tmp_path / "held.json") in run.stdout, run.stderr
+    done = run(command)
+    assert done.returncode == 0 and str(tmp_path / "held.json") in done.stdout, done.stderr
     held = json.loads((tmp_path / "held.json").read_text())
-    assert 1 <= len(held["unseen_videos"]) <= 4 and all(name in run.stdout for name in held["unseen"])
+    assert 1 <= len(held["unseen_videos"]) <= 4 and all(name in done.stdout for name in held["unseen"])
     kept = set(videos) - {*held["unseen_videos"], *held["seen_videos"]}
     assert not {videos[name]["objects"]["1"]["category"] for name in kept} & set(held["unseen"])
-    again = subprocess.run(command, capture_output=True, text=True)
+    again = run(command)
     assert again.returncode == 2 and "is there already" in again.stderr

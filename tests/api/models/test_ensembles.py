@@ -1,13 +1,13 @@
 """Several models and views through Python and the commands, fusion networks, the ablation; small, weights of chance."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forking import run
 from PIL import Image
 
 import camn
@@ -124,9 +124,7 @@ def test_the_command(models, clip, tmp_path):
     """--model repeated, and the masks those of Python."""
     arguments = [str(clip), "--masks", str(first_mask(clip)), "--out", "out", "--model", models[0], "--flip"]
     arguments += ["--model", models[1], "--short-side", "48", "--no-overlay", "--backend", "eager", "--threads", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "camn.cli", "segment", *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = run([sys.executable, "-m", "camn.cli", "segment", *arguments], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 models x 2 views" in done.stdout
     camn.segment_video(clip, first_mask(clip), tmp_path / "py", model=models, flip=True, overlay=False, **QUICK)

@@ -49,7 +49,8 @@ def masks_of(out: Path) -> list[np.ndarray]:
 
 
 def test_two_objects_and_one_that_comes_later(model, clip):
-    done = camn.segment_video(clip / "frames", clip / "masks", clip / "out", model=str(model), device="cpu")
+    given = {"model": str(model), "device": "cpu", "short_side": 64}
+    done = camn.segment_video(clip / "frames", clip / "masks", clip / "out", **given)
     made = masks_of(clip / "out")
     assert done.frames == len(made) == FRAMES and done.ids == (3, 8, 200)
     assert all(ids.shape == SIZE for ids in made)
@@ -59,7 +60,7 @@ def test_two_objects_and_one_that_comes_later(model, clip):
 
 
 def test_the_published_rule_of_memory(model, clip):
-    segmenter = camn.load(model, "cpu", post=PostProcess.off())
+    segmenter = camn.load(model, "cpu", short_side=64, post=PostProcess.off())
     frames = [np.array(Image.open(path)) for path in sorted((clip / "frames").iterdir())]
     segmenter.start(frames[0], np.array(Image.open(clip / "masks" / "00000.png")))
     for t in range(1, 33):
@@ -70,7 +71,7 @@ def test_the_published_rule_of_memory(model, clip):
 def test_the_command(model, clip, capsys):
     masks = str(clip / "masks" / "00000.png")
     arguments = ["segment", str(clip / "frames"), "--masks", masks, "--out", str(clip / "out"), "--model", str(model)]
-    assert main([*arguments, "--device", "cpu", "--no-overlay", "--memory-frames", "2"]) == 0
+    assert main([*arguments, "--device", "cpu", "--no-overlay", "--short-side", "64", "--memory-frames", "2"]) == 0
     assert len(masks_of(clip / "out")) == FRAMES and "2 objects" in capsys.readouterr().out
     assert main(["models"]) == 0
     listed = capsys.readouterr().out

@@ -6,7 +6,6 @@ which knows photographs, soon loses it. Masks are given for every second frame o
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from forking import run
 
 import camn
 from camn import api
@@ -75,12 +75,10 @@ def later_j(model: str, clips: list[list[tuple[np.ndarray, np.ndarray]]]) -> flo
 def test_a_folder_of_three_clips_is_checked_and_tuned_on_and_their_later_frames_improve(
     folder: Path, clips: list[list[tuple[np.ndarray, np.ndarray]]], tmp_path: Path
 ):
-    check = subprocess.run(
-        [sys.executable, "-m", "camn.cli", "data", "check", str(folder)], capture_output=True, text=True
-    )
+    check = run([sys.executable, "-m", "camn.cli", "data", "check", str(folder)])
     assert check.returncode == 0, check.stderr
     assert str(3 * LENGTH) in check.stdout and str(3 * len(ANNOTATED)) in check.stdout
-    done = api.train(RECIPE, tmp_path / "run", videos=(str(folder),), steps=30, batch=2, device="cpu")
+    done = api.train(RECIPE, tmp_path / "run", videos=(str(folder),), steps=20, batch=2, device="cpu")
     assert done.finished and done.weights is not None
     before, after = later_j("camn-mobile", clips), later_j(str(done.weights), clips)
     assert after > before + 0.1 and after > 0.5, (before, after)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from forking import Forked
 from PIL import Image
 
 from camn import api, weights
@@ -96,16 +96,17 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path, root):
     path, out = recipe(tmp_path, root).rename(tmp_path / "long.toml"), tmp_path / "out"
     path.write_text(path.read_text().replace("steps = 2", "steps = 100000"))
     command = [sys.executable, "-m", "camn", "train", str(path), "--out", str(out), "--device", "cpu"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        try:
-            while not (out / "last.pt").exists():
-                assert first.poll() is None
-                time.sleep(0.1)
-            with pytest.raises(OutputError, match="out: another process is training here; wait for its end"):
-                api.train(path, out, **QUIET)
+    first = Forked(command)
+    try:
+        while not (out / "last.pt").exists():
             assert first.poll() is None
-        finally:
-            first.kill()
+            time.sleep(0.1)
+        with pytest.raises(OutputError, match="out: another process is training here; wait for its end"):
+            api.train(path, out, **QUIET)
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
     assert api.train(path, out, max_minutes=0, **QUIET).step > 1
 
 

@@ -2,12 +2,12 @@
 
 import os
 import re
-import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import pytest
+from forking import Forked
 
 from camn.inference.backends.cache import Cache, cache_folder
 
@@ -170,7 +170,7 @@ for _ in range(20):
 def test_processes_at_the_same_time(tmp_path):
     log = tmp_path / "log"
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "cache"), str(log)]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    processes = [Forked(command) for _ in range(3)]
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], errors
     assert log.read_text() == "made\n"

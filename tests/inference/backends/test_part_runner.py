@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from camn.errors import ConfigError
 from camn.inference.backends import Backends
@@ -74,6 +75,7 @@ def test_what_ran_a_part_before_may_be_held(plain, folder):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
+@inductor.patch({"aot_inductor.precompile_headers": False})  # which takes long, and pays off from the second part on
 @torch.inference_mode()
 def test_compiled(plain, folder):
     """Compiled once; the next runner finds it, and `auto` then measures it, too. Inputs come in any order of memory."""

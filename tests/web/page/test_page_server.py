@@ -52,11 +52,21 @@ def test_a_tab_whose_token_is_no_longer_the_servers_says_so(tab, server):
     expect(banner).to_be_hidden()
 
 
-def test_what_is_at_work_before_the_first_frame_is_said(serve, tab, clip):
+WAITS = """
+import pathlib, time, camn.api
+known = camn.api.open_model
+def opened(*given):
+    while not pathlib.Path({gate!r}).exists():
+        time.sleep(0.01)
+    return known(*given)
+camn.api.open_model = opened
+"""
+
+
+def test_what_is_at_work_before_the_first_frame_is_said(serve, tab, clip, tmp_path):
     """And is cancelled while the network loads."""
-    waits = "import time, camn.api\n_open = camn.api.open_model\n"
-    waits += "camn.api.open_model = lambda *given: (time.sleep(3), _open(*given))[1]\n"
-    server = serve("--threads", "1", "--backend", "auto", first=waits)
+    gate = tmp_path / "gate"
+    server = serve("--threads", "1", "--backend", "auto", first=WAITS.format(gate=str(gate)))
     project = server.project(("bunny.mkv", clip))
     editor = tab(server)
     editor.open(project)
@@ -64,7 +74,9 @@ def test_what_is_at_work_before_the_first_frame_is_said(serve, tab, clip):
     editor.button("Forward").click()
     numbers = editor.page.locator("#propagate .numbers")
     expect(numbers).to_have_text("Loading the network…")
-    editor.button("Cancel").click()
+    with editor.page.expect_response(lambda response: response.request.method == "DELETE"):
+        editor.button("Cancel").click()
+    gate.touch()
     expect(editor.page.locator("#propagate .notice")).to_have_text(re.compile("^Cancelled. What was done stays."))
     job = server.ask("GET", "/api/jobs")[0]
     assert (job["state"], job["done"], job["stage"]) == ("cancelled", 0, None)
