@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from camn.api.segment.choice import Choice
-from camn.api.segment.exporters import EXPORTERS
+from camn.api.segment.exporters import EXPORTERS, check_wishes, wishes_of
 from camn.api.segment.exporters.exporter import BACKGROUND
 from camn.config import Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
@@ -169,12 +169,23 @@ class SegmentOptions(InferenceOptions):
         """What the outputs that `export` names show. Raises ConfigError for what cannot be."""
         return Choice.of(self.export_objects, self.export_frames)
 
+    def check_chosen(self) -> None:
+        """Raises ConfigError for what was chosen for the outputs that `export` names, where none shows it. To be called
+        of all options together: those of a manifest's line may choose for an output that the batch names."""
+        if self.choice() != Choice() and not self.export:
+            raise ConfigError(
+                "export_objects and export_frames say what the outputs of export show, and none is named; name some, "
+                f"as --export {get_args(ExportName)[0]}"
+            )
+        check_wishes(self.export, background=self.export_background)
+
     def with_outputs(self, names: Collection[str]) -> SegmentOptions:
         """Of the outputs only these, and what is always written."""
         switches: dict[str, Any] = {option: name in names for option, name in _SWITCHES.items()}
         alpha = tuple(kind for kind in self.alpha if f"alpha {kind}" in names)
         export = tuple(name for name in self.export if name in names)
         unchosen: dict[str, Any] = {} if export else {"export_objects": None, "export_frames": None}
+        unchosen |= {} if "background" in wishes_of(export) else {"export_background": BACKGROUND}
         return replace(self, **switches, alpha=alpha, export=export, **unchosen)
 
     def files(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from camn.api.options import Notice, SegmentOptions
 from camn.api.segment.choice import Choice
-from camn.api.segment.exporters import exporter, exporters
+from camn.api.segment.exporters import check_wishes, exporter, exporters
 from camn.api.segment.exporters.exporter import BACKGROUND, About, Exporter, Shown, Write
 from camn.api.segment.exporters.zipped import in_one_file
 from camn.api.segment.spans import Span, SpanSource
@@ -123,6 +123,7 @@ def export_masks(
     """
     one, path, choice = exporter(name), Path(path), Choice.of(objects, frames)
     _need_possible(name, one, source, count)
+    check_wishes([name], opacity=opacity, background=background)
     more = {"names": names or {}, "colours": colours or {}, "opacity": opacity, "background": background}
     more |= {"ids": tuple(() if ids is None else ids), "notice": notice} | ({"name": video} if video else {})
     about = about_video(size, source, fps, **more)

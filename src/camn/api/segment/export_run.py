@@ -15,7 +15,7 @@ import numpy as np
 from camn.api.options import Notice, Progress, Report, rate_of
 from camn.api.segment.choice import Choice
 from camn.api.segment.export import Masks, Target, about_video, named_frames, need_of_masks, seen_frames, write_exports
-from camn.api.segment.exporters import exporters, nameless
+from camn.api.segment.exporters import check_wishes, exporters, nameless
 from camn.api.segment.exporters.exporter import BACKGROUND, LEGEND, About, Exporter, Shown
 from camn.api.segment.exporters.legend import legend, write_legend
 from camn.api.segment.finished import FinishedRun, read_run
@@ -73,6 +73,7 @@ def export_run(
         raise ConfigError("name one export or more, as overlay or matte-png")
     for name, one in chosen.items():
         need_of_masks(name, one)
+    check_wishes(chosen, opacity=opacity, background=background)
     settle(place := path_of(run, DataError, "give the folder of a run"))
     found = read_run(place, partial)
     folder = found.folder if out is None else path_of(out, OutputError, "give that of a folder to write to")

@@ -8,17 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from camn.api.options import ExportName, SegmentOptions
-from camn.api.segment.choice import Choice
+from camn.api.options import SegmentOptions
 from camn.api.segment.export import opened, targets
 from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import LEGEND, About, Shown
 from camn.api.segment.exporters.legend import write_legend
-from camn.errors import ConfigError, OutputError
+from camn.errors import OutputError
 from camn.files import LOCK, leftovers, writing
 from camn.inference import Result
 from camn.media.source import Frame
@@ -57,11 +56,7 @@ class Outputs:
 def check_exports(options: SegmentOptions, about: About, ids: Collection[int], count: int | None) -> None:
     """Refuse, before anything is written, what cannot be made of a video with these objects and so many frames. Raises
     ConfigError, and what `Exporter.check` raises."""
-    if options.choice() != Choice() and not options.export:
-        raise ConfigError(
-            "export_objects and export_frames say what the outputs of export show, and none is named; name some, as "
-            f"--export {get_args(ExportName)[0]}"
-        )
+    options.check_chosen()
     options.choice().check(ids, count)
     for target in targets(Path(), options):
         target.exporter.check(target.choice.about(about))

@@ -134,7 +134,7 @@ class Exporter:
     CamnError for what this export cannot be made of, before anything is written.
 
     title, form: what the page calls it, and its format; it is not offered there without a title. A folder is sent as a
-    zip. wishes: fields of `About` that the page asks the user for.
+    zip. wishes: fields of `About` that the page asks the user for; of exports without them they are refused.
 
     Which objects and which frames are shown was chosen before: `Shown` has these alone, and `About` speaks of them.
     """
