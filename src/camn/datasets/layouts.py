@@ -12,7 +12,7 @@ from camn.datasets.davis import davis_lists, scan_davis
 from camn.datasets.pairs import list_folders, raise_problems
 from camn.datasets.sequence import VideoSequence, first_seen, sequence_of
 from camn.datasets.videos import list_videos
-from camn.errors import DataError
+from camn.errors import DataError, words_of
 from camn.files import text_of
 from camn.media.name_order import natural_key
 
@@ -159,8 +159,7 @@ def read_meta(path: Path) -> dict[str, dict[int, str]]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: not a list of videos, objects and categories ({type(error).__name__}: {error}); "
-            "fetch it again or take it out"
+            f"{path}: not a list of videos, objects and categories ({words_of(error)}); fetch it again or take it out"
         ) from error
 
 

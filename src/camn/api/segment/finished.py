@@ -18,7 +18,7 @@ from camn.api.segment.outputs import RUN_RECORD, former_run
 from camn.api.segment.record import objects_of
 from camn.api.segment.spans import FirstSeconds
 from camn.datasets.pairs import read_labels
-from camn.errors import ConfigError, DataError, VideoError
+from camn.errors import ConfigError, DataError, VideoError, words_of
 from camn.masks.sizes import in_words
 from camn.media.folder_files import list_images
 from camn.media.opening import open_source
@@ -118,7 +118,7 @@ def read_run(folder: Path, partial: bool = False) -> FinishedRun:
             )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, ConfigError) as error:
         raise DataError(
-            f"{folder / RUN_RECORD}: lacks what an export needs ({type(error).__name__}: {error}); {_made_by(record)}. "
+            f"{folder / RUN_RECORD}: lacks what an export needs ({words_of(error)}); {_made_by(record)}. "
             "Segment the video again"
         ) from error
     return found

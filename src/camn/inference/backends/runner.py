@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camn.errors import CamnError, ConfigError
+from camn.errors import CamnError, ConfigError, words_of
 from camn.inference.backends import compiled, identity, onnx
 from camn.inference.backends.cache import Cache
 
@@ -179,4 +179,5 @@ def _seconds_in(facts: dict[str, Any]) -> dict[str, float]:
 
 
 def _reason(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = str(error).strip()
+    return said.splitlines()[0] if said else words_of(error)
