@@ -8,7 +8,7 @@ from pathlib import Path
 import camn
 from camn.errors import words_of
 
-NAMED = {"errors.py", "cluster/video.py", "media/container.py"}  # a fault of ours, and what PyAV gives no other word for
+NAMED = {"cluster/video.py", "media/container.py"}  # a fault of ours; and what PyAV has no class for
 
 
 def test_words_of_errors():

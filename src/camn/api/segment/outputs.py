@@ -17,12 +17,12 @@ from camn.api.segment.export import opened, targets
 from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import LEGEND, About, Shown
 from camn.api.segment.exporters.legend import write_legend
+from camn.datasets.videos import RUN_RECORD
 from camn.errors import OutputError
 from camn.files import LOCK, leftovers, writing
 from camn.inference import Result
 from camn.media.source import Frame
 
-RUN_RECORD = "run.json"
 MARKED = "marked"  # the folder with the mask that was made of clicks
 HIDDEN = ".camn-"  # how the names of folders begin in which a run keeps what is to take another's place
 KEPT = f"{HIDDEN}kept"  # what a run keeps to be taken up again, see `camn.api.segment.kept`
