@@ -19,7 +19,8 @@ AlphaKind = Literal["png", "prores", "vp9"]
 # Exports that every run writes, or that have an option of their own; all others are named by the option `export`.
 _ALWAYS = ("masks", "objects")
 _SWITCHES = {"overlay": "overlay", "json": "coco"}
-_OWN = (*_ALWAYS, *_SWITCHES.values(), *(f"alpha {kind}" for kind in get_args(AlphaKind)))
+STANDING = (*_ALWAYS, *_SWITCHES.values())  # what a run writes without being asked
+_OWN = (*STANDING, *(f"alpha {kind}" for kind in get_args(AlphaKind)))
 _OF_RESULTS = ("objects", *(f"alpha {kind}" for kind in get_args(AlphaKind)))
 if TYPE_CHECKING:
     ExportName = str
@@ -133,7 +134,7 @@ class SegmentOptions(InferenceOptions):
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
     picture_range: tuple[float, float] | None = None  # of images: values that are black and white, as 0 4095 of 12 bits
     fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
-    overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
+    overwrite: bool = False  # write into a folder that holds other things, or exports of a run before that go then
 
     def __post_init__(self):
         object.__setattr__(self, "model", named(self.model))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from camn.api.options import SegmentOptions
+from camn.api.options import STANDING, SegmentOptions
 from camn.api.segment.export import opened, targets
 from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import LEGEND, About, Shown
@@ -92,6 +92,20 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
                 f"{folder}: is not empty, and not of a former run of camn; give another folder, or --overwrite to "
                 "write among what is there"
             )
+
+
+def spare_exports(folder: Path, options: SegmentOptions) -> None:
+    """Refuse, before anything is written, a folder with exports of a former run, asked for then or made later, that
+    this one does not write: they would go with that run's masks. Raises OutputError."""
+    if options.overwrite or former_run(folder) is None:
+        return
+    written = {*STANDING, *options.outputs()}
+    others = [one for name, one in exporters().items() if name not in written]
+    if lost := [one.path for one in others if any(next(folder.glob(each), None) for each in one.patterns)]:
+        raise OutputError(
+            f"{folder}: holds {', '.join(dict.fromkeys(lost))} of the run before, which this one would remove and not "
+            "write again; name the same exports (--export, --alpha), give another folder, or --overwrite to let them go"
+        )
 
 
 def need_no_room(folder: Path) -> None:

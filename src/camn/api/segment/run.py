@@ -15,7 +15,16 @@ from camn.api.segment.export import about_video
 from camn.api.segment.folder import drop_kept, run_folder, settle
 from camn.api.segment.given import take_given, unused
 from camn.api.segment.kept import keeping
-from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_exports, check_output, ended_early, listed
+from camn.api.segment.outputs import (
+    KEPT,
+    MARKED,
+    Outputs,
+    check_exports,
+    check_output,
+    ended_early,
+    listed,
+    spare_exports,
+)
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.resume import finished, past_of, refuse_stream, taken_up
 from camn.api.segment.spans import FirstSeconds, Span, cut
@@ -85,8 +94,9 @@ def segment_video(
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
     `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
     run in `out` are replaced, at the end: until then, and after an error, they stay; see
-    `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is refused.
-    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
+    `camn.api.segment.folder.run_folder`. A folder is refused that holds anything else, or exports of a former run that
+    this one does not write, or to which another run writes. Everything is checked before the folder is touched. After
+    an error in the middle, what was written stays valid, and
     run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
@@ -127,6 +137,7 @@ def segment_video(
             drop_kept(folder)
             notice(f"{folder}: this run has ended already; nothing is left to do")
             return _summary(folder, options, record)
+        spare_exports(folder, options)
         with run_folder(folder, notice) as made:
             for note in (*source.notes, *given.notes):
                 notice(note)
