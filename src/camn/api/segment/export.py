@@ -123,10 +123,10 @@ def export_masks(
     """
     one, path, choice = exporter(name), Path(path), Choice.of(objects, frames)
     _need_possible(name, one, source, count)
-    check_wishes([name], opacity=opacity, background=background)
     more = {"names": names or {}, "colours": colours or {}, "opacity": opacity, "background": background}
     more |= {"ids": tuple(() if ids is None else ids), "notice": notice} | ({"name": video} if video else {})
     about = about_video(size, source, fps, **more)
+    check_wishes([name], opacity=opacity, background=background)
     choice.check(about.ids or choice.objects or (), count if source is None else source.count)
     one.check(choice.about(about))
     stop = choice.stop if count is None else min(count, choice.stop or count)

@@ -73,7 +73,6 @@ def export_run(
         raise ConfigError("name one export or more, as overlay or matte-png")
     for name, one in chosen.items():
         need_of_masks(name, one)
-    check_wishes(chosen, opacity=opacity, background=background)
     settle(place := path_of(run, DataError, "give the folder of a run"))
     found = read_run(place, partial)
     folder = found.folder if out is None else path_of(out, OutputError, "give that of a folder to write to")
@@ -90,6 +89,7 @@ def export_run(
     source = found.open_video(video) if wants_frames or video is not None else None
     more = {"opacity": opacity, "background": background, "notice": tell}
     about, choice = _about(found, source, more), Choice.of(objects, frames)
+    check_wishes(chosen, opacity=opacity, background=background)
     choice.check(about.ids, len(found.masks))
     for one in chosen.values():
         one.check(choice.about(about))
