@@ -1,36 +1,43 @@
 """The commands of README and documentation: each is understood; those of the guide run, in order, on a small clip."""
 
 import re
-import shlex
 import shutil
-from itertools import islice
+from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
-import av
 import pytest
+from documents import DOCS, PAGES, ROOT, blocks, commands, lines, spans
 from PIL import Image
 
-from camn import api, cli
+from camn import cli
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SIZE, FIRST, FRAMES = (160, 136), 48, 3  # of a clip in which the rabbit of the demo stands
+from .conftest import FRAMES, SIZE
+
+OTHERS = {"--gpus", "--index-url", "--org", "--part", "--slow", "--user"}  # options of docker, pip, cvat-cli and others
 SHORTER = {"40": "2", "masks/000040.png": "masks/000002.png", "99": "2"}  # frames of the guide, in so short a clip
 
 
-def lines(page: Path) -> list[str]:
-    """Of all blocks of shell commands, continued ones joined."""
-    found = re.findall(r"^ *```(?:sh|bash|shell)\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.M | re.S)
-    return [line for block in found for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+@cache  # the same command stands on several pages
+def understood(*arguments: str) -> bool:
+    try:
+        cli.command_of(arguments)
+    except SystemExit as stop:
+        return stop.code == 0
+    return True
 
 
-def commands(line: str) -> list[list[str]]:
-    """What a line starts: each part of a pipe, without comments, redirections and settings of the environment."""
-    parts: list[list[str]] = [[]]
-    for word in shlex.split(line, comments=True):
-        parts.append([]) if word in ("|", "&&", "&", ";") else parts[-1].append(word)
-    told = [[word for word in part if not re.match(r"[A-Z_]+=", word)] for part in parts]
-    return [part[: part.index(">")] if ">" in part else part for part in told if part]
+def options(kind: Any) -> set[str]:
+    """Of a command's class, and of the commands and options that it holds."""
+    found = {"--help"}
+    for name, hint in get_type_hints(kind).items():
+        if held := [inner for inner in (hint, *get_args(hint)) if is_dataclass(inner)]:
+            found = found.union(*map(options, held))
+        else:
+            word = name.replace("_", "-")
+            found |= {f"--{word}", f"--no-{word}"}
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -38,35 +45,35 @@ def test_each_command_is_understood(page):
     for line in lines(page):
         for name, *arguments in commands(line):
             if name == "camn":
-                try:
-                    cli.command_of(arguments)
-                except SystemExit as stop:
-                    assert stop.code == 0, line
+                assert understood(*arguments), line
             elif name == "python" and not arguments[0].startswith("-"):
                 assert (ROOT / arguments[0]).is_file() or arguments[0].startswith("../"), line
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    with av.open(str(api.demo_files()[0])) as source, av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "12"})
-        stream.width, stream.height = SIZE
-        stream.pix_fmt = "yuv420p"
-        for frame in islice(source.decode(video=0), FIRST, FIRST + FRAMES):
-            picture = frame.reformat(240, 136).to_ndarray(format="rgb24")[:, : SIZE[0]]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode(None))
-    return path
+def test_each_option_in_a_sentence_is_there():
+    known = set.union(*map(options, cli._KINDS), OTHERS)
+    for path in (*ROOT.glob("scripts/*.py"), *ROOT.glob("bench/*.py")):
+        known |= set(re.findall(r'"(--[a-z-]+)"', path.read_text()))
+    told = [(page, span.split()[0]) for page in PAGES for span in spans(page) if span.startswith("--")]
+    assert len(told) > 200
+    assert not [(str(page), option) for page, option in told if option not in known]
+
+
+def test_each_command_in_a_sentence_has_the_options_that_it_is_given():
+    known = {kind.__name__.lower(): options(kind) for kind in cli._KINDS}
+    told = [(page, span.split()) for page in PAGES for span in spans(page) if re.match(r"camn \w", span)]
+    assert len(told) > 100
+    for page, [_, command, *words] in told:
+        assert {word for word in words if word.startswith("--")} <= known[command], (page, command, words)
 
 
 def test_the_guide_of_the_command_line_is_gone_through(clip, tmp_path, monkeypatch, capsys):
     """Every command of it but the demo, which `make demo` and its own test run."""
     monkeypatch.chdir(tmp_path)
-    page = ROOT / "docs" / "guide" / "command-line.md"
+    page = DOCS / "guide" / "command-line.md"
     for name in ("clip.mp4", "other.mp4"):
         shutil.copy(clip, name)
-    [manifest] = re.findall(r"```csv\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    [manifest] = blocks(page, "csv")
     Path("jobs.csv").write_text(manifest)
     for line in lines(page):
         [[name, *given]] = commands(line)

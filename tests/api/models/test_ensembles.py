@@ -82,6 +82,8 @@ def test_a_video_by_two_models_and_four_views(models, clip, tmp_path):
     done = camn.segment_video(clip, first_mask(clip), tmp_path / "out", notice=said.append, **options)
     assert done.frames == 5 and done.ids == (1, 2)
     assert any("2 models x 4 views: about 10.8 times the work of one" in note for note in said)
+    camn.load(models[0], "cpu", short_side=48, backend="eager", scales=(1.0, 1.3), notice=said.append)
+    assert "2 views: about 2.7 times the work of one" in said
     record = json.loads((tmp_path / "out" / "run.json").read_bytes())
     assert [one["name"] for one in record["models"]] == ["camn-mobile", "small-stm"]
     assert record["model"] == record["models"][0] and record["options"]["scales"] == [1.0, 1.3]

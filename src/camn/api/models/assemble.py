@@ -42,7 +42,8 @@ def assemble(
         return ways[0].segmenter
     if len(ways) > 1:
         cost = setup.ensemble.cost(len(read))
-        notice(f"{len(read)} models x {len(views)} views: about {cost:.1f} times the work of one")
+        models = f"{len(read)} models x " if len(read) > 1 else ""
+        notice(f"{models}{len(views)} view{'s' * (len(views) > 1)}: about {cost:.1f} times the work of one")
     return Ensemble(ways, setup.ensemble, join, post)
 
 
