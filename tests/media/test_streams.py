@@ -128,7 +128,7 @@ def test_a_stream_that_breaks_off_keeps_what_came(server, tmp_path):
     assert "broke off after" in source.warnings[0] and "only these have results" in source.warnings[0]
 
 
-def test_a_live_stream_that_breaks_is_opened_anew(server, monkeypatch):
+def test_a_live_stream_that_breaks_is_opened_again(server, monkeypatch):
     """Its second answer is an error, its third one gives pictures again, and then it stays away."""
     monkeypatch.setattr(reader, "WAITS", (0, 0.001, 0.002))
     pages, told = [], []
@@ -149,14 +149,14 @@ def test_a_live_stream_that_breaks_is_opened_anew(server, monkeypatch):
     times = [frame.time for frame in (first, *rest)]
     assert times == sorted(set(times))
     place = f"{server.url}/live?..."
-    assert told == [f"{place}: broke off (it ended); opened anew in {wait:g} s, try {number} of 3"
+    assert told == [f"{place}: broke off (it ended); opened again in {wait:g} s, try {number} of 3"
                     for wait, number in ((0, 1), (0.001, 2), (0, 1), (0.001, 2), (0.002, 3))]  # fmt: skip
     assert source.warnings[0] == (
-        f"{place}: broke off and was opened anew before frame 1: what was to be seen meanwhile is missing, and frames "
+        f"{place}: broke off and was opened again before frame 1: what was to be seen meanwhile is missing, and frames "
         "are numbered on"
     )
     known = source.record()["stream"]
-    assert (known["opened_anew"], known["ended"], len(pages)) == (1, "the stream ended", 6)
+    assert (known["opened_again"], known["ended"], len(pages)) == (1, "the stream ended", 6)
 
 
 def test_who_waits_for_a_stream_to_come_back_can_leave(server, monkeypatch):

@@ -43,7 +43,7 @@ def open_source(
     hold, but for pictures of 16 bits that use little of it (see `camn.media.levels`); of a video it changes nothing,
     which is a warning then. take: which frames of a stream: all, or the newest whenever one is asked for; auto takes
     all of the standard input, the newest of other streams. notice: is told what takes a while, and, from
-    a thread of the stream's own, of each try to open it anew. Raises VideoError when
+    a thread of the stream's own, of each try to open it again. Raises VideoError when
     there is nothing to read: missing, empty, not a video, no images, images of unlike sizes; a list of other files; a
     camera or a host that does not answer.
     """

@@ -1,4 +1,4 @@
-"""A thread that decodes what can be read once only, and opens it anew where it breaks off."""
+"""A thread that decodes what can be read once only, and opens it again where it breaks off."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import av
     import av.container
 
-WAITS = (1, 2, 4, 8, 16)  # seconds before each try to open anew what broke off
+WAITS = (1, 2, 4, 8, 16)  # seconds before each try to open again what broke off
 _UNTIMED = ("mpjpeg", "mjpeg", "h264", "hevc")  # FFmpeg's formats that hold no times
 _TICK = Fraction(1, 90_000)  # seconds: the unit of times that the stream does not state
 
 
 class Shown(NamedTuple):
     """A picture, the time at which it is shown, and for how long, in seconds. opened: how often the stream had been
-    opened anew before it."""
+    opened again before it."""
 
     picture: Picture
     time: Fraction
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
 class Inlet:
     """What a stream is read from. place: what messages call it. remedy: what to do where no picture comes. close: ends
     a read that waits, from any thread. broke: why what is read ended, if it should not have. cut: the sign that more
-    should have come, given how many bytes made pictures. again: opens it anew, of what goes on by itself; raises
+    should have come, given how many bytes made pictures. again: opens it again, of what goes on by itself; raises
     VideoError. endless: such a stream has no end, but where it breaks off."""
 
     place: str
@@ -77,8 +77,8 @@ class Times:
 @dataclass
 class Reader:
     """Decodes in a thread of its own, until it is stopped, and closes what it read. tell: of each try to open the
-    stream anew, from that thread. ended: how it ended, if nobody stopped it. failed: why, if it should not have.
-    opened: how often it was opened anew, and gave pictures again."""
+    stream again, from that thread. ended: how it ended, if nobody stopped it. failed: why, if it should not have.
+    opened: how often it was opened again, and gave pictures again."""
 
     inlet: Inlet
     max_pixels: int
@@ -88,7 +88,7 @@ class Reader:
     failed: str | None = None
     opened: int = 0
     _stopped: threading.Event = field(default_factory=threading.Event)
-    _tries: int = 0  # to open it anew, since the last picture
+    _tries: int = 0  # to open it again, since the last picture
     _last: Fraction | None = None  # time of the last picture; and when it came
     _came: float = 0.0
 
@@ -161,7 +161,7 @@ class Reader:
         while self._tries < len(WAITS):
             wait, self._tries = WAITS[self._tries], self._tries + 1
             which = f"{self._tries} of {len(WAITS)}"
-            self.tell(f"{self.inlet.place}: broke off ({why or 'it ended'}); opened anew in {wait:g} s, try {which}")
+            self.tell(f"{self.inlet.place}: broke off ({why or 'it ended'}); opened again in {wait:g} s, try {which}")
             if self._stopped.wait(wait):
                 return False
             try:

@@ -40,7 +40,7 @@ class StreamSource(FrameSource):
         notice: Callable[[str], object] = lambda note: None,
     ):
         """Waits for a first picture; closes the inlet at the end, or if none comes. notice: is told of each try to open
-        anew what broke off. Raises VideoError."""
+        again what broke off. Raises VideoError."""
         self._place, container = inlet.place, inlet.container
         self.drops, self.warnings, most = newest, [], min(max_pixels or MOST, MOST)
         try:
@@ -69,7 +69,7 @@ class StreamSource(FrameSource):
         self.notes = tuple(f"{inlet.place}: {text}" for text in said)
         self._first: Frame | None = None
         self._start, self._spent, self._taken, self._before, self._opened = Fraction(0), False, 0, 0, 0
-        self._damage, self._anew = Damage(), []  # frames before which it was opened anew
+        self._damage, self._anew = Damage(), []  # frames before which it was opened again
 
     def _check(self, first: av.VideoFrame, most: int) -> None:
         """Raises VideoError for frames that are too large; their size need not be told before the first one."""
@@ -90,7 +90,7 @@ class StreamSource(FrameSource):
     def record(self) -> dict[str, Any]:
         ended = self._reader.failed or self._reader.ended or "stopped"
         said = {"frames": "newest" if self.drops else "all", "dropped": self.dropped, "ended": ended}
-        return {"stream": said | ({"opened_anew": self._reader.opened} if self._reader.opened else {})}
+        return {"stream": said | ({"opened_again": self._reader.opened} if self._reader.opened else {})}
 
     def __iter__(self) -> Iterator[Frame]:
         if self._spent:
@@ -137,7 +137,7 @@ class StreamSource(FrameSource):
             yield damage
         if self._anew:
             yield (
-                f"broke off and was opened anew before {runs(self._anew)}: what was to be seen meanwhile is missing, "
+                f"broke off and was opened again before {runs(self._anew)}: what was to be seen meanwhile is missing, "
                 "and frames are numbered on"
             )
         if self.dropped:
