@@ -113,6 +113,8 @@ def test_among_files_of_others_those_of_the_same_names_alone_are_replaced(tmp_pa
 
 def test_exports_that_a_run_does_not_write_again_are_not_lost(out):
     """Of the run before, or made of it later; what a run writes unasked goes with its masks."""
+    record = {"program": "camn", "status": "done"}
+    (out / "run.json").write_text(json.dumps(record))
     spare_exports(out, SegmentOptions(overlay=False))
     write(out, {"yolo/labels/train/0.txt": "old", "alpha/3/0.png": "old", "over.mp4": "old"}, record=False)
     for given, said in (({}, "over.mp4, alpha, yolo"), ({"alpha": ("png",), "export": ("yolo",)}, "over.mp4")):
@@ -120,8 +122,8 @@ def test_exports_that_a_run_does_not_write_again_are_not_lost(out):
             spare_exports(out, SegmentOptions(**given))
     spare_exports(out, SegmentOptions(alpha=("png",), export=("over-h264", "yolo")))
     spare_exports(out, SegmentOptions(overwrite=True))
-    (out / "run.json").unlink()
-    spare_exports(out, SegmentOptions())  # which is not of a run
+    (out / "run.json").write_text(json.dumps(record | {"status": "failed"}))
+    spare_exports(out, SegmentOptions())  # of a run that came to no end there are parts
 
 
 def killed_at(folder: Path, step: int) -> bool:

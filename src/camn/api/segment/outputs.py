@@ -95,9 +95,9 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
 
 
 def spare_exports(folder: Path, options: SegmentOptions) -> None:
-    """Refuse, before anything is written, a folder with exports of a former run, asked for then or made later, that
-    this one does not write: they would go with that run's masks. Raises OutputError."""
-    if options.overwrite or former_run(folder) is None:
+    """Refuse, before anything is written, a folder with exports of a run that has ended, asked for then or made later,
+    that this one does not write: they would go with that run's masks. Raises OutputError."""
+    if options.overwrite or (former_run(folder) or {}).get("status") != "done":
         return
     written = {*STANDING, *options.outputs()}
     others = [one for name, one in exporters().items() if name not in written]

@@ -98,10 +98,10 @@ def segment_video(
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
     `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
     run in `out` are replaced, at the end: until then, and after an error, they stay; see
-    `camn.api.segment.folder.run_folder`. A folder is refused that holds anything else, or exports of a former run that
-    this one does not write, or to which another run writes. Everything is checked before the folder is touched. After
-    an error in the middle, what was written stays valid, and
-    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    `camn.api.segment.folder.run_folder`. A folder is refused that holds anything else, or exports of a run that has
+    ended and this one does not write, or to which another run writes. Everything is checked before the folder is
+    touched. After an error in the middle, what was written stays valid, and run.json says so. Raises CamnError:
+    VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to: out=..., behind video and masks")
