@@ -25,6 +25,14 @@ class MaskSizeError(MaskError):
     """A mask of another size than its frame's."""
 
 
+class MaskFrameError(MaskError):
+    """Masks whose numbers do not tell of which frames they are. fact: the message without the remedy."""
+
+    def __init__(self, fact: str, remedy: str = ""):
+        super().__init__(fact + remedy)
+        self.fact = fact
+
+
 class MaskTurnedError(MaskSizeError):
     """A mask that fits its frame turned by 90 degrees: to scale it would be wrong."""
 

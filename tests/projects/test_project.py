@@ -107,8 +107,10 @@ def test_mask_files_are_what_was_done_last_also_when_read_again(tmp_path_factory
         if what == "give":
             before = shown(mine, theirs, stated)
             stated = (stated if mine is not None else set()) | set(np.unique(ids)) | set(np.unique(before))
-            files.give(4, ids)
+            step = files.give(4, ids)
             mine = ids
+            made = before if step.pixels is None else step.pixels.made(before)
+            assert np.array_equal(made, shown(mine, theirs, stated))  # what is told is what has changed
         elif what == "predict":
             files.predict(4, ids, Predicted({1: 0.5}, frozenset({1}), "job"))
             theirs = ids
@@ -145,7 +147,7 @@ def test_an_undo_takes_back_its_own_pixels_alone_and_what_they_said(tmp_path):
         old = np.zeros(6, np.uint8) if shown is None else shown.ravel()
         new, over = np.full(6, LEAVE, np.uint8), np.full(6, LEAVE, np.uint8)
         new[list(at)], over[list(at)] = id, old[list(at)]
-        before = files.change(0, Change(new.reshape(2, 3), np.full((2, 3), LEAVE, np.uint8)))
+        before = files.change(0, Change(new.reshape(2, 3), np.full((2, 3), LEAVE, np.uint8))).before
         return Change(over.reshape(2, 3), new.reshape(2, 3)), before
 
     def now() -> list[int] | None:
@@ -181,7 +183,7 @@ def test_an_undo_of_what_others_took_away_changes_nothing(tmp_path):
     files.predict(0, np.array([[1, 0]], np.uint8), Predicted({1: 0.5}))
     new, anything = np.array([[LEAVE, 2]], np.uint8), np.full((1, 2), LEAVE, np.uint8)
     files.give(0, np.array([[1, 1]], np.uint8))
-    before = files.change(0, Change(new, anything))
+    before = files.change(0, Change(new, anything)).before
     files.clear([0], "given")
     files.change(0, Change(np.array([[LEAVE, 1]], np.uint8), new), before)
     assert 0 not in files.given  # what the network says is nobody's word
@@ -189,6 +191,25 @@ def test_an_undo_of_what_others_took_away_changes_nothing(tmp_path):
     assert 0 not in files.given
     files.change(0, Change(anything, anything), Before(True, frozenset({3})))  # "clear", taken back
     assert files.given[0].stated == {1, 3}
+
+
+def test_what_a_mask_says_is_not_there_is_taken_back_and_said_again(tmp_path):
+    """Also where no pixel changes by it, or the network had shown it."""
+    files = MaskFiles(tmp_path, (1, 3))
+    files.predict(1, np.array([[1, 2, 0]], np.uint8), Predicted({1: 0.5, 2: 0.5}))
+    for index, shown in ((0, [0, 0, 0]), (1, [1, 2, 0])):
+        step = files.give(index, np.array([[1, 0, 0]], np.uint8), absent=(2,))
+        assert step.before == Before() and step.after == Before(True, frozenset({2}))
+        assert step.pixels
+        again = Change(step.pixels.ids, step.pixels.over, left=step.pixels.left)
+        back = Change(again.over, again.ids, left=again.left)
+        for _ in range(2):
+            undone = files.change(index, back, step.before, step.after.absent)
+            assert undone.after == Before() and index not in files.given
+            seen = files.read_shown(index)
+            assert (np.zeros(3) if seen is None else seen).ravel().tolist() == shown
+            redone = files.change(index, again, step.after, step.before.absent)
+            assert redone.after == step.after and files.read_shown(index).tolist() == [[1, 0, 0]]  # type: ignore[union-attr]
 
 
 def test_pixels_of_deleted_objects_stay(tmp_path):

@@ -1,5 +1,6 @@
 """The whole way through the interface: load, draw, follow, correct, export, and everything opened again."""
 
+import base64
 import io
 import json
 import zipfile
@@ -126,7 +127,10 @@ def test_changes_of_some_pixels(server, marked, make):
     changed = make.square(2)
     changed[10:14, 22:26] = other
     told = server.ask("PATCH", f"{path}?x=22&y=10", part(np.full((4, 4), other, np.uint8)))
-    assert told["before"] == {"given": True, "absent": []} and told["given"] is True
+    assert told["before"] == told["after"] == {"given": True, "absent": []} and told["given"] is True
+    with Image.open(io.BytesIO(base64.b64decode(told["pixels"]["png"]))) as step:  # as an undo sends it back
+        assert (told["pixels"]["x"], told["pixels"]["y"], step.mode) == (22, 10, "LA")
+        assert np.array(step).tolist() == [[[other, 1]] * 4] * 4
     assert np.array_equal(server.call("GET", path).ids, changed)
     back = part(np.full((4, 4), 1, np.uint8), np.full((4, 4), other, np.uint8))
     server.ask("PATCH", f"{path}?x=23&y=11", part(np.full((1, 1), 0, np.uint8)))  # by another tab meanwhile

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camn.masks import MaskSet, ObjectIds
+from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.projects.maskfiles import Predicted, encode
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Record
 from camn.web.answers import plain
-from camn.web.bodies import read_mask_file, renumbered
+from camn.web.bodies import MaskFile, read_mask_file, renumbered
 from camn.web.events import Events
 from camn.web.file_names import readable
 from camn.web.guard import Door
@@ -45,13 +45,24 @@ def test_masks_with_the_id_of_a_deleted_object_are_renumbered(tmp_path):
         renumbered(project, MaskSet({5: file}, ObjectIds((2, 254))))
 
 
-def test_what_a_mask_file_says_of_objects_that_cannot_be_seen_is_not_dropped_in_silence(tmp_path):
+def test_what_a_mask_file_says_of_objects_that_cannot_be_seen_is_taken(tmp_path):
     project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=6))
     project.count = 6
     mask = np.eye(6, 8, dtype=np.uint8)
-    for ids, said in (((1,), []), ((1, 2, 5), ["objects 2, 5 cannot be seen"])):
-        found = read_mask_file(project, 3, "000003.png", encode(mask, {"stated": ids}), False, 1 << 20)
-        assert len(found.notes) == len(said) and all(part in note for part, note in zip(said, found.notes))
+    for ids, absent in (((1,), {}), ((1, 2, 5), {3: {2, 5}})):
+        found, _ = read_mask_file(project, 3, MaskFile("000003.png", encode(mask, {"stated": ids})), 1 << 20)
+        assert found.absent == absent and not found.notes and list(found.masks) == [3]
+
+
+def test_classes_of_a_file_that_is_sent_are_not_called_after_lists_that_lie_above_the_projects(tmp_path):
+    project = Project(tmp_path / "p", Record("name", "2025", state="ready", width=8, height=6, total=6))
+    for folder in (tmp_path, project.folder):
+        (folder / "classes.txt").write_text("secret")
+    line = b"0 0.1 0.1 0.9 0.1 0.9 0.9\n"
+    (tmp_path / "label.txt").write_bytes(line)
+    assert read_masks(tmp_path / "label.txt", None, (6, 8)).names == {1: "secret"}
+    found, _ = read_mask_file(project, 0, MaskFile("label.txt", line), 1 << 20)
+    assert found.names == {} and not list(project.folder.glob(".load*"))
 
 
 def test_a_zip_whose_list_of_members_is_a_bomb(tmp_path):

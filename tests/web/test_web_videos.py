@@ -6,6 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from videos import COUNT, SIZE, hurt, noisy_video, wide_video_with_sound
 
 LISTS = {
@@ -38,10 +39,37 @@ def test_exported_movies_have_aspect_and_sound(server, make, tmp_path):
     id = server.project(("a.mkv", sent))
     server.ask("POST", f"/api/projects/{id}/objects", {})
     server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(np.ones(SIZE, np.uint8)))
+    silent = server.job(server.ask("POST", f"/api/projects/{id}/exports", {"kind": "vp9"})["id"])
+    assert silent["notes"] == ["“test-cutout.webm”: without the video's sound (pcm_s16le cannot be copied into webm)."]
     for kind in ("overlay", "prores"):
         job = server.job(server.ask("POST", f"/api/projects/{id}/exports", {"kind": kind})["id"])
-        assert job["state"] == "done", job
+        assert job["state"] == "done" and job["notes"] == [], job
         movie = server.call("GET", job["file"]).body
         with av.open(io.BytesIO(movie)) as container:
             assert container.streams.video[0].sample_aspect_ratio == Fraction(64, 45)
             assert sum(packet.size for packet in container.demux(audio=0)) == 6 * 320 * 2
+
+
+def test_a_picture_behind_cut_outs(server, make):
+    """It is sent before; one that cannot be read is refused, and of many the last few are kept."""
+    path = f"/api/projects/{server.project(('clip.mkv', make.clip(2)))}"
+    server.ask("POST", f"{path}/objects", {})
+    server.ask("PUT", f"{path}/masks/0", make.png(make.square()))
+    blue, film = np.full((30, 40, 3), (0, 0, 250), np.uint8), io.BytesIO()
+    Image.fromarray(blue).save(film, "GIF", save_all=True, append_images=[Image.fromarray(blue // 2)])
+    bad = {"letter.png": b"Dear reader", "cut.png": make.png(blue)[:-30], "film.gif": film.getvalue(), "no.png": b"",
+           "large.png": make.png(np.zeros((1, 40_000_000), np.uint8))}  # fmt: skip
+    for name, data in bad.items():
+        answer = server.call("POST", f"{path}/backgrounds?name={name}", data)
+        assert answer.status == 422 and f"“{name}”" in answer.message and "picture-" not in answer.message, answer
+    assert not list((server.projects / path.rsplit("/", 1)[1]).glob(".load*"))
+    first = server.ask("POST", f"{path}/backgrounds?name=sea.png", make.png(blue))
+    job = server.job(server.ask("POST", f"{path}/exports", {"kind": "over-h264", **first})["id"])
+    with av.open(io.BytesIO(server.call("GET", job["file"]).body)) as movie:
+        seen = next(movie.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    assert np.abs(seen[50:, :] - (0, 0, 250)).max() < 30 and np.abs(seen[20, 35] - make.picture(0)[20, 35]).max() < 30
+    for shade in range(1, 6):
+        last = server.ask("POST", f"{path}/backgrounds", make.png(blue - shade))
+    gone = server.call("POST", f"{path}/exports", {"kind": "over-h264", **first})
+    assert gone.status == 409 and "choose it again" in gone.message
+    server.ask("POST", f"{path}/exports", {"kind": "over-h264", **last})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from camn.errors import MaskError
+from camn.errors import MaskFrameError
 from camn.masks.numbers import find_numbers, without_keys
 
 SPARE = 1000  # a video's length may be known roughly or not at all: so many frames more than twice that may come
@@ -26,6 +26,17 @@ def is_image_name(name: str) -> bool:
     """Whether Pillow knows a file's extension as an image's."""
     front, dot, extension = name.rpartition(".")
     return bool(front and dot) and f".{extension.lower()}" in Image.registered_extensions()
+
+
+class NumberNote(str):
+    """That numbers were taken for frames in a way that may not be meant. fact: without the remedy."""
+
+    def __new__(cls, fact: str, remedy: str = ""):
+        note = super().__new__(cls, f"{fact}{remedy}")
+        note.fact = fact
+        return note
+
+    fact: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class FrameNames:
 
         These are the frames' own if all fit. Else they are places, from 0 or from 1, where what is there tells that.
         matched: some names are those of frames, so that numbers are no places. counted: numbers are places, whatever
-        numbers frames have. Raises MaskError, after `where`, if nothing tells.
+        numbers frames have. Raises MaskFrameError, after `where`, if nothing tells.
         """
         if self.first is not None:
             return Placed(self.counted_from(numbers, self.first, where))
@@ -109,7 +120,7 @@ class FrameNames:
         if not matched and ((whole and low <= 1) or (low == 0 and high < end and (counted or not some))):
             return Placed(self.counted_from(numbers, low, where), (self._places(numbers, low),), moved=True)
         if not some or whole or counted or (low > 0 and high == self.count):
-            raise MaskError(f"{where}: {self._doubt(numbers, low if self.complete(given) else 1)}")
+            raise self._doubt(where, numbers, low if self.complete(given) else 1)
         return Placed(known)
 
     def counted_from(self, numbers: Mapping[str, int], first: int, where: object) -> dict[str, int | None]:
@@ -117,33 +128,34 @@ class FrameNames:
         found = {name: place if 0 <= place < self.end else None for name, place in places.items()}
         if all(place is None for place in found.values()):
             some = ", ".join(list(numbers)[:3])
-            said = f"if the first frame bears the number {first}, none has that of {some}"
-            raise MaskError(f"{where}: {said}; give --first-frame the first one's")
+            said = f"{where}: if the first frame bears the number {first}, none has that of {some}"
+            raise MaskFrameError(said, "; give --first-frame the first one's")
         return found
 
-    def _places(self, numbers: Mapping[str, int], first: int) -> str:
+    def _places(self, numbers: Mapping[str, int], first: int) -> NumberNote:
         name, last = (find(numbers, key=numbers.__getitem__) for find in (min, max))
         end = "" if name == last else f", and {last} for frame {numbers[last] - first}"
         start = "the first frame" if numbers[name] == first else f"frame {numbers[name] - first}"
-        return (
-            f"{name} is taken for {start}{end} (0 is the first), as there are {self.count or 'such'} frames; "
-            "--first-frame, the number that the first one bears in these names, says otherwise."
+        return NumberNote(
+            f"{name} is taken for {start}{end} (0 is the first), as there are {self.count or 'such'} frames",
+            "; --first-frame, the number that the first one bears in these names, says otherwise.",
         )
 
-    def _doubt(self, numbers: Mapping[str, int], other: int) -> str:
+    def _doubt(self, where: object, numbers: Mapping[str, int], other: int) -> MaskFrameError:
         name, last = (find(numbers, key=numbers.__getitem__) for find in (min, max))
         run = f"{name} has" if name == last else f"{name} to {last} have"
         frames = ", ".join(self._first) if self.own else "000000, 000001"
         place = numbers[name] - (other or 1)
         then = f"frame {place}" if place >= 0 else "of no frame"
-        return (
-            f"{run} numbers that do not tell of which of {self.count or 'the'} frames they are masks ({frames}, ...). "
-            f"Say which number the first frame bears in the masks' names: with --first-frame 0 {name} is frame "
-            f"{numbers[name]} (0 is the first), with --first-frame {other or 1} it is {then}"
+        return MaskFrameError(
+            f"{where}: {run} numbers that do not tell of which of {self.count or 'the'} frames they are masks "
+            f"({frames}, ...)",
+            f". Say which number the first frame bears in the masks' names: with --first-frame 0 {name} is frame "
+            f"{numbers[name]} (0 is the first), with --first-frame {other or 1} it is {then}",
         )
 
 
-FROM_ONE = (
-    "Masks begin at frame 1 (0 is the first), and frame 0 stays empty. Are they numbered from 1? "
-    "Then give --first-frame 1."
+FROM_ONE = NumberNote(
+    "Masks begin at frame 1 (0 is the first), and frame 0 stays empty. Are they numbered from 1?",
+    " Then give --first-frame 1.",
 )

@@ -71,6 +71,7 @@ def read_masks(
     first_frame: int | None = None,
     whole: bool | None = False,
     video: str = "",
+    around: bool = True,
 ) -> MaskSet:
     """Read masks of any accepted format for frames called `frame_names`, of size (H, W).
 
@@ -83,11 +84,12 @@ def read_masks(
     `resize` scales masks of another size, nearest, but none that fits the frame turned by 90 degrees. `most_pixels`
     bounds what a COCO file unpacks to, all its frames together. `whole`: an object that a mask does not show is gone
     from its frame on, and an empty mask ends all. If False, they go on, and a note says so; None: without the note.
-    `video`: what the video is called, for a file that holds masks of several.
+    `video`: what the video is called, for a file that holds masks of several. `around`: whether files beside the
+    source, or above it, may tell more, such as what classes are called.
 
     MaskError says what is wrong with which file, and the remedy.
     """
-    frames = Frames(FrameNames(frame_names, count, first_frame), frame_size, most_pixels, video)
+    frames = Frames(FrameNames(frame_names, count, first_frame), frame_size, most_pixels, video, around)
     files = mask_paths(source)
     if isinstance(source, (str, PathLike)) or len(files) == 1:
         found = reader_of(files[0]).read(files[0], frames)

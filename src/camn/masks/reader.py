@@ -15,12 +15,13 @@ from camn.masks.frame_names import FrameNames
 class Frames:
     """What masks are read for: frames of these names, of size (H, W). most_pixels: bound on what a file unpacks to, all
     its frames together, where that can be much more than its bytes. video: what the video is called, for sources that
-    hold masks of several."""
+    hold masks of several. around: whether files beside the source, or above it, may tell more."""
 
     names: FrameNames
     size: tuple[int, int]
     most_pixels: int | None = None
     video: str = ""
+    around: bool = True
 
 
 @dataclass(frozen=True)

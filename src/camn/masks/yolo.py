@@ -53,7 +53,8 @@ def _read(path: Path, files: Sequence[Path], video: Frames) -> Found:
     images: dict[Key, Image] = {str(file): Image(str(file), file.stem) for file in files}
     found = [one for file in files for one in _lines(path, file, kinds)]
     notes = left_out(path, kinds, len(found))
-    return masks_of(path, Document(images, found, _names(path), notes=notes, remedy=_REMEDY), video)
+    names = _names(path, video.around)
+    return masks_of(path, Document(images, found, names, notes=notes, remedy=_REMEDY), video)
 
 
 def _lines(path: Path, file: Path, kinds: Counter[str]) -> list[Annotation]:
@@ -90,9 +91,9 @@ def _drawn(values: Sequence[float], size: Size) -> np.ndarray:
     return fill_polygons([points], height, width)
 
 
-def _names(path: Path) -> dict[Key, str]:
-    """What classes are called, by a list in this folder or in one above."""
-    folders = [path, *path.absolute().parents[:3]] if path.is_dir() else path.absolute().parents[:3]
+def _names(path: Path, around: bool) -> dict[Key, str]:
+    """What classes are called, by a list in this folder or (around) in one above."""
+    folders = [*([path] if path.is_dir() else []), *(path.absolute().parents[:3] if around else [])]
     lists = (folder / name for folder in folders for name in (*_LISTS, *_PLAIN))
     found = next((one for one in lists if one.is_file()), None)
     if found is None:

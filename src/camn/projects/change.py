@@ -1,10 +1,12 @@
-"""A change of some pixels of a frame's mask: made on top of what is there, and taken back so."""
+"""A change of some pixels of a frame's mask: made on top of what is there, told, and taken back so."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from camn.masks.extent import extent
 
 LEAVE = 255  # no object's id: as a pixel's new id, it stays; as what it must show, whatever it shows
 
@@ -49,3 +51,21 @@ class Before:
 
     given: bool = False
     absent: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was done to a frame, so that it can be taken back, and made again. pixels: of what is shown; None: none."""
+
+    before: Before
+    after: Before
+    pixels: Change | None
+
+
+def difference(before: np.ndarray, after: np.ndarray) -> Change | None:
+    """What makes the one map of ids (H, W) the other; None: they are the same."""
+    if (part := extent(before != after)) is None:
+        return None
+    old, new = before[part], after[part]
+    ids, over = (np.where(old == new, LEAVE, one).astype(np.uint8) for one in (new, old))
+    return Change(ids, over, part[0].start, part[1].start)

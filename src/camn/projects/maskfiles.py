@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,7 +18,7 @@ from camn.files import sync, write_whole, writing
 from camn.masks import encode_palette_png
 from camn.masks.palette import NOTE, note_of, stated_in
 from camn.masks.paletted import ids_alone
-from camn.projects.change import Before, Change
+from camn.projects.change import Before, Change, Step, difference
 
 _NO_NOTE = (TypeError, ValueError, AttributeError, OverflowError)  # what another program's note may lead to
 
@@ -37,6 +37,14 @@ class Predicted:
     confidence: Mapping[int, float] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     job: str = ""
+
+
+class _Frame(NamedTuple):
+    """before: what an undo of the next step goes back to. predicted, shown: (H, W) uint8 ids."""
+
+    before: Before
+    predicted: np.ndarray | None
+    shown: np.ndarray
 
 
 def encode(ids: np.ndarray, note: Mapping[str, Any]) -> bytes:
@@ -76,51 +84,76 @@ class MaskFiles:
     def read_shown(self, index: int) -> np.ndarray | None:
         """What the user sees: the given mask for the objects it states, the predicted one for all others."""
         with self._lock:
-            given, predicted = self.read_given(index), self.read_predicted(index)
-            if given is None or predicted is None:
-                return predicted if given is None else given
-            others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
-            return np.where(given > 0, given, others).astype(np.uint8)
+            return self._laid(index, self.read_given(index), self.read_predicted(index))
 
-    def give(self, index: int, ids: np.ndarray, objects: Iterable[int] | None = None) -> None:
+    def _laid(self, index: int, given: np.ndarray | None, predicted: np.ndarray | None) -> np.ndarray | None:
+        if given is None or predicted is None:
+            return predicted if given is None else given
+        others = np.where(np.isin(predicted, list(self.given[index].stated)), 0, predicted)
+        return np.where(given > 0, given, others).astype(np.uint8)
+
+    def give(
+        self, index: int, ids: np.ndarray, objects: Iterable[int] | None = None, absent: Iterable[int] = ()
+    ) -> Step:
         """The user's mask of a frame; it states what is in it and what was shown there before. objects: those that it
-        speaks of (all if None); pixels of others, which were deleted, stay where it has background. Raises OutputError.
-        """
+        speaks of (all if None); pixels of others, which were deleted, stay where it has background. absent: ids that
+        are not on the frame. Raises OutputError."""
         with self._lock:
-            before = self.read_shown(index)
-            if before is not None and objects is not None:
-                ids = np.where((ids == 0) & ~np.isin(before, list(objects)), before, ids).astype(np.uint8)
-            stated = self._stated(index) | _ids(ids) | (_ids(before) if before is not None else set())
-            self._write_given(index, ids, stated)
+            was = self._now(index)
+            if objects is not None:
+                ids = np.where((ids == 0) & ~np.isin(was.shown, list(objects)), was.shown, ids).astype(np.uint8)
+            self._write_given(index, ids, self._stated(index) | _ids(ids) | _ids(was.shown) | set(absent))
+            return self._step(index, was, ids)
 
-    def change(self, index: int, change: Change, undo: Before | None = None) -> Before:
+    def change(
+        self, index: int, change: Change, undo: Before | None = None, said: frozenset[int] = frozenset()
+    ) -> Step:
         """Some pixels of the user's mask of a frame, over what is shown; all others stay, whoever painted them.
 
-        undo: this takes a change back, before which the frame was so. An object whose last pixels go is not spoken of
+        undo: this takes a step back, before which the frame was so. An object whose last pixels go is not spoken of
         any more, unless it was said to be absent; of a first mask, pixels are again what the network says, and where
-        that is all of them, the mask goes. Returns what the frame was before. Raises OutputError."""
+        that is all of them, the mask goes. said: ids that this step left absent, which are so no more. Raises
+        OutputError."""
         with self._lock:
-            before, shown = self.before(index), self.read_shown(index)
-            shown = np.zeros(self._size, np.uint8) if shown is None else shown
-            here = change.on(shown)
+            was = self._now(index)
+            here = change.on(was.shown)
             if here.empty and not change.empty:
-                return before  # others have painted over all of it
-            ids = (here.back_to(self._predicted(index)) if undo and not undo.given else here).made(shown)
-            present, stated = _ids(ids), self._stated(index) | _ids(shown) | _ids(ids)
+                return Step(was.before, was.before, None)  # others have painted over all of it
+            predicted = self._filled(was.predicted)
+            ids = (here.back_to(predicted) if undo and not undo.given else here).made(was.shown)
+            present, shown = _ids(ids), _ids(was.shown)
+            stated = self._stated(index) | shown | present
             if undo:
-                stated = stated - (_ids(shown) - present) | undo.absent
-            nothing = not stated or undo and not undo.given and np.array_equal(ids, self._predicted(index))
+                stated = stated - ((shown | said) - present) | undo.absent
+            nothing = not stated or undo and not undo.given and np.array_equal(ids, predicted)
             if undo and nothing and stated <= present:
                 self.clear([index], "given")
-            else:
-                self._write_given(index, ids, stated)
-            return before
+                return self._step(index, was, None)
+            self._write_given(index, ids, stated)
+            return self._step(index, was, ids)
 
-    def before(self, index: int) -> Before:
-        """What an undo of the next change of a frame goes back to."""
+    def remove(self, index: int, kind: str) -> Step:
+        """As `clear`, of one frame."""
         with self._lock:
-            given = self.read_given(index)
-            return Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+            was = self._now(index)
+            self.clear([index], kind)
+            now = self._now(index)
+            return Step(was.before, now.before, difference(was.shown, now.shown))
+
+    def _now(self, index: int) -> _Frame:
+        given, predicted = self.read_given(index), self.read_predicted(index)
+        return _Frame(self._before(index, given), predicted, self._filled(self._laid(index, given, predicted)))
+
+    def _before(self, index: int, given: np.ndarray | None) -> Before:
+        return Before() if given is None else Before(True, self.given[index].stated - _ids(given))
+
+    def _filled(self, ids: np.ndarray | None) -> np.ndarray:
+        return np.zeros(self._size, np.uint8) if ids is None else ids
+
+    def _step(self, index: int, was: _Frame, given: np.ndarray | None) -> Step:
+        """What was done since then. given: the mask that the frame has now."""
+        now = self._filled(self._laid(index, given, was.predicted))
+        return Step(was.before, self._before(index, given), difference(was.shown, now))
 
     def _stated(self, index: int) -> set[int]:
         return set(self.given[index].stated) if index in self.given else set()
@@ -129,11 +162,6 @@ class MaskFiles:
         given = Given(frozenset(stated))
         write_whole(self._path("given", index), encode(ids, {"stated": sorted(stated)}), lasting=True)
         self.given[index] = given
-
-    def _predicted(self, index: int) -> np.ndarray:
-        """What the network says, nothing where it says nothing."""
-        predicted = self.read_predicted(index)
-        return np.zeros(self._size, np.uint8) if predicted is None else predicted
 
     def predict(self, index: int, ids: np.ndarray, known: Predicted) -> None:
         """The network's mask of a frame, not yet safe from a loss of power: see `settle`. Raises OutputError."""

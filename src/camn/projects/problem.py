@@ -14,6 +14,7 @@ Code = Literal[
     "conflict",
     "too_large",
     "other_size",
+    "other_frames",
     "invalid",
     "internal",
     "no_room",

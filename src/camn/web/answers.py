@@ -17,6 +17,7 @@ STATUS: dict[Code, int] = {
     "conflict": 409,
     "too_large": 413,
     "other_size": 422,
+    "other_frames": 422,
     "invalid": 422,
     "internal": 500,
     "no_room": 507,
@@ -37,7 +38,7 @@ def plain(error: BaseException, *known: tuple[Path, str]) -> str:
     for path, name in known:
         text = text.replace(str(path), name)
     text = encoded(_PATH.sub("a file", text).strip()).decode()
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 
 def refused(error: CamnError, *known: tuple[Path, str]) -> Problem:

@@ -27,7 +27,9 @@ from camn.web.limits import Limits, size
 from camn.web.studio import Studio
 
 STATIC = Path(__file__).parent / "static"
-_FILES = re.compile(r"/api/projects/[^/]+/(upload|masks/[^/]+|masks/[^/]+/load)")  # whose routes count for themselves
+_FILES = re.compile(
+    r"/api/projects/[^/]+/(upload|backgrounds|masks/[^/]+|masks/[^/]+/load)"
+)  # whose routes count for themselves
 _CLICKS = re.compile(r"/api/projects/[^/]+/frames/[^/]+/clicks")  # which bring a mask in their JSON
 _SAID = {404: "There is nothing at this address.", 405: "This address does not take such a request."}
 

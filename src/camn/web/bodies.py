@@ -6,20 +6,23 @@ import base64
 import io
 import re
 import secrets
+import shutil
 import warnings
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import TypedDict
+from pathlib import Path
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from fastapi import Request
 from PIL import Image
 from starlette.requests import ClientDisconnect
 
-from camn.errors import MaskError, MaskSizeError, MaskTurnedError
+from camn.errors import MaskError, MaskFrameError, MaskSizeError, MaskTurnedError
 from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.masks.extent import extent
+from camn.masks.frame_names import NumberNote
 from camn.masks.paletted import ids_alone
 from camn.masks.readers import READERS
 from camn.projects.change import LEAVE, Change
@@ -28,7 +31,7 @@ from camn.projects.project import Project
 from camn.projects.record import LAST_ID
 from camn.web.answers import plain
 from camn.web.limits import size
-from camn.web.schemas import MaskFileKind
+from camn.web.schemas import MaskFileKind, Pixels
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _END = re.compile(r"\.[A-Za-z0-9]{1,12}$")
@@ -125,14 +128,22 @@ def renumbered(project: Project, found: MaskSet) -> MaskSet:
     colours = {new.get(id, id): colour for id, colour in found.colours.items()}
     names = {new.get(id, id): name for id, name in found.names.items()}
     notes = [f"Object {id} of the file is object {to} here: {id} was deleted." for id, to in new.items()]
-    return replace(found, masks=masks, ids=ids, colours=colours, notes=(*found.notes, *notes), names=names)
+    absent = {frame: frozenset(new.get(id, id) for id in gone) for frame, gone in found.absent.items()}
+    notes = (*found.notes, *notes)
+    return replace(found, masks=masks, ids=ids, colours=colours, notes=notes, names=names, absent=absent)
 
 
 def png_of_mask(ids: np.ndarray) -> bytes:
-    """ids (H, W) uint8 -> a grey PNG whose values they are."""
+    """ids (H, W) uint8 -> a grey PNG whose values they are; (H, W, 2): grey and alpha."""
     buffer = io.BytesIO()
     Image.fromarray(ids).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def text_of_change(change: Change) -> Pixels:
+    """As `change_of_png` reads it."""
+    png = png_of_mask(np.dstack([change.ids, change.over]))
+    return Pixels(x=change.left, y=change.top, png=base64.b64encode(png).decode())
 
 
 def mask_of_text(text: str, project: Project) -> bytes:
@@ -160,34 +171,58 @@ def text_of_part(mask: np.ndarray) -> Part:
     return Part(x=columns.start, y=rows.start, mask=base64.b64encode(png_of_mask(part)).decode())
 
 
-def read_mask_file(project: Project, index: int, name: str, data: bytes, resize: bool, most: int) -> MaskSet:
-    """A mask file of any format that `camn segment` takes; one mask that names no frame is of frame `index`.
+class MaskFile(NamedTuple):
+    """What a user sends. name: of the file, of which the suffix tells what the content does not. resize: it is scaled.
+    first_frame: the number that the video's first frame bears in it, where that is said."""
 
-    name: the user's, of which the suffix tells what the content does not. most: pixels of all its masks. Raises
-    Problem."""
-    end = match[0] if (match := _END.search(name)) else ""
-    path = project.folder / f".load-{secrets.token_hex(8)}{end}"
+    name: str
+    data: bytes
+    resize: bool = False
+    first_frame: int | None = None
+
+
+def read_mask_file(project: Project, index: int, file: MaskFile, most: int) -> tuple[MaskSet, bool]:
+    """A mask file of any format that `camn segment` takes, and whether another `first_frame` may be meant. One mask
+    that names no frame is of frame `index`. most: pixels of all its masks. Raises Problem."""
+    end = match[0] if (match := _END.search(file.name)) else ""
+    path = project.folder / f".load-{secrets.token_hex(8)}" / f"masks{end}"  # a number in its name would be a frame's
     try:
         with writing(path):
-            path.write_bytes(data)
-        name = project.record.name
+            path.parent.mkdir()
+            path.write_bytes(file.data)
         found = read_masks(
-            path, None, project.size, resize, most_pixels=most, count=project.count, whole=None, video=name
+            path,
+            None,
+            project.size,
+            file.resize,
+            most,
+            count=project.count,
+            first_frame=file.first_frame,
+            whole=None,
+            video=project.record.name,
+            around=False,
         )
     except MaskError as error:
-        scalable = isinstance(error, MaskSizeError) and not isinstance(error, MaskTurnedError)
-        code = "other_size" if scalable else "invalid"
-        raise Problem(code, plain(error, (path, "the mask file"))) from None
+        raise _refused(error, path) from None
     finally:
-        path.unlink(missing_ok=True)
-    notes = [plain(UserWarning(note), (path, "the mask file")) for note in found.notes]
-    if gone := sorted(frozenset[int]().union(*found.absent.values())):
-        which = f"object{'s' * (len(gone) > 1)} {', '.join(map(str, gone))}"
-        notes.append(f"The file also says where {which} cannot be seen, which is not taken: erase what is found there.")
-    masks = {index: found.masks[0]} if found.unplaced else dict(found.masks)
+        shutil.rmtree(path.parent, ignore_errors=True)
+    said = [note.fact if isinstance(note, NumberNote) else note for note in found.notes]
+    notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in said)
+    masks = {index if found.unplaced else frame: mask for frame, mask in found.masks.items()}
+    absent = {index if found.unplaced else frame: gone for frame, gone in found.absent.items()}
     if late := [frame for frame in masks if frame >= project.count]:
         raise Problem("invalid", f"The mask file has a mask of frame {late[0]}; the frames are 0..{project.count - 1}.")
-    return MaskSet(masks, found.ids, found.colours, tuple(notes), names=found.names)
+    numbered = any(isinstance(note, NumberNote) for note in found.notes)
+    return MaskSet(masks, found.ids, found.colours, notes, names=found.names, absent=absent), numbered
+
+
+def _refused(error: MaskError, path: Path) -> Problem:
+    known = path, "the mask file"
+    if isinstance(error, MaskFrameError):
+        return Problem("other_frames", plain(UserWarning(error.fact), known))
+    scalable = isinstance(error, MaskSizeError) and not isinstance(error, MaskTurnedError)
+    text = plain(error, known).replace("give --resize-masks to scale it, or make", "have it scaled, or make")
+    return Problem("other_size" if scalable else "invalid", text)
 
 
 def mask_files() -> list[MaskFileKind]:

@@ -14,6 +14,7 @@ from camn.masks.colours import from_hex
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import Object
+from camn.web.backgrounds import found as found_background
 from camn.web.schemas import Export, ExportOffer
 from camn.web.work import Work
 
@@ -30,8 +31,9 @@ def offers() -> list[ExportOffer]:
 
 
 def chosen(project: Project, asked: Export) -> list[Object]:
-    """The objects that an export shows. Raises Problem for one, or for a frame, that there is not."""
+    """The objects that an export shows. Raises Problem for one, a frame, or a picture behind, that there is not."""
     project.need_ready()
+    found_background(project, asked.background)
     if asked.frames and asked.frames[0] > asked.frames[1]:
         raise Problem("invalid", "The last frame of an export lies before its first one.")
     for index in asked.frames or ():
@@ -63,7 +65,7 @@ def _shows(project: Project, index: int, ids: list[int]) -> bool:
 
 def file_name(project: Project, asked: Export) -> str:
     """What the download is called: plain ASCII, nothing that a shell or a header could take amiss."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", project.record.name).strip("-")[:60]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", _SUFFIX.sub("", project.record.name)).strip("-")[:60]
     return f"{name or 'video'}-{KINDS[asked.kind].file}"
 
 
@@ -89,7 +91,9 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
             path.unlink(missing_ok=True)
     one = KINDS[asked.kind]
     path = folder / f"{work.id}-{asked.kind}{Path(one.file).suffix}"
+    work.known = ((Path(path.name), f"“{file_name(project, asked)}”"), *work.known)
     work.total = project.count if asked.frames is None else asked.frames[1] - asked.frames[0] + 1
+    wishes = {"opacity": asked.opacity, "background": found_background(project, asked.background)}
     api.export_masks(
         asked.kind,
         project.shown_mask,
@@ -103,10 +107,11 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
         ids=project.ids,
         names={item.id: item.name for item in project.record.objects},
         colours={item.id: rgb(item.colour) for item in project.record.objects},
-        **{wish: getattr(asked, wish) for wish in one.wishes},
+        **{wish: value for wish, value in wishes.items() if wish in one.wishes},
         objects=[item.id for item in objects],
         frames=asked.frames,
         progress=work.tell,
+        notice=work.notes.append,
     )
     return path
 

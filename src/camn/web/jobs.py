@@ -177,6 +177,7 @@ class Jobs:
             asked=Propagate(**asdict(work.asked)) if isinstance(work.asked, Propagation) else work.asked,
             file=f"/api/jobs/{work.id}/file" if done else None,
             file_name=work.file_name if done else None,
+            notes=[plain(UserWarning(note), *work.known) for note in work.notes],
         )
 
     def _announce(self, work: Work) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from camn.projects.problem import Problem
 from camn.projects.record import Propagation
 from camn.web import schemas
-from camn.web.parameters import Here, Mine
+from camn.web.backgrounds import take
+from camn.web.bodies import read_body
+from camn.web.parameters import RAW, FileName, Here, Mine
 
 router = APIRouter(prefix="/api")
 Jid = Annotated[str, Path(alias="job", pattern=r"^[0-9a-f]{12}$")]
@@ -21,6 +24,13 @@ FILE: dict[int | str, dict] = {200: {"content": {"application/octet-stream": BIN
 @router.post("/projects/{project}/propagate", status_code=202)
 def propagate(here: Here, mine: Mine, body: schemas.Propagate) -> schemas.Job:
     return here.propagate(mine, Propagation(**body.model_dump()))
+
+
+@router.post("/projects/{project}/backgrounds", status_code=201, openapi_extra=RAW)
+async def background(here: Here, mine: Mine, request: Request, name: FileName = "") -> schemas.Background:
+    data = await read_body(request, here.limits.mask_bytes, "The picture")
+    await run_in_threadpool(here.store.need_room, len(data))
+    return schemas.Background(background=await run_in_threadpool(take, mine, name, data, here.limits))
 
 
 @router.post("/projects/{project}/exports", status_code=202)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +17,7 @@ from camn.projects.record import LAST_ID
 from camn.web import schemas
 from camn.web.answers import refused
 from camn.web.bodies import (
+    MaskFile,
     change_of_png,
     mask_of_png,
     mask_of_text,
@@ -27,11 +29,13 @@ from camn.web.bodies import (
 )
 from camn.web.parameters import RAW, FileName, Here, Index, Mine
 from camn.web.question import Question
-from camn.web.shown import shown, shown_before
+from camn.web.shown import shown, shown_frame, shown_step
 from camn.web.studio import Studio
 
 router = APIRouter(prefix="/api")
 FrameQuery = Annotated[int, Query(ge=0, lt=1 << 31)]
+Ids = Annotated[list[schemas.Id], Query(max_length=LAST_ID)]
+UNDONE = 32  # frames of a mask file of which it is told what has changed
 GONE = 0.2  # seconds between two looks at whether a client is still there
 RAW_PNG = {"requestBody": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
 
@@ -56,7 +60,8 @@ def mask(mine: Mine, request: Request, index: Index, kind: schemas.MaskKind = "s
 async def put_mask(here: Here, mine: Mine, request: Request, index: Index) -> schemas.Mask:
     mine.need_frame(index)
     data = await read_body(request, here.limits.mask_bytes, "The mask")
-    return await run_in_threadpool(lambda: here.give(mine, index, mask_of_png(data, mine)))
+    await run_in_threadpool(lambda: here.give(mine, index, mask_of_png(data, mine)))
+    return shown_frame(mine, index)
 
 
 @router.patch("/projects/{project}/masks/{index}", openapi_extra=RAW_PNG)
@@ -69,12 +74,14 @@ async def change_mask(
     y: FrameQuery = 0,
     undo: bool = False,
     given: bool = True,
-    absent: Annotated[list[schemas.Id], Query(max_length=LAST_ID)] = [],  # noqa: B006 - as FastAPI reads it
+    absent: Ids = [],  # noqa: B006 - as FastAPI reads it
+    said: Ids = [],  # noqa: B006
 ) -> schemas.Changed:
     mine.need_frame(index)
     data = await read_body(request, here.limits.mask_bytes, "The change")
     back = Before(given, frozenset(absent)) if undo else None
-    return await run_in_threadpool(lambda: here.change(mine, index, change_of_png(data, y, x, mine.size), back))
+    change = partial(here.change, mine, index, undo=back, said=frozenset(said))
+    return await run_in_threadpool(lambda: change(change_of_png(data, y, x, mine.size)))
 
 
 @router.delete("/projects/{project}/masks/{index}")
@@ -93,16 +100,22 @@ def clear_masks(
 
 @router.post("/projects/{project}/masks/{index}/load", openapi_extra=RAW)
 async def load_mask(
-    here: Here, mine: Mine, request: Request, index: Index, name: FileName = "", resize: bool = False
+    here: Here,
+    mine: Mine,
+    request: Request,
+    index: Index,
+    name: FileName = "",
+    resize: bool = False,
+    first_frame: FrameQuery | None = None,
 ) -> schemas.Loaded:
     mine.need_frame(index)
     data = await read_body(request, here.limits.mask_bytes, "The mask file")
-    return await run_in_threadpool(_load, here, mine, index, name, data, resize)
+    return await run_in_threadpool(_load, here, mine, index, MaskFile(name, data, resize, first_frame))
 
 
-def _load(here: Studio, mine: Project, index: int, name: str, data: bytes, resize: bool) -> schemas.Loaded:
+def _load(here: Studio, mine: Project, index: int, file: MaskFile) -> schemas.Loaded:
     here.store.need_room()
-    found = read_mask_file(mine, index, name, data, resize, here.limits.mask_pixels)
+    found, numbered = read_mask_file(mine, index, file, here.limits.mask_pixels)
     if 255 in found.ids:
         raise Problem("invalid", "The mask holds object 255, which is not taken; number the objects 1 to 254.")
     found = renumbered(mine, found)
@@ -113,11 +126,18 @@ def _load(here: Studio, mine: Project, index: int, name: str, data: bytes, resiz
         mine.restore_object(id, found.colours.get(id), here.limits.objects, found.names.get(id))
     if missing:
         here.changed(mine)
-    before = {frame: shown_before(mine.masks.before(frame)) for frame in found.masks}
+    steps = {}
     for frame, ids in found.masks.items():
-        here.give(mine, frame, ids)
-    notes = list(found.notes)
-    return schemas.Loaded(frames=sorted(found.masks), before=before, objects=shown(mine).objects, notes=notes)
+        step = here.give(mine, frame, ids, found.absent.get(frame, frozenset()) & {*mine.ids})
+        if len(found.masks) <= UNDONE:
+            steps[frame] = shown_step(step)
+    return schemas.Loaded(
+        frames=sorted(found.masks),
+        steps=steps or None,
+        objects=shown(mine).objects,
+        notes=list(found.notes),
+        numbered=numbered,
+    )
 
 
 @router.post("/projects/{project}/frames/{index}/look")

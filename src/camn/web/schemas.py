@@ -13,6 +13,7 @@ Id = Annotated[int, Field(ge=1, le=LAST_ID)]
 Index = Annotated[int, Field(ge=0, lt=1 << 31)]
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Colour = Annotated[str, Field(pattern=f"^{COLOUR.pattern}$")]
+PICTURE = "picture-[0-9a-f]{12}"  # that was sent, to lie behind cut-outs
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 if TYPE_CHECKING:
     ExportKind = str
@@ -79,13 +80,18 @@ class Propagate(Asked):
 
 
 class Export(Asked):
-    """objects: all if None. frames: first and last; all if None. background: of cut-outs over one."""
+    """objects: all if None. frames: first and last; all if None. background: of cut-outs over one; a picture as it was
+    called when it was sent."""
 
     kind: ExportKind
     objects: Annotated[list[Id], Field(min_length=1, max_length=LAST_ID)] | None = None
     frames: tuple[Index, Index] | None = None
     opacity: Annotated[float, Field(ge=0, le=1)] = 0.5
-    background: Annotated[str, Field(pattern=f"^({COLOUR.pattern}|blur)$")] = api.BACKGROUND
+    background: Annotated[str, Field(pattern=f"^({COLOUR.pattern}|blur|{PICTURE})$")] = api.BACKGROUND
+
+
+class Background(BaseModel):
+    background: str
 
 
 class Obj(BaseModel):
@@ -126,21 +132,43 @@ class Mask(BaseModel):
 
 
 class Before(BaseModel):
-    """Of a frame before a change. given: it had a mask from the user. absent: ids that this said are not there."""
+    """Of a frame before a change, or after it. given: it had a mask from the user. absent: ids that this said are not
+    there."""
 
     given: bool
     absent: list[int]
 
 
-class Changed(Mask):
+class Pixels(BaseModel):
+    """A part of a frame with its top left at x, y, as `PATCH` takes it. png: in Base64; grey is the new id, alpha the
+    one that was shown before, both 255 where nothing has changed."""
+
+    x: int
+    y: int
+    png: str
+
+
+class Step(BaseModel):
+    """What was done to a frame. pixels: of what is shown; None: none has changed."""
+
     before: Before
+    after: Before
+    pixels: Pixels | None
+
+
+class Changed(Mask, Step):
+    pass
 
 
 class Loaded(BaseModel):
+    """steps: by frame; None: of too many frames. numbered: whether numbers were taken for frames in a way that may not
+    be meant; `first_frame` says otherwise."""
+
     frames: list[int]
-    before: dict[int, Before]
+    steps: dict[int, Step] | None
     objects: list[Obj]
     notes: list[str]
+    numbered: bool
 
 
 class Strip(BaseModel):
@@ -191,6 +219,7 @@ class Job(BaseModel):
     asked: Propagate | Export | None = None
     file: str | None = None
     file_name: str | None = None
+    notes: list[str] = []
 
 
 class Detail(Project):

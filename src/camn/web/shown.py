@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from camn.projects.change import Before
+from camn.projects.change import Before, Step
 from camn.projects.project import Project
 from camn.projects.record import Object
 from camn.web import schemas
+from camn.web.bodies import text_of_change
 
 
 def shown(project: Project) -> schemas.Project:
@@ -42,9 +43,14 @@ def shown_frame(project: Project, index: int) -> schemas.Mask:
     return schemas.Mask(frame=index, given=given, predicted=predicted, confidence=confidence, lost=lost)
 
 
-def changed(mask: schemas.Mask, before: Before) -> schemas.Changed:
-    return schemas.Changed(**mask.model_dump(), before=shown_before(before))
+def changed(mask: schemas.Mask, step: Step) -> schemas.Changed:
+    return schemas.Changed(**mask.model_dump(), **shown_step(step).model_dump())
 
 
-def shown_before(before: Before) -> schemas.Before:
+def shown_step(step: Step) -> schemas.Step:
+    pixels = step.pixels and text_of_change(step.pixels)
+    return schemas.Step(before=_shown_before(step.before), after=_shown_before(step.after), pixels=pixels)
+
+
+def _shown_before(before: Before) -> schemas.Before:
     return schemas.Before(given=before.given, absent=sorted(before.absent))

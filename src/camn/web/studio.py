@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from camn import api
 from camn.errors import CamnError
-from camn.projects.change import LEAVE, Before, Change
+from camn.projects.change import LEAVE, Before, Change, Step
 from camn.projects.problem import Problem
 from camn.projects.project import Project, stretches
 from camn.projects.propagate import check, propagate, reached, runs_of
@@ -132,17 +133,20 @@ class Studio:
 
     # --- masks -------------------------------------------------------------------------------------------------------
 
-    def give(self, project: Project, index: int, mask: np.ndarray) -> schemas.Mask:
-        """mask (H, W) uint8 ids. Raises Problem, OutputError."""
+    def give(self, project: Project, index: int, mask: np.ndarray, absent: Iterable[int] = ()) -> Step:
+        """mask (H, W) uint8 ids. absent: ids that are not on the frame. Raises Problem, OutputError."""
         project.need_frame(index)
         project.need_size(mask.shape)
         if unknown := sorted({int(id) for id in np.unique(mask)} - {0, *project.ids}):
             raise Problem("invalid", f"The mask holds id {unknown[0]}, which is no object of the project.")
         self.store.need_room()
-        project.masks.give(index, mask, project.ids)
-        return self._tell(project, index)
+        step = project.masks.give(index, mask, project.ids, absent)
+        self._tell(project, index)
+        return step
 
-    def change(self, project: Project, index: int, change: Change, undo: Before | None) -> schemas.Changed:
+    def change(
+        self, project: Project, index: int, change: Change, undo: Before | None, said: frozenset[int]
+    ) -> schemas.Changed:
         """Some pixels of a frame. Raises Problem, OutputError."""
         project.need_frame(index)
         # What is taken back may be of objects that were deleted since: their pixels come back with them.
@@ -150,14 +154,13 @@ class Studio:
         if unknown := sorted({int(id) for id in np.unique(change.ids)} - known):
             raise Problem("invalid", f"The change holds id {unknown[0]}, which is no object of the project.")
         self.store.need_room()
-        before = project.masks.change(index, change, undo)
-        return changed(self._tell(project, index), before)
+        step = project.masks.change(index, change, undo, said)
+        return changed(self._tell(project, index), step)
 
     def clear(self, project: Project, index: int, kind: str) -> schemas.Changed:
         project.need_frame(index)
-        before = project.masks.before(index)
-        project.masks.clear([index], kind)
-        return changed(self._tell(project, index), before)
+        step = project.masks.remove(index, kind)
+        return changed(self._tell(project, index), step)
 
     def clear_all(self, project: Project, first: int, last: int, kind: str) -> None:
         project.need_frame(first)

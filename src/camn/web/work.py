@@ -31,6 +31,7 @@ class Work:
         self.error: str | None = None
         self.output: Path | None = None
         self.file_name: str | None = None
+        self.notes: list[str] = []
         self.do, self.known = do, known
         self.stop = threading.Event()
         self.server_ends = False

@@ -69,11 +69,23 @@ class Held:
         self.waiting = []
 
 
+class Ears:
+    """What a tab hears of the server, as far as a test lets it."""
+
+    def __init__(self, page: Page):
+        self.open, self.late = True, []
+        page.route_web_socket(re.compile("/api/events"), self.listen)
+
+    def listen(self, socket) -> None:
+        self.socket, server = socket, socket.connect_to_server()
+        server.on_message(lambda said: socket.send(said) if self.open else self.late.append(said))
+
+
 class Editor:
     """One tab, and what a test does in it. Points are in pixels of the frame."""
 
     def __init__(self, page: Page, server: Any):
-        self.page, self.server = page, server
+        self.page, self.server, self.ears = page, server, Ears(page)
         self.stage = page.locator("#stage")
         self.frame = page.get_by_label("Frame", exact=True).and_(page.locator("input"))
 

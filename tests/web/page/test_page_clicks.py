@@ -215,6 +215,10 @@ def test_the_next_object(editor, marked, asked):
     editor.press("Delete")
     ids = editor.ids(marked, 0)
     assert ((ids == 2) == (before == 2)).all() and editor.objects(marked) == [1, 2, 3]
+    editor.press("z", "z", "z")
+    expect(editor.button("Object 3")).to_have_count(0)  # it goes with its first click: the next one makes it again
+    expect(reading).to_have_text("Next: a new object")
+    assert (editor.ids(marked, 0) == before).all()
 
 
 def test_clicks_on_a_new_object_never_land_in_another(editor, marked, asked):
@@ -283,6 +287,10 @@ def test_what_cannot_be_asked_changes_nothing(editor, project):
     alert(editor, "Box 50,50,90,50 has no area")
     assert editor.objects(project) == [] and editor.given(project) == []
     expect(editor.button("Undo")).to_be_disabled()
+    expect(editor.page.get_by_role("alert")).to_have_count(1)  # the last one, until something is marked
+    editor.press("b")
+    editor.stroke(90)
+    expect(editor.page.get_by_role("alert")).to_have_count(0)
 
 
 def test_an_answer_that_comes_too_late_is_dropped(editor, project):
@@ -352,7 +360,9 @@ def test_what_a_click_would_take_is_shown_while_that_is_quick(editor, project, m
     slow.come(after=150)
     slow.until(lambda: slow.waiting)
     assert slow.asked[-2:] == [(20, 20), (40, 20)]
+    expect(editor.page.locator("#slow")).to_be_hidden()
     slow.come(after=150)
+    expect(editor.page.locator("#slow")).to_have_text("No preview: too slow here")
     slow.hover(50, 20)
     assert editor.objects(project) == []
     editor.click(centre(60, 60))

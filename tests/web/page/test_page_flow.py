@@ -57,7 +57,7 @@ def propagate(editor, project: str) -> None:
     numbers = editor.page.locator("#propagate .numbers")
     expect(numbers).to_have_text(re.compile(r"\d+ of 19 · [\d.]+ frames/s · \d:\d\d left"))
     expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
-    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    expect(editor.page.get_by_text("Starts from the mask of frame")).to_be_visible()
     editor.at(FRAMES - 1)  # the view went along
     assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[1, FRAMES - 1]]
 
@@ -75,7 +75,7 @@ def correct(editor, project: str) -> None:
     assert not (editor.ids(project, 10, "given")[40:95, 60:150] == 1).any()
     editor.button("Forward").click()
     expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
-    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    expect(editor.page.get_by_text("Starts from the mask of frame")).to_be_visible()
     assert editor.given(project) == [0, 10]
     assert (editor.ids(project, 19) != before).any()
 
@@ -242,14 +242,14 @@ def test_backward_and_both_ways(editor, project):
     editor.press("r")
     expect(editor.page.get_by_label("Propagated so far")).to_be_visible()
     editor.at(0)
-    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    expect(editor.page.get_by_text("Starts from the mask of frame")).to_be_visible()
     assert "Propagated: 10 frames." in "".join(editor.page.evaluate("window.told"))
     assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[0, 9]]
     editor.press("ArrowUp", "ArrowDown")
     editor.at(10)
     editor.button("Both").click()
     expect(editor.page.locator("#propagate .numbers")).to_contain_text("of 19")
-    expect(editor.page.get_by_text("whose mask it starts with")).to_be_visible()
+    expect(editor.page.get_by_text("Starts from the mask of frame")).to_be_visible()
     assert editor.server.ask("GET", f"/api/projects/{project}")["predicted"] == [[0, 9], [11, 19]]
 
 

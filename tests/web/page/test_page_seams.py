@@ -1,6 +1,7 @@
 """A new export and a new format of masks, each one file and one line: the page has them. See CONTRIBUTING.md."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from videos import wide_video_with_sound
 
 PRETEND = Path(__file__).parents[2] / "pretend"
 REGISTER = f"""
@@ -59,8 +61,8 @@ def test_what_was_added_is_on_the_page(editor, project, tmp_path):
     assert (tmp_path / "areas.txt").read_text().splitlines() == [f"{WIDTH}x{HEIGHT}", *expected]
 
 
-def test_what_exports_show_is_chosen(editor, marked, tmp_path):
-    """Object 2 alone, on frames 1 and 2, over the blurred video; a choice that cannot be is not taken."""
+def test_what_exports_show_is_chosen(editor, marked, make, tmp_path):
+    """Object 2 alone, on frames 1 and 2, over the blurred video or a picture; a choice that cannot be is not taken."""
     editor.open(marked)
     editor.button("Choose what exports show").click()
     dialog = editor.page.get_by_role("dialog", name="What exports show")
@@ -72,7 +74,9 @@ def test_what_exports_show_is_chosen(editor, marked, tmp_path):
     dialog.get_by_label("Behind cut-outs", exact=True).select_option("the video, blurred")
     expect(dialog.get_by_label("Colour behind cut-outs")).to_be_hidden()
     dialog.get_by_role("button", name="Choose").click()
-    expect(editor.page.locator("#export-choice")).to_have_text("Exports show 1 of 2 objects, frames 1 to 2.")
+    expect(editor.page.locator("#export-choice")).to_have_text(
+        "Exports show 1 of 2 objects, frames 1 to 2. Cut-outs lie over the blurred video."
+    )
     editor.page.get_by_text("More kinds").click()
     asked = []
     editor.page.on("request", lambda request: asked.append(request.post_data_json) if request.post_data else None)
@@ -83,6 +87,22 @@ def test_what_exports_show_is_chosen(editor, marked, tmp_path):
         assert asked[-1] == {"kind": kind, "objects": [2], "frames": [0, 1]} | (
             {"background": "blur"} if kind == "over-h264" else {}
         )
+    editor.button("Choose what exports show").click()
+    dialog.get_by_label("Behind cut-outs", exact=True).select_option("a picture")
+    picture = dialog.get_by_label("Choose a picture")
+    picture.set_input_files({"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear reader"})
+    expect(dialog).to_contain_text("“letter.png” is no picture")
+    dialog.get_by_role("button", name="Choose", exact=True).click()
+    expect(dialog).to_be_visible()
+    sea = {"name": "sea.png", "mimeType": "image/png", "buffer": make.png(make.picture(0))}
+    picture.set_input_files(sea)
+    expect(dialog).to_contain_text("“sea.png” covers the frame.")
+    dialog.get_by_role("button", name="Choose", exact=True).click()
+    expect(editor.page.locator("#export-choice")).to_contain_text("Cut-outs lie over “sea.png”.")
+    editor.page.route(re.compile("/exports$"), lambda route: route.abort())
+    with editor.page.expect_request(re.compile("/exports$")) as last:
+        editor.page.locator("#export-over-h264").click()
+    assert re.fullmatch("picture-[0-9a-f]{12}", last.value.post_data_json["background"])
     with zipfile.ZipFile(tmp_path / "rgba-png") as archive:
         assert archive.namelist() == ["000000.png", "000001.png", "objects.json"]
         assert [one["name"] for one in json.loads(archive.read("objects.json"))] == ["Object 2"]
@@ -91,6 +111,47 @@ def test_what_exports_show_is_chosen(editor, marked, tmp_path):
     assert alpha[120, 220] == 255 and not alpha[:, :180].any()
     with av.open(str(tmp_path / "over-h264")) as movie:
         assert len(list(movie.decode(video=0))) == 2
+
+
+def test_a_mask_file_whose_frames_are_numbered_in_another_way(editor, project, make):
+    """It is asked for where nothing tells it, and can be said otherwise where it was guessed."""
+    shape = [[10, 10, 60, 10, 60, 60, 10, 60]]
+
+    def load(*numbers: int) -> None:
+        images = [{"id": n, "file_name": f"shot_{n}.png", "width": WIDTH, "height": HEIGHT} for n in numbers]
+        found = [{"id": n, "image_id": n, "category_id": 1, "segmentation": shape} for n in numbers]
+        coco = {"images": images, "annotations": found, "categories": [{"id": 1, "name": "dog"}]}
+        file = {"name": "dogs.json", "mimeType": "application/json", "buffer": json.dumps(coco).encode()}
+        editor.page.get_by_label("Mask file", exact=True).set_input_files(file)
+
+    editor.open(project)
+    load(1, 5)
+    expect(editor.page.locator(".message").filter(has_text="Masks begin at frame 1")).not_to_contain_text("--")
+    assert editor.given(project) == [1, 5]
+    editor.button("Other frames…").click()
+    dialog = editor.page.get_by_role("dialog", name="Which frames are these?")
+    expect(dialog.get_by_role("spinbutton")).to_have_value("1")
+    with editor.page.expect_response(re.compile("/load")):
+        dialog.get_by_role("button", name="Load").click()
+    assert editor.given(project) == [0, 4]
+    load(7, 20)
+    expect(dialog).to_contain_text("numbers that do not tell of which of 20 frames they are masks")
+    expect(dialog).not_to_contain_text("--")
+    with editor.page.expect_response(re.compile("/load")):
+        dialog.get_by_role("button", name="Load").click()
+    assert editor.given(project) == [0, 4, 6, 19]
+
+
+def test_a_movie_without_the_sound_is_told_of(editor, server, make, tmp_path):
+    size = (48, 64)
+    id = server.project(("a.mkv", wide_video_with_sound(tmp_path / "a.mkv", size).read_bytes()))
+    server.ask("POST", f"/api/projects/{id}/objects", {})
+    server.ask("PUT", f"/api/projects/{id}/masks/0", make.png(np.ones(size, np.uint8)))
+    editor.open(id)
+    with editor.page.expect_download():
+        editor.page.locator("#export-vp9").click()
+    told = editor.page.locator(".message.warning").filter(has_text="“test-cutout.webm”: without the video's sound")
+    expect(told).to_be_visible()
 
 
 def test_the_server_tells_what_it_offers_and_finds_it_again(serve, make, tmp_path):

@@ -40,6 +40,18 @@ def test_a_project_whose_answer_is_late_does_not_take_the_place_of_a_later_one(e
     assert editor.page.url.endswith(f"#/p/{second}/1")
 
 
+def test_a_tab_whose_token_is_no_longer_the_servers_says_so(tab, server):
+    """As after a restart with another one; it goes on when the new address is opened beside it."""
+    editor = tab()
+    editor.home()
+    editor.page.context.clear_cookies()
+    editor.ears.socket.close()
+    banner = editor.page.locator("#connection")
+    expect(banner).to_contain_text("has another token now. Open the whole address that it printed")
+    tab()
+    expect(banner).to_be_hidden()
+
+
 def test_what_is_at_work_before_the_first_frame_is_said(serve, tab, clip):
     """And is cancelled while the network loads."""
     waits = "import time, camn.api\n_open = camn.api.open_model\n"

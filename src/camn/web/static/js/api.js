@@ -1,7 +1,8 @@
 /** The routes of docs/reference/web-api.md, one function each. Every failure is an ApiError with a sentence for the user. */
 
 /**
- * @import {Before, Changed, Clicks, Confidence, ClearKind, Detail, Export, Found, Job} from "./types.js"
+ * @import {Back} from "./changes.js"
+ * @import {Background, Changed, Clicks, Confidence, ClearKind, Detail, Export, Found, Job} from "./types.js"
  * @import {Loaded, Obj, Project, Propagate, Server} from "./types.js"
  */
 
@@ -115,23 +116,33 @@ export const api = {
   mask: async (id, frame, signal) => (await send("GET", of(id, `/masks/${frame}?kind=all`), { signal })).arrayBuffer(),
   /**
    * @param {string} id @param {number} frame @param {Blob} png grey: new ids; alpha: those that they replace
-   * @param {{x: number, y: number}} at where its top left lies @param {Before | null} undo
+   * @param {{x: number, y: number}} at where its top left lies @param {Back | null} back
    * @returns {Promise<Changed>}
    */
-  changeMask: (id, frame, png, { x, y }, undo) => {
-    const back = undo ? `&undo=true&given=${undo.given}${undo.absent.map((one) => `&absent=${one}`).join("")}` : "";
-    return ask("PATCH", of(id, `/masks/${frame}?x=${x}&y=${y}${back}`), { body: png });
+  changeMask: (id, frame, png, { x, y }, back) => {
+    const query = new URLSearchParams({ x: String(x), y: String(y) });
+    if (back) {
+      query.set("undo", "true");
+      query.set("given", String(back.to.given));
+      for (const one of back.to.absent) query.append("absent", String(one));
+      for (const one of back.from.absent) query.append("said", String(one));
+    }
+    return ask("PATCH", of(id, `/masks/${frame}?${query}`), { body: png });
   },
   /** @param {string} id @param {number} frame @returns {Promise<Changed>} */
   removeGiven: (id, frame) => ask("DELETE", of(id, `/masks/${frame}?kind=given`)),
   /** @param {string} id @param {ClearKind} kind @param {number} first @param {number} last */
   clearMasks: (id, kind, first, last) => send("DELETE", of(id, `/masks?kind=${kind}&first=${first}&last=${last}`)),
-  /** @param {string} id @param {number} frame @param {File} file @param {boolean} resize
-   *  @returns {Promise<Loaded>} */
-  loadMask: (id, frame, file, resize) =>
-    ask("POST", of(id, `/masks/${frame}/load?name=${encodeURIComponent(file.name)}${resize ? "&resize=true" : ""}`), {
-      body: file,
-    }),
+  /**
+   * @param {string} id @param {number} frame @param {File} file
+   * @param {{resize?: boolean, first?: number}} how first: the number of the video's first frame in the file
+   * @returns {Promise<Loaded>}
+   */
+  loadMask: (id, frame, file, { resize = false, first }) => {
+    const query = new URLSearchParams({ name: file.name, resize: String(resize) });
+    if (first !== undefined) query.set("first_frame", String(first));
+    return ask("POST", of(id, `/masks/${frame}/load?${query}`), { body: file });
+  },
   /** @param {string} id @param {number} frame @param {AbortSignal} signal @returns {Promise<{ready: boolean}>} */
   look: (id, frame, signal) => ask("POST", of(id, `/frames/${frame}/look`), { signal }),
   /**
@@ -144,6 +155,9 @@ export const api = {
 
   /** @param {string} id @param {Propagate} wish @returns {Promise<Job>} */
   propagate: (id, wish) => ask("POST", of(id, "/propagate"), { json: wish }),
+  /** A picture to lie behind cut-outs. @param {string} id @param {File} file @returns {Promise<Background>} */
+  background: (id, file) =>
+    ask("POST", of(id, `/backgrounds?name=${encodeURIComponent(file.name)}`), { body: file }),
   /** @param {string} id @param {Export} wish @returns {Promise<Job>} */
   export: (id, wish) => ask("POST", of(id, "/exports"), { json: wish }),
   /** @param {string} job @returns {Promise<Job>} */

@@ -4,8 +4,10 @@ import { api, ApiError } from "./api.js";
 import { note } from "./messages.js";
 
 /** @import {Session} from "./session.js" */
+/** @import {Action} from "./history.js" */
 /** @import {Obj} from "./types.js" */
 /** @typedef {{name?: string, colour?: string}} Wish one of them */
+/** @typedef {{along?: boolean, fresh?: boolean}} How along: for an edit, with which it goes; fresh: it had to be new */
 /** @typedef {{beside: number | null, made: Promise<Obj>}} Adding beside: the object that was selected meanwhile */
 
 export class Objects {
@@ -14,6 +16,10 @@ export class Objects {
     this.session = session;
     /** @type {Adding | null} the newest object, while it is being made */
     this.adding = null;
+    /** @type {Map<number, Action>} the making of objects for edits that are still to come, by id */
+    this.brought = new Map();
+    /** @type {Obj | null} the last one that went with the edit that it was made for: its id is free */
+    this.spare = null;
   }
 
   /**
@@ -25,15 +31,15 @@ export class Objects {
     const selected = store.state.object;
     if (this.adding && this.adding.beside === selected) return this.adding.made;
     const known = object ?? project.objects[0];
-    if (!known) return this.add();
+    if (!known) return this.add({ along: true });
     if (selected !== null && !object) note(`The object that was selected is gone: this is ${known.name} now.`);
     store.set({ object: known.id });
     return known;
   }
 
-  /** @returns {Promise<Obj>} */
-  add() {
-    const adding = { beside: this.session.store.state.object, made: this.make() };
+  /** @param {How} [how] @returns {Promise<Obj>} */
+  add(how = {}) {
+    const adding = { beside: this.session.store.state.object, made: this.make(how) };
     this.adding = adding;
     adding.made
       .then(({ id }) => this.select(id, adding))
@@ -51,16 +57,41 @@ export class Objects {
     this.session.store.set({ object: id, fresh: false });
   }
 
-  /** @returns {Promise<Obj>} */
-  async make() {
-    const object = await api.addObject(this.session.id, {});
+  /** @param {How} how @returns {Promise<Obj>} */
+  async make({ along, fresh }) {
+    const { session, spare } = this;
+    const beside = session.store.state.object;
+    this.spare = null;
+    const object = await (spare ? api.putObject(session.id, spare) : api.addObject(session.id, {}));
     this.known(object.id, object);
-    this.session.history.push({
+    const action = session.history.push({
       label: `Add ${object.name}`,
-      undo: () => this.drop(object),
+      undo: () => (along ? this.takeAway(object, beside, fresh) : this.drop(object)),
       redo: () => this.restore(object),
+      spare: () => !session.track.mentions(object.id),
     });
+    if (along) this.brought.set(object.id, action);
     return object;
+  }
+
+  /** The making of an object for an edit that has painted these ids. @param {Uint8Array} ids */
+  broughtBy(ids) {
+    for (const [id, action] of this.brought) {
+      if (ids.includes(id)) return this.brought.delete(id) ? action : null;
+    }
+    return null;
+  }
+
+  /**
+   * All is again as it was before it was made for an edit.
+   * @param {Obj} object @param {number | null} beside selected then @param {boolean} [fresh]
+   */
+  async takeAway(object, beside, fresh = false) {
+    const { store } = this.session;
+    await this.drop(object);
+    if (!this.session.track.mentions(object.id)) this.spare = object;
+    if (this.session.project.objects.some(({ id }) => id === beside)) store.set({ object: beside });
+    if (fresh && store.state.tool === "click") store.set({ fresh });
   }
 
   /** Its name or its colour. @param {Obj} object @param {Wish} to */
@@ -108,6 +139,7 @@ export class Objects {
 
   /** @param {Obj} object */
   async restore(object) {
+    if (this.spare?.id === object.id) this.spare = null;
     const there = this.session.project.objects.find((one) => one.id === object.id); // another tab was first
     const { id, name, colour } = there ?? (await api.putObject(this.session.id, object));
     this.known(id, { id, name, colour });

@@ -1,15 +1,19 @@
 /** Changes of some pixels of a map of ids: what a tab has done, and takes back, is these and nothing else. */
 
 import { cut } from "./ids.js";
+import { decode, fromText } from "./png.js";
 
 /** @import {Rect} from "./ids.js" */
 /** @import {IdMap} from "./png.js" */
+/** @import {Before, Done} from "./types.js" */
 /** @typedef {{rect: Rect, from: Uint8Array, to: Uint8Array}} Change ids of the rectangle's pixels, row by row */
+/** @typedef {{before: Before, after: Before, change: Change}} Step as the server has made it, whatever was known here */
+/** @typedef {{to: Before, from: Before}} Back what a frame goes back to by an undo, or on to by a redo */
 
 export const LEAVE = 255; // no object's id: the pixel stays as it is
 
 /** @type {Change} */
-export const NOTHING = {
+const NOTHING = {
   rect: { x: 0, y: 0, width: 1, height: 1 },
   from: Uint8Array.of(LEAVE),
   to: Uint8Array.of(LEAVE),
@@ -25,6 +29,14 @@ export function changeOf(before, after, rect) {
   const [from, to] = [cut(before, smallest), cut(after, smallest)];
   for (let i = 0; i < to.length; i++) if (from[i] === to[i]) from[i] = to[i] = LEAVE;
   return { rect: smallest, from, to };
+}
+
+/** @param {Done} done @returns {Promise<Step>} */
+export async function stepOf({ before, after, pixels }) {
+  if (!pixels) return { before, after, change: NOTHING };
+  const { x, y, png } = pixels;
+  const { ids, alpha, width, height } = await decode(fromText(png));
+  return { before, after, change: { rect: { x, y, width, height }, from: alpha ?? ids, to: ids } };
 }
 
 /** @param {Change} change @returns {Change} what takes it back */

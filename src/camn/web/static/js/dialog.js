@@ -43,6 +43,17 @@ export async function choose(title, text, choices, action) {
 }
 
 /**
+ * A whole number, 0 or more; null: none.
+ * @param {string} title @param {string} text @param {string} label @param {number} value
+ * @returns {Promise<number | null>}
+ */
+export async function askNumber(title, text, label, value) {
+  const input = el("input", { id: "dialog-number", type: "number", min: 0, step: 1, value, required: true, autofocus: true });
+  const field = el("div", { class: "field" }, el("label", { for: "dialog-number" }, label), input);
+  return (await ask([el("p", {}, text), field], title, "Load", false)) ? Number(input.value) : null;
+}
+
+/**
  * @param {string} title @param {string} label @param {string} value @param {number} longest
  * @returns {Promise<string | null>}
  */

@@ -1,13 +1,12 @@
 /** Changes of a frame's mask by the user, each of which can be undone. */
 
-import { changeOf, NOTHING, reversed } from "./changes.js";
+import { changeOf, reversed } from "./changes.js";
 import { copy, union, whole } from "./ids.js";
 
-/** @import {Change} from "./changes.js" */
+/** @import {Back, Change, Step} from "./changes.js" */
 /** @import {IdMap} from "./png.js" */
 /** @import {Rect} from "./ids.js" */
 /** @import {Session} from "./session.js" */
-/** @import {Before} from "./types.js" */
 /**
  * @typedef {object} Edit one that is being made
  * @property {number} frame
@@ -101,7 +100,8 @@ export class Edits {
     }
     const { frame, before } = edit;
     const sent = this.session.masks.change(frame, change, before, { first: true });
-    const action = this.remember(label, frame, change, sent, { also });
+    const brings = this.session.objects.broughtBy(change.to);
+    const action = this.session.history.push({ label, brings, ...this.ways([{ frame, done: sent }], also) });
     this.drop(edit);
     await sent.catch((error) => {
       this.session.history.forget(action); // it was not done
@@ -110,34 +110,37 @@ export class Edits {
   }
 
   /**
-   * A change of a frame's pixels that is done, or about to be, as one to be undone.
-   * @param {string} label @param {number} frame @param {Change} change @param {Promise<Before>} done
-   * @param {{again?: Before | null, also?: Also | null}} [more] again: redoing it is going back to this
+   * How steps that are done, or about to be, are undone and redone: by what the server says that it has changed, as a
+   * tab may not yet have heard of all that was there.
+   * @param {{frame: number, done: Promise<Step>}[]} steps @param {Also | null} [also]
    */
-  remember(label, frame, change, done, { again = null, also = null } = {}) {
-    return this.session.history.push({
-      label,
-      undo: async () => {
-        await this.replay(frame, reversed(change), await done);
-        also?.undone();
-      },
-      redo: async () => {
-        done = this.replay(frame, change, again);
-        await done;
-        also?.redone();
-      },
-    });
+  ways(steps, also = null) {
+    const known = steps.map(({ frame, done }) => ({ frame, done, step: /** @type {Step | null} */ (null) }));
+    const undo = async () => {
+      for (const one of known) {
+        const { before, after, change } = (one.step ??= await one.done);
+        await this.replay(one.frame, reversed(change), { to: before, from: after });
+      }
+      also?.undone();
+    };
+    const redo = async () => {
+      for (const one of known) {
+        const { before, after, change } = (one.step ??= await one.done);
+        one.step = await this.replay(one.frame, change, { to: after, from: before });
+      }
+      also?.redone();
+    };
+    return { undo, redo };
   }
 
   /**
    * Only pixels that are as this tab left them are changed: others are somebody else's by now.
-   * @param {number} frame @param {Change} change @param {Before | null} undo what it goes back to, if it takes one back
-   * @returns {Promise<Before>}
+   * @param {number} frame @param {Change} change @param {Back} back @returns {Promise<Step>}
    */
-  replay(frame, change, undo) {
+  replay(frame, change, back) {
     return this.alone(async () => {
       this.session.show(frame);
-      return this.session.masks.change(frame, change, await this.session.load(frame), { undo });
+      return this.session.masks.change(frame, change, await this.session.load(frame), { back });
     });
   }
 
@@ -146,13 +149,8 @@ export class Edits {
     const edit = await this.begin(this.session.store.state.frame);
     const { frame } = edit;
     try {
-      await this.session.masks.queue; // then what others changed, too, can be fetched: all of it is given back by an undo
-      const before = await this.session.load(frame);
-      const was = await this.session.masks.remove(frame);
-      const after = await this.session.load(frame);
-      const change = changeOf(before, after, whole(before)) ?? NOTHING;
-      const again = { given: false, absent: [] };
-      this.remember("Clear the mask", frame, change, Promise.resolve(was), { again });
+      const done = Promise.resolve(await this.session.masks.remove(frame));
+      this.session.history.push({ label: "Clear the mask", ...this.ways([{ frame, done }]) });
     } finally {
       this.drop(edit);
     }

@@ -1,38 +1,21 @@
 /** What exports show: which objects, which frames, what lies behind a cut-out. All, until the user chooses. */
 
+import { backgroundField, behind, PLAIN } from "./background.js";
 import { ask } from "./dialog.js";
 import { el, say } from "./dom.js";
 
 /** @import {Session} from "./session.js" */
 /** @import {Export, ExportOffer, Obj} from "./types.js" */
-/** @typedef {{objects: Set<number> | null, frames: [number, number] | null, background: string}} Choice null: all */
+/** @import {Background} from "./background.js" */
+/** @typedef {{objects: Set<number> | null, frames: [number, number] | null, background: Background}} Choice null: all */
 
-const BACKGROUND = "#00ff00";
 /** @type {Choice} */
-const ALL = { objects: null, frames: null, background: BACKGROUND };
+const ALL = { objects: null, frames: null, background: PLAIN };
 
 /** @param {string} id @param {string} label @param {number} value @param {number} count */
 function frameField(id, label, value, count) {
   const input = el("input", { type: "number", id, min: 1, max: count, step: 1, required: true, value });
   return { input, row: el("div", { class: "inline" }, el("label", { for: id }, label), input) };
-}
-
-/** @param {string} background */
-function backgroundField(background) {
-  const blur = background === "blur";
-  const select = el(
-    "select",
-    { id: "export-behind" },
-    el("option", { value: "colour", selected: !blur }, "a colour"),
-    el("option", { value: "blur", selected: blur }, "the video, blurred"),
-  );
-  const value = blur ? BACKGROUND : background;
-  const colour = el("input", { type: "color", value, "aria-label": "Colour behind cut-outs" });
-  const show = () => (colour.hidden = select.value === "blur");
-  select.addEventListener("change", show);
-  show();
-  const row = el("div", { class: "inline" }, el("label", { for: "export-behind" }, "Behind cut-outs"), select, colour);
-  return { row, value: () => (select.value === "blur" ? "blur" : colour.value) };
 }
 
 /** @param {Obj[]} objects @param {Set<number> | null} chosen */
@@ -76,7 +59,7 @@ export class ExportChoice {
     return {
       ...(objects && { objects: [...objects] }),
       ...(frames && { frames }),
-      ...(wishes.includes("background") && { background }),
+      ...(wishes.includes("background") && { background: background.said }),
     };
   }
 
@@ -92,15 +75,15 @@ export class ExportChoice {
       Number(last.input.value) < Number(first.input.value) ? "The last frame lies before the first one." : "",
     );
     for (const { input } of [first, last]) input.addEventListener("input", order);
-    const behind = backgroundField(chosen.background);
-    const rows = [which.row, el("div", { class: "inline" }, first.row, last.row), behind.row];
+    const background = backgroundField(session.id, chosen.background);
+    const rows = [which.row, el("div", { class: "inline" }, first.row, last.row), ...background.rows];
     if (!(await ask(rows, "What exports show", "Choose", false))) return;
     const ids = which.value();
     const frames = /** @type {[number, number]} */ ([first, last].map(({ input }) => Number(input.value) - 1));
     this.choice = {
       objects: ids.length === objects.length ? null : new Set(ids),
       frames: frames[0] === 0 && frames[1] === count - 1 ? null : frames,
-      background: behind.value(),
+      background: background.value(),
     };
     this.show();
   }
@@ -108,12 +91,14 @@ export class ExportChoice {
   /** In words, where it is not all. */
   show() {
     const session = this.session();
-    const { objects, frames } = session ? this.of(session) : ALL;
+    const { objects, frames, background } = session ? this.of(session) : ALL;
     const words = [
       objects && `${objects.size} of ${session?.project.objects.length} objects`,
       frames && `frames ${frames[0] + 1} to ${frames[1] + 1}`,
     ].filter(Boolean);
-    say(this.summary, words.length ? `Exports show ${words.join(", ")}.` : "");
-    this.summary.hidden = !words.length;
+    const ground = behind(background);
+    const said = [words.length && `Exports show ${words.join(", ")}.`, ground && `Cut-outs lie over ${ground}.`];
+    say(this.summary, said.filter(Boolean).join(" "));
+    this.summary.hidden = !this.summary.textContent;
   }
 }

@@ -6,7 +6,7 @@ import { button, el, find, say } from "./dom.js";
 import { ExportChoice } from "./exportchoice.js";
 import { duration } from "./format.js";
 import { icon } from "./icons.js";
-import { attempt, fail, note } from "./messages.js";
+import { attempt, fail, note, warn } from "./messages.js";
 
 /** @import {Session} from "./session.js" */
 /** @import {Store} from "./store.js" */
@@ -199,5 +199,6 @@ export class Exports {
     link.click();
     link.remove();
     note(`Saved as ${job.file_name ?? "a file"}.`);
+    job.notes.forEach((text) => warn(text));
   }
 }

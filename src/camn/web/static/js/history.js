@@ -2,7 +2,15 @@
 
 import { Signal } from "./signal.js";
 
-/** @typedef {{label: string, undo: () => Promise<unknown>, redo: () => Promise<unknown>}} Action */
+/**
+ * brings: what was done for it alone, the making of an object, and is undone and redone with it; only where it is spare.
+ * @typedef {object} Action
+ * @property {string} label
+ * @property {() => Promise<unknown>} undo
+ * @property {() => Promise<unknown>} redo
+ * @property {Action | null} [brings]
+ * @property {() => boolean} [spare]
+ */
 
 const MOST = 200;
 
@@ -35,30 +43,39 @@ export class History {
   }
 
   undo() {
-    return this.move("done", "undone", (action) => action.undo());
+    return this.inTurn(async () => {
+      const action = await this.move("done", "undone");
+      const first = this.done.at(-1);
+      if (first && first === action?.brings && first.spare?.()) await this.move("done", "undone");
+      return action;
+    });
   }
 
   redo() {
-    return this.move("undone", "done", (action) => action.redo());
+    return this.inTurn(async () => {
+      const action = await this.move("undone", "done");
+      const brought = action && this.undone.at(-1)?.brings === action;
+      return brought ? this.move("undone", "done") : action;
+    });
   }
 
-  /**
-   * @param {"done" | "undone"} from @param {"done" | "undone"} to @param {(action: Action) => Promise<unknown>} work
-   * @returns {Promise<Action | undefined>} what was undone or redone
-   */
-  move(from, to, work) {
-    const moved = this.queue.then(async () => {
-      const action = this[from].pop();
-      if (!action) return undefined;
-      await work(action).catch((error) => {
-        this[from].push(action); // not done: it can be tried again
-        throw error;
-      });
-      this[to].push(action);
-      this.changed.tell();
-      return action;
-    });
+  /** @param {() => Promise<Action | undefined>} work @returns {Promise<Action | undefined>} what was undone or redone */
+  inTurn(work) {
+    const moved = this.queue.then(work);
     this.queue = moved.catch(() => this.changed.tell());
     return moved;
+  }
+
+  /** @param {"done" | "undone"} from @param {"done" | "undone"} to */
+  async move(from, to) {
+    const action = this[from].pop();
+    if (!action) return undefined;
+    await action[to === "done" ? "redo" : "undo"]().catch((error) => {
+      this[from].push(action); // not done: it can be tried again
+      throw error;
+    });
+    this[to].push(action);
+    this.changed.tell();
+    return action;
   }
 }

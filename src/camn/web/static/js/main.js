@@ -1,6 +1,6 @@
 /** Starts the page. */
 
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 import { App } from "./app.js";
 import { button, el, find, say } from "./dom.js";
 import { showHelp } from "./help.js";
@@ -103,17 +103,24 @@ function showEmpty() {
   find("#busy", HTMLElement).hidden = !store.state.busy && !decoding;
 }
 
+const SILENT = `The server does not answer. If it was stopped, start “camn serve” again and open the address that it prints; with the same --port and --token this page goes on by itself.`;
+const LOCKED = `The server was started again and has another token now. Open the whole address that it printed, in this browser: then this page goes on by itself.`;
+
 function showConnection() {
   const bar = find("#connection", HTMLElement);
-  store.watch(["connected"], () => {
-    bar.hidden = store.state.connected;
-    say(
-      bar,
-      store.state.connected
-        ? ""
-        : `The server does not answer. If it was stopped, start “camn serve” again and open the address that it prints; with the same --port and --token this page goes on by itself.`,
-    );
+  store.watch(["connected", "locked"], () => {
+    const { connected, locked } = store.state;
+    bar.hidden = connected;
+    say(bar, connected ? "" : locked ? LOCKED : SILENT);
   });
+}
+
+/** A socket does not say why it was refused. @param {boolean} connected */
+async function connection(connected) {
+  store.set({ connected });
+  if (connected) return store.set({ locked: false });
+  const error = await api.server().catch((/** @type {unknown} */ failed) => failed);
+  store.set({ locked: !store.state.connected && error instanceof ApiError && error.code === "unauthorized" });
 }
 
 function toggleTheme() {
@@ -171,7 +178,7 @@ async function start() {
   });
   addEventListener("unhandledrejection", (event) => fail(event.reason));
   const server = await api.server();
-  new EventSocket(server.run, server.seq, heard, (connected) => store.set({ connected }));
+  new EventSocket(server.run, server.seq, heard, connection);
   await reload();
   store.watch(["projectId"], showPage);
   addEventListener("hashchange", route);

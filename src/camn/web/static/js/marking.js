@@ -124,8 +124,9 @@ export class Marking {
   /** Makes the object, or finds it, now that there is something of it. */
   async made() {
     this.making = true;
+    const { objects } = this.session;
     try {
-      return (await this.session.objects[this.fresh ? "add" : "need"]()).id;
+      return (await (this.fresh ? objects.add({ along: true, fresh: true }) : objects.need())).id;
     } finally {
       this.making = false;
     }

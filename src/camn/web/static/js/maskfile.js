@@ -1,20 +1,20 @@
 /** A mask file of the user's, loaded onto the shown frame, or onto those it names. */
 
 import { api, ApiError } from "./api.js";
-import { changeOf, NOTHING, reversed } from "./changes.js";
-import { confirm } from "./dialog.js";
+import { stepOf } from "./changes.js";
+import { askNumber, confirm } from "./dialog.js";
 import { el } from "./dom.js";
 import { count } from "./format.js";
-import { blank, whole } from "./ids.js";
-import { note } from "./messages.js";
+import { note, warn } from "./messages.js";
 
-/** @import {Change} from "./changes.js" */
-/** @import {IdMap} from "./png.js" */
+/** @import {Action} from "./history.js" */
 /** @import {Session} from "./session.js" */
 /** @import {Store} from "./store.js" */
-/** @import {Before, Loaded, MaskFileKind} from "./types.js" */
+/** @import {Done, Loaded, MaskFileKind} from "./types.js" */
+/** @typedef {{first?: number, resize?: boolean}} How first: the number of the video's first frame in the file */
 
-const MOST_KEPT = 32; // masks at full size that are kept for one undo
+const FIRST = "Number of the video's first frame in the file";
+const OTHERS = "If these are the wrong frames, say which number the video's first frame has in the file.";
 const OTHER_SIZE = "It has another size than the video. Thin parts may get lost when it is scaled.";
 
 /** @param {Store} store @param {(file: File) => void} chosen @returns {() => void} opens the dialog */
@@ -44,64 +44,62 @@ export const maskKind = (store, file) => kinds(store).find(({ accept }) => accep
 const fits = (file, one) =>
   one.startsWith(".") ? file.name.toLowerCase().endsWith(one) : file.type.startsWith(one.replace("*", ""));
 
-/** @param {Session} session @param {File} file */
-export async function loadMask(session, file) {
-  const { frame } = session.store.state;
+/** @param {Session} session @param {File} file @param {How} [how] */
+export async function loadMask(session, file, how = {}) {
   await session.sent;
-  const before = await givenMasks(session, frame, maskKind(session.store, file)?.several ?? true);
-  const loaded = await send(session, frame, file);
-  if (!loaded) return;
-  loaded.notes.forEach(note);
-  const [first, ...more] = loaded.frames;
-  const undone = before && loaded.frames.length <= MOST_KEPT;
-  const words = `Loaded for ${more.length ? count(loaded.frames.length, "frame") : `frame ${first + 1}`}`;
-  note(undone ? `${words}.` : `${words}. This is too much to be undone by Z.`);
+  const answer = await send(session, file, how);
+  if (!answer) return;
+  const { frames, steps, notes, numbered } = answer.loaded;
+  const words = `Loaded for ${frames.length > 1 ? count(frames.length, "frame") : `frame ${frames[0] + 1}`}`;
+  note(steps ? `${words}.` : `${words}. This is too much to be undone by Z.`);
   await session.reload();
-  if (undone) await remember(session, loaded, before);
-}
-
-/** @param {Session} session @param {number} frame @param {File} file */
-async function send(session, frame, file) {
-  try {
-    return await api.loadMask(session.id, frame, file, false);
-  } catch (error) {
-    const other = error instanceof ApiError && error.code === "other_size";
-    if (!other || !(await confirm("Scale the mask?", OTHER_SIZE, "Scale it"))) throw error;
-    return api.loadMask(session.id, frame, file, true);
-  }
+  const action = steps && remember(session, frames, steps);
+  if (numbered) warn(notes.join(" "), otherwise(session, file, answer.how, action));
+  else notes.forEach(note);
 }
 
 /**
- * The user's masks that may be replaced, as they are, to go back to; null if there are too many.
- * @param {Session} session @param {number} frame @param {boolean} any of any frame, not of this one alone
- * @returns {Promise<Map<number, IdMap> | null>}
+ * Asks what only the user knows, until the file can be taken; null: not at all.
+ * @param {Session} session @param {File} file @param {How} how @returns {Promise<{loaded: Loaded, how: How} | null>}
  */
-async function givenMasks(session, frame, any) {
-  const { given } = session.track;
-  const replaced = any ? [...given] : [frame].filter((n) => given.has(n));
-  if (replaced.length > MOST_KEPT) return null;
-  const kept = new Map();
-  for (const n of replaced) kept.set(n, await session.load(n));
-  return kept;
+async function send(session, file, how) {
+  const { frame } = session.store.state;
+  try {
+    return { loaded: await api.loadMask(session.id, frame, file, how), how };
+  } catch (error) {
+    const code = error instanceof ApiError ? error.code : "";
+    if (code === "other_size" && (await confirm("Scale the mask?", OTHER_SIZE, "Scale it"))) {
+      return send(session, file, { ...how, resize: true });
+    }
+    if (code !== "other_frames") throw error;
+    const first = await askFirst(/** @type {ApiError} */ (error).message, how.first ?? 1);
+    return first === null ? null : send(session, file, { ...how, first });
+  }
 }
 
-/** @param {Session} session @param {Loaded} loaded @param {Map<number, IdMap>} known */
-async function remember(session, loaded, known) {
-  const { width, height } = session.project;
-  /** @type {{frame: number, change: Change, before: Before}[]} */
-  const changes = [];
-  for (const frame of loaded.frames) {
-    const after = await session.load(frame);
-    const change = changeOf(known.get(frame) ?? blank(width, height), after, whole(after)) ?? NOTHING;
-    changes.push({ frame, change, before: loaded.before[frame] });
-  }
-  const undo = async () => {
-    for (const one of changes) await session.edits.replay(one.frame, reversed(one.change), one.before);
-    session.show(loaded.frames[0]);
+/** @param {string} text @param {number} value */
+const askFirst = (text, value) => askNumber("Which frames are these?", text, FIRST, value);
+
+/**
+ * Where frames were guessed from numbers: a button to say it otherwise.
+ * @param {Session} session @param {File} file @param {How} how it was loaded
+ * @param {Action | null} action by which it was
+ */
+function otherwise(session, file, how, action) {
+  const again = async (/** @type {number} */ first) => {
+    if (session.history.done.at(-1) === action) await session.history.undo();
+    await loadMask(session, file, { ...how, first });
   };
-  const redo = async () => {
-    for (const one of changes) one.before = await session.edits.replay(one.frame, one.change, null);
-    session.show(loaded.frames[0]);
+  const work = async () => {
+    const first = await askFirst(OTHERS, (how.first ?? 0) + 1);
+    if (first !== null) await session.act(() => again(first));
   };
-  session.history.push({ label: "Load a mask", undo, redo });
+  return { name: "Other frames…", work };
+}
+
+/** @param {Session} session @param {number[]} frames @param {{[frame: string]: Done}} steps */
+function remember(session, frames, steps) {
+  const { undo, redo } = session.edits.ways(frames.map((frame) => ({ frame, done: stepOf(steps[frame]) })));
+  const then = (/** @type {() => Promise<void>} */ work) => () => work().then(() => session.show(frames[0]));
+  return session.history.push({ label: "Load a mask", undo: then(undo), redo: then(redo) });
 }

@@ -4,15 +4,15 @@
  */
 
 import { api, ApiError } from "./api.js";
-import { changed } from "./changes.js";
+import { changed, stepOf } from "./changes.js";
 import { blank } from "./ids.js";
 import { Loader } from "./loader.js";
 import { decode, encode } from "./png.js";
 
-/** @import {Change} from "./changes.js" */
+/** @import {Back, Change, Step} from "./changes.js" */
 /** @import {IdMap} from "./png.js" */
 /** @import {Track} from "./track.js" */
-/** @import {Before, Changed} from "./types.js" */
+/** @import {Changed} from "./types.js" */
 
 const MOST_BYTES = 192 << 20;
 const NOT_HERE = "The mask of this frame could not be fetched, so nothing was changed. Try again.";
@@ -122,24 +122,24 @@ export class Masks {
   /**
    * Changes pixels of the user's mask of a frame at once, and sends the change after all that was sent before.
    * @param {number} frame @param {Change} change @param {IdMap} map the frame's, as far as it is known
-   * @param {{first?: boolean, undo?: Before | null}} how first: just made by the user, over whatever is there, and not to
-   *   be lost while the server does not answer; undo: it takes a change back, before which the frame was so
-   * @returns {Promise<Before>} what the frame was before
+   * @param {{first?: boolean, back?: Back | null}} how first: just made by the user, over whatever is there, and not to
+   *   be lost while the server does not answer; back: it takes a step back, or makes it again
+   * @returns {Promise<Step>} what the server has done
    */
-  change(frame, change, map, { first = false, undo = null }) {
+  change(frame, change, map, { first = false, back = null }) {
     this.versions.set(frame, this.version(frame) + 1);
     this.loader.keep(String(frame), changed(this.get(frame) ?? map, change, first));
     return this.send(frame, async () => {
       const { rect, from, to } = change;
       const png = await encode({ ids: to, width: rect.width, height: rect.height }, first ? null : from);
-      const ask = () => api.changeMask(this.project, frame, png, rect, undo);
-      const before = this.answered(await this.echoed(frame, () => (first ? this.insist(ask) : ask())));
-      if (undo && !undo.given) this.outdate(frame); // pixels are again what the network says by now
-      return before;
+      const ask = () => api.changeMask(this.project, frame, png, rect, back);
+      const step = await this.answered(await this.echoed(frame, () => (first ? this.insist(ask) : ask())));
+      if (back && !back.to.given) this.outdate(frame); // pixels are again what the network says by now
+      return step;
     });
   }
 
-  /** Takes the user's mask of a frame away; the network's shows again. @param {number} frame @returns {Promise<Before>} */
+  /** Takes the user's mask of a frame away; the network's shows again. @param {number} frame @returns {Promise<Step>} */
   remove(frame) {
     return this.send(frame, async () => {
       const answer = await this.echoed(frame, () => api.removeGiven(this.project, frame));
@@ -150,9 +150,9 @@ export class Masks {
   }
 
   /** @param {Changed} answer */
-  answered({ before, ...mask }) {
+  answered({ before, after, pixels, ...mask }) {
     this.track.put(mask);
-    return before;
+    return stepOf({ before, after, pixels });
   }
 
   /** @template T @param {number} frame @param {() => Promise<T>} request that makes an event @returns {Promise<T>} */

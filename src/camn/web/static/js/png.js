@@ -1,5 +1,5 @@
 /**
- * 8-bit greyscale (or palette) PNG, read and written to the value: a canvas is no place for ids, as some browsers
+ * 8-bit greyscale (or palette) PNG, also with alpha, read and written to the value: a canvas is no place for ids, as some browsers
  * change its pixels a little against fingerprinting.
  */
 
@@ -91,16 +91,19 @@ function split(buffer) {
   return { header, data };
 }
 
-/** @param {ArrayBuffer} buffer @returns {Promise<IdMap>} */
+/** @param {ArrayBuffer} buffer @returns {Promise<IdMap & {alpha: Uint8Array | null}>} */
 export async function decode(buffer) {
   const { header, data } = split(buffer);
   const [width, height, kind] = [header.getUint32(0), header.getUint32(4), header.getUint8(9)];
-  if (header.getUint8(8) !== 8 || (kind !== GREY && kind !== PALETTE) || header.getUint8(12)) {
+  if (header.getUint8(8) !== 8 || ![GREY, PALETTE, GREY_ALPHA].includes(kind) || header.getUint8(12)) {
     throw new Error("The mask that the server sent is no 8-bit greyscale PNG.");
   }
   const packed = new Uint8Array(await new Blob(data).arrayBuffer());
   const rows = await pipe(packed, new DecompressionStream("deflate"));
-  return { ids: unfilter(rows, width, height), width, height };
+  const bytes = kind === GREY_ALPHA ? 2 : 1;
+  const values = unfilter(rows, bytes * width, height, bytes);
+  const plane = (/** @type {number} */ which) => values.filter((_, i) => i % bytes === which);
+  return { ids: bytes === 1 ? values : plane(0), alpha: bytes === 1 ? null : plane(1), width, height };
 }
 
 /** @param {number} left @param {number} up @param {number} corner */
@@ -111,25 +114,32 @@ function paeth(left, up, corner) {
 
 /**
  * Takes the rows' filters back (PNG specification, section 9).
- * @param {Uint8Array} rows @param {number} width @param {number} height
+ * @param {Uint8Array} rows @param {number} width of a row, in bytes @param {number} height
+ * @param {number} bytes of a pixel
  */
-function unfilter(rows, width, height) {
+function unfilter(rows, width, height, bytes) {
   const ids = new Uint8Array(width * height);
   let above = new Uint8Array(width);
   for (let y = 0; y < height; y++) {
     const from = rows.subarray(y * (width + 1) + 1, (y + 1) * (width + 1));
     const to = ids.subarray(y * width, (y + 1) * width);
-    unfilterRow(rows[y * (width + 1)], from, above, to);
+    unfilterRow(rows[y * (width + 1)], bytes, from, above, to);
     above = to;
   }
   return ids;
 }
 
-/** @param {number} filter @param {Uint8Array} from @param {Uint8Array} above @param {Uint8Array} to */
-function unfilterRow(filter, from, above, to) {
-  if (filter === 0) to.set(from);
-  else if (filter === 1) for (let x = 0; x < to.length; x++) to[x] = from[x] + (x ? to[x - 1] : 0);
-  else if (filter === 2) for (let x = 0; x < to.length; x++) to[x] = from[x] + above[x];
-  else if (filter === 3) for (let x = 0; x < to.length; x++) to[x] = from[x] + (((x ? to[x - 1] : 0) + above[x]) >> 1);
-  else for (let x = 0; x < to.length; x++) to[x] = from[x] + (x ? paeth(to[x - 1], above[x], above[x - 1]) : above[0]);
+/**
+ * @param {number} filter @param {number} bytes of a pixel
+ * @param {Uint8Array} from @param {Uint8Array} above @param {Uint8Array} to
+ */
+function unfilterRow(filter, bytes, from, above, to) {
+  if (filter === 0) return to.set(from);
+  for (let x = 0; x < to.length; x++) {
+    const [left, corner] = x < bytes ? [0, 0] : [to[x - bytes], above[x - bytes]];
+    if (filter === 1) to[x] = from[x] + left;
+    else if (filter === 2) to[x] = from[x] + above[x];
+    else if (filter === 3) to[x] = from[x] + ((left + above[x]) >> 1);
+    else to[x] = from[x] + paeth(left, above[x], corner);
+  }
 }

@@ -3,12 +3,14 @@
  * and never draw; the wheel zooms, a trackpad's two fingers move.
  */
 
+import { note } from "./messages.js";
 import { Wheel } from "./wheel.js";
 
 /** @import {Point} from "./ids.js" */
 /** @import {Stage} from "./stage.js" */
 
 const STILL = 10; // CSS pixels
+const UNSEEN = "is not here yet, so nothing was done. Press again when you see it.";
 
 /** @param {Stage} stage */
 export function listenToPointer(stage) {
@@ -49,7 +51,7 @@ class Hand {
   /** @param {PointerEvent} event */
   down(event) {
     const { stage } = this;
-    if (!stage.session || stage.shown?.frame !== stage.store.state.frame) return;
+    if (!stage.session) return;
     event.preventDefault();
     stage.canvas.setPointerCapture(event.pointerId);
     stage.canvas.focus({ preventScroll: true });
@@ -66,7 +68,9 @@ class Hand {
   /** @param {PointerEvent} event */
   draw(event) {
     const { stage } = this;
+    const { frame } = stage.store.state;
     this.finger = this.tap = null;
+    if (stage.shown?.frame !== frame) return note(`Frame ${frame + 1} ${UNSEEN}`);
     this.does = "draw";
     stage.drawing = true;
     stage.store.set({ playing: false, follow: false }); // the frame must not go away

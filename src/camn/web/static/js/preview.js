@@ -26,8 +26,8 @@ export class Preview {
     /** @type {{map: IdMap, object: number | null, base: Promise<Base>} | null} */
     this.base = null;
     this.asking = false; // one question at a time
-    this.slow = 0;
-    this.frame = -1; // on which it was slow
+    this.late = 0; // answers in a row that were slow
+    this.frame = -1; // on which they were
     session.looking.known = () => this.run(); // the pointer may have come before
   }
 
@@ -35,9 +35,9 @@ export class Preview {
   get allowed() {
     const { store, looking } = this.session;
     const { frame, playing } = store.state;
-    if (this.frame !== frame) this.slow = 0;
+    if (this.frame !== frame) this.late = 0;
     this.frame = frame;
-    return looking.ready === frame && !playing && !store.propagating && this.slow < PATIENCE;
+    return looking.ready === frame && !playing && !store.propagating && this.late < PATIENCE;
   }
 
   /** The pointer is there. @param {Dot} dot @param {Marking | null} marking @param {number | null} object */
@@ -58,6 +58,7 @@ export class Preview {
       while (this.wanted && this.allowed) await this.ask(this.wanted);
     } finally {
       this.asking = false;
+      this.session.store.set({ slow: this.late >= PATIENCE });
     }
   }
 
@@ -69,7 +70,7 @@ export class Preview {
       const base = await this.begins(frame, wanted);
       const began = performance.now();
       const [best] = await ask(this.session, frame, marks, base, this.session.ended.signal, true);
-      this.slow = performance.now() - began > QUICK ? this.slow + 1 : 0;
+      this.late = performance.now() - began > QUICK ? this.late + 1 : 0;
       const canvas = best.mask ? await this.picture(await partOf({ ...best, mask: best.mask }), wanted.object) : null;
       if (this.wanted && this.frame === frame) this.shown = canvas && { canvas, x: best.x, y: best.y, of: `${frame}` };
     } catch {

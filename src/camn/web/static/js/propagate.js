@@ -71,7 +71,7 @@ export class Propagation {
       "select",
       { id: "until" },
       el("option", { value: "end" }, "to the end"),
-      el("option", { value: "given" }, "to the next mask of mine"),
+      el("option", { value: "given" }, "to my next mask"),
     );
     select.addEventListener("change", () => this.store.set({ until: select.value === "given" ? "given" : "end" }));
     return el("div", { class: "inline" }, el("label", { for: "until" }, "How far"), select);
@@ -175,7 +175,7 @@ export class Propagation {
     const why = !ready
       ? session.project.error ?? "The video is still being read."
       : has
-        ? `From frame ${frame + 1}, whose mask it starts with.`
+        ? `Starts from the mask of frame ${frame + 1}.`
         : "Mark the objects on this frame first, or go to one with a mask.";
     say(this.from, why);
     const last = session.project.count - 1;

@@ -10,7 +10,7 @@ export class EventSocket {
    * @param {string} run the server's run, of which event `after` was the last one seen
    * @param {number} after
    * @param {(event: ServerEvent) => void} heard
-   * @param {(open: boolean) => void} changed
+   * @param {(open: boolean) => void} changed also called when it could not be opened again
    */
   constructor(run, after, heard, changed) {
     this.run = run;

@@ -7,6 +7,7 @@
  *
  * @typedef {object} State
  * @property {boolean} connected
+ * @property {boolean} locked does the server ask for another token than this tab has?
  * @property {Server | null} server
  * @property {Project[]} projects newest first
  * @property {Job[]} jobs the newest last
@@ -25,6 +26,7 @@
  * @property {number} opacity 0..1
  * @property {ReadonlySet<number>} hidden objects that are not shown
  * @property {string | null} sending id of the project to which this tab sends its video
+ * @property {boolean} slow is it too slow here to show what a click would take?
  * @property {string | null} busy what the server is at, for a short time
  * @property {Propagate["until"]} until
  */
@@ -32,6 +34,7 @@
 /** @type {State} */
 const INITIAL = {
   connected: true,
+  locked: false,
   server: null,
   projects: [],
   jobs: [],
@@ -50,6 +53,7 @@ const INITIAL = {
   opacity: 0.5,
   hidden: new Set(),
   sending: null,
+  slow: false,
   busy: null,
   until: "end",
 };

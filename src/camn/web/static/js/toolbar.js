@@ -76,7 +76,7 @@ export function showToolbar(store, load) {
   store.watch(["tool"], () =>
     TOOLS.forEach((tool, i) => buttons[i].setAttribute("aria-pressed", String(tool.id === store.state.tool))),
   );
-  find("#options", HTMLElement).append(signField(store), readingField(store), sizeField(store), protectField(store), hint(store));
+  find("#options", HTMLElement).append(signField(store), readingField(store), slowField(store), sizeField(store), protectField(store), hint(store));
 }
 
 /** For those who have neither a right button nor Alt. @param {Store} store */
@@ -100,6 +100,17 @@ function readingField(store) {
   store.watch(["reading"], () => {
     text.hidden = store.state.reading === null;
     say(text, store.state.reading ?? "");
+  });
+  return text;
+}
+
+/** Why nothing is shown under the pointer. @param {Store} store */
+function slowField(store) {
+  const title = "This machine takes longer than 0.1 s to find what a click would take, so it is not shown under the pointer. Clicks work.";
+  const text = el("span", { id: "slow", class: "soft", title, role: "status" });
+  store.watch(["slow", "tool"], () => {
+    text.hidden = !store.state.slow || store.state.tool !== "click";
+    say(text, text.hidden ? "" : "No preview: too slow here");
   });
   return text;
 }

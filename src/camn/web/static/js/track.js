@@ -91,6 +91,12 @@ export class Track {
     return this.given.has(frame) || this.predicted.has(frame);
   }
 
+  /** Does a mask say anything of it? @param {number} id */
+  mentions(id) {
+    const known = this.objects.get(id);
+    return known !== undefined && (known.confidence.some((value) => value !== NONE) || known.lost.includes(1));
+  }
+
   /** 0..1, or null without a mask. @param {number} id @param {number} frame */
   confidence(id, frame) {
     const value = this.objects.get(id)?.confidence[frame] ?? NONE;

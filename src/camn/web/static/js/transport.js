@@ -82,11 +82,12 @@ export function jump(session, direction) {
   const { frame } = session.store.state;
   const { count, objects } = session.project;
   const starts = objects.flatMap(({ id }) => session.track.stretches(id, count).map((stretch) => stretch.first));
+  const { predicted } = session.track;
   const there = starts.filter((first) => (first - frame) * direction > 0).sort((a, b) => (a - b) * direction)[0];
   if (there !== undefined) return session.seek(there);
   const way = direction > 0 ? "after" : "before";
   if (starts.length) note(`No doubtful or lost stretch begins ${way} frame ${frame + 1}.`);
-  else note("There is no doubtful or lost stretch: none is known where nothing was propagated.");
+  else note(`There is no doubtful or lost stretch.${predicted.size ? "" : " Nothing was propagated yet."}`);
 }
 
 /** To the next frame with a mask of the user's. @param {Session | null} session @param {1 | -1} direction */

@@ -48,6 +48,7 @@
  * @typedef {{frame: number, direction: Direction, until: "end" | "given", reached?: number | null}} Propagate
  * @typedef {{kind: string, objects?: number[], frames?: [number, number], opacity?: number, background?: string}} Export
  *   kind: one of the server's exports
+ * @typedef {{background: string}} Background what an export is told of a picture
  *
  * @typedef {object} Job
  * @property {string} id
@@ -65,6 +66,7 @@
  * @property {Propagate | Export | null} asked
  * @property {string | null} file
  * @property {string | null} file_name
+ * @property {string[]} notes of an export: what its file lacks
  *
  * @typedef {object} Mask
  * @property {number} frame
@@ -73,9 +75,18 @@
  * @property {{[id: string]: number}} confidence
  * @property {number[]} lost
  *
- * @typedef {{given: boolean, absent: number[]}} Before a change: was there a mask of the user's, without which objects
- * @typedef {Mask & {before: Before}} Changed
- * @typedef {{frames: number[], before: {[frame: string]: Before}, objects: Obj[], notes: string[]}} Loaded
+ * @typedef {{given: boolean, absent: number[]}} Before a change, or after it: is there a mask of the user's, without
+ *   which objects
+ * @typedef {{x: number, y: number, png: string}} Pixels PNG in Base64: grey is the new id, alpha the old one
+ * @typedef {{before: Before, after: Before, pixels: Pixels | null}} Done to a frame
+ * @typedef {Mask & Done} Changed
+ *
+ * @typedef {object} Loaded
+ * @property {number[]} frames
+ * @property {{[frame: string]: Done} | null} steps null: of too many frames
+ * @property {Obj[]} objects
+ * @property {string[]} notes
+ * @property {boolean} numbered may other frames be meant?
  *
  * @typedef {{confidence: (number | null)[], lost: [number, number][], doubtful: [number, number][]}} Strip
  * @typedef {{objects: {[id: string]: Strip}}} Confidence

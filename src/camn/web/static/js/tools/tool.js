@@ -1,7 +1,7 @@
 /** What every tool can do. Points are in pixels of the frame. */
 
 import { ApiError } from "../api.js";
-import { fail } from "../messages.js";
+import { fail, settle } from "../messages.js";
 
 /** @import {Point} from "../ids.js" */
 /** @import {Session} from "../session.js" */
@@ -9,6 +9,8 @@ import { fail } from "../messages.js";
 /** @import {Viewport} from "../viewport.js" */
 /** @typedef {{shift: boolean, secondary: boolean}} Held what is held down with the pointer */
 /** @typedef {{session: Session, store: Store, redraw: () => void}} Context */
+
+const MARKING = "marking"; // what messages are about
 
 export class Tool {
   /** Is Alt with a click, without moving, meant for it? */
@@ -59,13 +61,14 @@ export class Tool {
    */
   draw(_context, _viewport) {}
 
-  /** Runs an edit, tells what went wrong. @param {() => Promise<unknown>} work */
+  /** Runs an edit, tells what went wrong, until one goes well. @param {() => Promise<unknown>} work */
   async attempt(work) {
     try {
       if (!this.store.state.connected) throw new ApiError("silent", "Marking has to wait until the server is back.", 0);
       await this.session.act(work);
+      settle(MARKING);
     } catch (error) {
-      fail(error);
+      fail(error, MARKING);
     } finally {
       this.context.redraw();
     }
