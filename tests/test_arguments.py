@@ -39,3 +39,22 @@ def test_commands_say_so(tmp_path, monkeypatch, capsys):
         assert cli.main(arguments.split()) == 2
         assert capsys.readouterr().err.startswith(f"camn: {said}")
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("command", ["segment", "export", "train"])
+def test_help_names_what_an_option_takes(command, capsys):
+    """And not that it may be left out."""
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    assert "None}" not in said and "--out PATH " in said
+    assert command != "export" or "--frames INT INT " in said
+
+
+def test_what_may_be_left_out():
+    assert cli.command_of(["export", "run", "--to", "coco"]).frames is None  # type: ignore[union-attr]
+    given = cli.command_of(["export", "run", "--to", "coco", "--frames", "3", "4", "--objects", "7", "--out", "None"])
+    assert (given.frames, given.objects, str(given.out)) == ((3, 4), (7,), "None")  # type: ignore[union-attr]
+    for wrong in (["--frames", "3"], ["--frames", "None"], ["--objects", "None"]):
+        with pytest.raises(SystemExit):
+            cli.command_of(["export", "run", "--to", "coco", *wrong])

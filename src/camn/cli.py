@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any, get_args
 
 import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from camn.api.own_process import keep_freed_memory
 from camn.arguments import check_paths, check_places, flags, gathered, said_preset
@@ -77,7 +79,26 @@ def command_of(arguments: Sequence[str]) -> Command:
         check_paths(given, paths)
         check_places(given, several & {"--click", "--negative", "--box"})
     choose_preset(said_preset(given))
-    return tyro.cli(Command, prog="camn", args=given, description=ABOUT)  # type: ignore[arg-type]
+    return tyro.cli(Command, prog="camn", args=given, description=ABOUT, registry=_KINDS_OF_VALUES)  # type: ignore[arg-type]
+
+
+_KINDS_OF_VALUES = ConstructorRegistry()
+
+
+@_KINDS_OF_VALUES.primitive_rule
+def _may_be_left_out(said: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """What may be None is that where it is not given: help says `PATH`, and not `{None}|PATH`, as None is no value."""
+    kinds = [kind for kind in get_args(said.type) if kind is not type(None)]
+    if len(kinds) != 1 or len(get_args(said.type)) != 2:
+        return None
+    plain = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(kinds[0], said.markers))
+    if not isinstance(plain, PrimitiveConstructorSpec):
+        return None
+    return replace(
+        plain,
+        is_instance=lambda value: value is None or plain.is_instance(value),
+        str_from_instance=lambda value: ["None"] if value is None else plain.str_from_instance(value),
+    )
 
 
 def _tell(said: str) -> None:

@@ -55,3 +55,15 @@ class AnswerError(CamnError):
 
 class TrainingError(CamnError):
     """A training run that cannot go on: a loss that is not finite, a checkpoint of another recipe."""
+
+
+_SILENT = {MemoryError: "out of memory", TimeoutError: "no answer in time", EOFError: "it ends too early"}
+
+
+def words_of(error: BaseException) -> str:
+    """Why a library or the system failed, in one line that can stand in a sentence. Its own words, and where it has
+    none ours: a name of Python's says nothing to users."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    said = " ".join(str(getattr(error, "strerror", None) or error).split())[:500].rstrip(".")
+    return said or next((words for kind, words in _SILENT.items() if isinstance(error, kind)), "no reason is told")

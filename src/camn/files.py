@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, Self
 
-from camn.errors import CamnError, NoRoomError, OutputError
+from camn.errors import CamnError, NoRoomError, OutputError, words_of
 
 LOCK = ".lock"  # the lock file of a folder that one process at a time writes to
 ODD = "backslashreplace"  # how `encoded` treats what is no UTF-8, for files that are written as text
@@ -64,7 +64,7 @@ def text_of(data: bytes) -> str:
 def output_error(path: str | Path, error: BaseException) -> OutputError:
     """What a failed write means for the user: where, why, and what to do."""
     number = getattr(error, "errno", None)
-    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    reason = words_of(error)
     if number in _FULL:
         return NoRoomError(f"{path}: no room left to write it ({reason}); free some space, or choose another folder")
     if number in _DENIED:

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from camn.config import ABLATED, NETWORKS, ClickConfig, FusionConfig, NetworkConfig, config_from_dict
-from camn.errors import CheckpointError
+from camn.errors import CheckpointError, words_of
 from camn.files import is_file, replacing, writing
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
@@ -126,7 +126,7 @@ def _read(path: Path, kind: str, understand: Callable[[dict[str, Any]], Config])
     try:
         config, more = understand(json.loads(notes[kind])), dict(json.loads(notes.get("camn.notes", "{}")))
     except Exception as error:  # of any kind: JSON may hold anything
-        raise CheckpointError(f"{path}: its configuration is not of this version of camn: {error}") from None
+        raise CheckpointError(f"{path}: its configuration is not of this version of camn: {words_of(error)}") from None
     return WeightsOf(config, state, path, hashlib.sha256(path.read_bytes()).hexdigest(), more)
 
 

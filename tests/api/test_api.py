@@ -410,7 +410,9 @@ def test_a_former_run_makes_way_and_nothing_else_does(tmp_path, run):
     run(overlay=True, json=True, alpha=("png",))
     (out / "notes.txt").write_text("mine")
     (out / "masks" / "notes.txt").write_text("mine")
-    run(make_video(tmp_path / "short.mp4", count=3))
+    with pytest.raises(OutputError, match="out: holds alpha of the run before"):
+        run(make_video(tmp_path / "short.mp4", count=3))
+    run(make_video(tmp_path / "short.mp4", count=3), overwrite=True)
     assert sorted(p.name for p in out.iterdir()) == ["masks", "notes.txt", "objects.csv", "run.json"]
     assert sorted(p.name for p in (out / "masks").iterdir()) == ["000000.png", "000001.png", "000002.png", "notes.txt"]
 
@@ -421,7 +423,7 @@ def test_what_a_killed_run_left_is_cleared(tmp_path, run):
     left = (".overlay.7.part.mp4", ".objects.7-8.part.csv", "masks/.0001.7-8.part.png", "alpha/3/.0001.7.part.png")
     for name in (*left, ".mine.mp4"):
         (out / name).write_bytes(b"half")
-    run()
+    run(overwrite=True)
     assert left_over(out) == [".mine.mp4"] and not (out / "alpha").exists()
 
 

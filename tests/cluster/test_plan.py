@@ -98,6 +98,11 @@ def test_what_does_not_go_with_the_batch(job, folder, options):
     both = dataclasses.replace(job, options={"memory_every": 0})
     with pytest.raises(ConfigError, match="v: memory_every is 0"):
         make_plan([both], folder, options)
+    for given, said in (({"export_background": "blur"}, "is 'blur', which"), ({"export_objects": (1,)}, "and none is")):
+        with pytest.raises(ConfigError, match=f"v: .*{said}"):
+            make_plan([dataclasses.replace(job, options=given)], folder, options)
+    of_both = dataclasses.replace(job, options={"export_background": "blur"})
+    assert todo(of_both, folder, dataclasses.replace(options, export=("over-h264",))) == ["v"]
     pytest.importorskip("fsspec")
     with pytest.raises(DataError, match="'v.1.' cannot name outputs behind a URL"):
         make_plan([dataclasses.replace(job, name="v[1]")], open_folder("memory://out"), options)

@@ -71,9 +71,30 @@ def test_a_run_of_camn_segment(root, tmp_path):
     (out / "run.json").write_text(json.dumps({"program": "camn", "video": str(root / "a.mp4")}))
     (sequence,) = open_videos(out.parent).sequences
     assert sequence.frames[3] == root / "a.mp4" / "000003" and len(sequence.annotated) == 6
-    (root / "a.mp4").unlink()
-    with pytest.raises(DataError, match=r"a\.mp4: no such video"):
+    (root / "a.mp4").rename(out.parent / "moved.mp4")
+    with pytest.raises(DataError, match=r"a\.mp4: the video of this run is not there any more; bring it back there, or "
+                                        rf"call it {out}\.mp4, beside the run's folder"):  # fmt: skip
         open_videos(out)
+    (out.parent / "moved.mp4").rename(out.parent / "one.mp4")
+    (sequence,) = open_videos(out.parent).sequences
+    assert sequence.frames[3] == out.parent / "one.mp4" / "000003"
+    (out.parent / "one.mp4").unlink()
+    (out / "run.json").write_text(json.dumps({"program": "camn", "video": "standard input", "stream": {}}))
+    with pytest.raises(DataError, match=rf"was a stream, .*call a recording of just these frames {out}\.mkv, beside"):
+        open_videos(out)
+
+
+def test_a_container_that_lies_about_its_frames_is_counted(tmp_path):
+    """Its index, which stands at the end and tells better, is cut away."""
+    masks(tmp_path / "data" / "a" / "masks", [0, 5])
+    path = make_video(tmp_path / "data" / "a.avi", "mjpeg", "yuvj420p", count=6)
+    content = path.read_bytes()[: path.read_bytes().index(b"idx1")]
+    at = content.index(b"vids") + 32  # dwLength of its stream, see AVISTREAMHEADER
+    assert int.from_bytes(content[at : at + 4], "little") == 6
+    for lie in (2, 2_000_000_000):
+        path.write_bytes(content[:at] + lie.to_bytes(4, "little") + content[at + 4 :])
+        (sequence,) = open_videos(tmp_path / "data").sequences
+        assert (len(sequence), sequence.annotated) == (6, (0, 5)) and sequence.read(5)[1].any()
 
 
 def test_the_check(root, capsys, monkeypatch):

@@ -1,6 +1,7 @@
 """Servers that streams are read from: pictures without end by HTTP, and RTSP."""
 
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 SIZE = (32, 48)
+LOCALHOST = Path(__file__).with_name("localhost.pem")  # a key and a certificate of our own, for tests alone
 
 
 def until(true: Callable[[], object], seconds: float = 60) -> None:
@@ -70,11 +72,12 @@ class _Page(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def pictures(self) -> None:
-        """As a web camera sends them, one each time that `more` says so."""
+    def pictures(self, count: int | None = None) -> None:
+        """As a web camera sends them, one each time that `more` says so; count: after so many it hangs up."""
         self.give(length=False, Content_Type="multipart/x-mixed-replace; boundary=frame")
         try:
-            while self.server.more.acquire():
+            for _ in range(count) if count else iter(int, 1):
+                self.server.more.acquire()
                 body = jpeg(self.server.sent)
                 self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(body))
                 self.wfile.write(body + b"\r\n")
@@ -95,17 +98,28 @@ def serving() -> Iterator[Pages]:
 
 class Rtsp(socketserver.ThreadingTCPServer):
     """One stream, the packets of an MPEG-TS file, interleaved with what is said (RFC 2326); then it hangs up. refuses:
-    a code to answer with instead."""
+    a code to answer with instead. safe: it speaks TLS, as LOCALHOST, and hangs up when the other side does."""
 
     daemon_threads = allow_reuse_address = True
 
-    def __init__(self, transport: bytes, refuses: int | None):
+    def __init__(self, transport: bytes, refuses: int | None, safe: bool):
         super().__init__(("127.0.0.1", 0), _Session)
-        self.transport, self.refuses = transport, refuses
+        self.transport, self.refuses, self.safe = transport, refuses, safe
+
+    def get_request(self):
+        connection, place = super().get_request()
+        if self.safe:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(LOCALHOST)
+            connection = context.wrap_socket(connection, server_side=True)
+        return connection, place
+
+    def handle_error(self, *_) -> None:
+        """Who hangs up, or does not trust us, is no error."""
 
     @property
     def url(self) -> str:
-        return f"rtsp://me:secret@127.0.0.1:{self.server_address[1]}/live"
+        return f"rtsp{'s' * self.safe}://me:secret@127.0.0.1:{self.server_address[1]}/live"
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -124,6 +138,8 @@ class _Session(socketserver.StreamRequestHandler):
             self.answer(method, headers["cseq"])
             if method == "PLAY":
                 self.play()
+                if self.server.safe:
+                    self.rfile.read()
                 return
 
     def say(self, number: str, status: str = "200 OK", body: str = "", **headers: str) -> None:
@@ -156,8 +172,8 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def rtsp(file: Path | None = None, refuses: int | None = None) -> Iterator[str]:
-    with Rtsp(file.read_bytes() if file else b"", refuses) as server:
+def rtsp(file: Path | None = None, refuses: int | None = None, safe: bool = False) -> Iterator[str]:
+    with Rtsp(file.read_bytes() if file else b"", refuses, safe) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.url
         server.shutdown()

@@ -4,12 +4,14 @@ import os
 import socket
 from fractions import Fraction
 
+import cv2
+import numpy as np
 import pytest
-from streaming import SIZE, jpeg, rtsp, serving, until
+from streaming import LOCALHOST, SIZE, jpeg, rtsp, serving, until
 from videos import make_video, wide_video_with_sound
 
 from camn.errors import VideoError
-from camn.media import network
+from camn.media import network, reader, stream
 from camn.media.addresses import address_of
 from camn.media.handover import Handover
 from camn.media.opening import open_source
@@ -126,6 +128,63 @@ def test_a_stream_that_breaks_off_keeps_what_came(server, tmp_path):
     assert "broke off after" in source.warnings[0] and "only these have results" in source.warnings[0]
 
 
+def test_a_live_stream_that_breaks_is_opened_again(server, monkeypatch):
+    """Its second answer is an error, its third one gives pictures again, and then it stays away."""
+    monkeypatch.setattr(reader, "WAITS", (0, 0.001, 0.002))
+    pages, told = [], []
+
+    def page(page):
+        pages.append(page)
+        page.pictures(3) if len(pages) in (1, 3) else page.send_error(503)
+
+    server.pages["/live"] = page
+    server.more.release(3)
+    source = open_source(f"{server.url.replace('//', '//me:secret@')}/live?key=secret", notice=told.append)
+    until(lambda: len(pages) == 3)
+    frames = iter(source)
+    first = next(frames)
+    server.more.release(3)
+    rest = list(frames)
+    assert [frame.index for frame in rest] == list(range(1, len(rest) + 1)) and rest and grey(rest[-1]) == 5
+    times = [frame.time for frame in (first, *rest)]
+    assert times == sorted(set(times))
+    place = f"{server.url}/live?..."
+    assert told == [f"{place}: broke off (it ended); opened again in {wait:g} s, try {number} of 3"
+                    for wait, number in ((0, 1), (0.001, 2), (0, 1), (0.001, 2), (0.002, 3))]  # fmt: skip
+    assert source.warnings[0] == (
+        f"{place}: broke off and was opened again before frame 1: what was to be seen meanwhile is missing, and frames "
+        "are numbered on"
+    )
+    known = source.record()["stream"]
+    assert (known["opened_again"], known["ended"], len(pages)) == (1, "the stream ended", 6)
+
+
+def test_who_waits_for_a_stream_to_come_back_can_leave(server, monkeypatch):
+    monkeypatch.setattr(reader, "WAITS", (600,))
+    told = []
+    server.pages["/live"] = lambda page: page.pictures(2)
+    server.more.release(2)
+    source = open_source(f"{server.url}/live", notice=told.append)
+    shown = source._shown
+    until(lambda: told)
+    del source
+    until(lambda: shown._ended)
+
+
+def test_a_picture_that_is_too_large_fills_no_memory(server, monkeypatch):
+    large = cv2.imencode(".jpg", np.zeros((96, 160), np.uint8))[1].tobytes()
+
+    def sending(*pictures):
+        body = b"".join(b"--x\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n" for picture in pictures)
+        return lambda page: page.give(body=body, length=False, Content_Type="multipart/x-mixed-replace; boundary=x")
+
+    monkeypatch.setattr(stream, "MOST", 2000)
+    server.pages |= {"/large": sending(large, large), "/mixed": sending(jpeg(1), large, jpeg(3))}
+    assert "frames of 160x96 pixels; at most 2000 are taken" in refused(f"{server.url}/large", take="all")
+    source = open_source(f"{server.url}/mixed", take="all")
+    assert [grey(frame) for frame in source] == [1, 1, 3] and "frame 1 cannot be decoded" in source.warnings[0]
+
+
 def test_a_file_of_the_web_is_read_whole_as_a_file(server, tmp_path):
     path = wide_video_with_sound(tmp_path / "a.mkv", (32, 48))
     server.pages["/clips/my clip.mkv".replace(" ", "%20")] = lambda page: page.give(body=path.read_bytes())
@@ -164,12 +223,18 @@ def test_what_the_web_answers_instead(server, tmp_path):
         "/live-list": lambda page: page.give(body=b"#EXTM3U\nwhole.mp4\n", length=False),
         "/concat": lambda page: page.give(body=b"ffconcat version 1.0\nfile whole.mp4\n", length=False),
         "/noise": lambda page: page.give(body=bytes(range(256)) * 20, length=False),
+        "/bearer": lambda page: page.give(401, WWW_Authenticate="Bearer realm=x"),
+        "/nowhere": lambda page: page.give(302, Location="http://[x"),
+        "/greets": lambda page: page.wfile.write(b"+OK ready\r\n"),
         "/cut": lambda page: (page.send_response(200), page.send_header("Content-Length", "99"), page.end_headers()),
     }
     for path, words in {
         "/404?key=secret": "404?...: there is nothing at this address (404); check it",
         "/401": "it asks for a user and a password",
         "/500": "the server answers 500",
+        "/bearer": "it asks for a login, or leads to an address, of a kind that is not known",
+        "/nowhere": "leads to an address, of a kind that is not known",
+        "/greets": "what answers there does not speak HTTP",
         "/page": "a web page, not a video",
         "/empty": "the file is empty",
         "/file": "leads elsewhere (302)",
@@ -200,13 +265,20 @@ def test_the_password_goes_to_its_host_alone(server, tmp_path):
         assert "Authorization" not in other.asked[0][1]
 
 
-def test_rtsp(tmp_path):
+def test_rtsp(tmp_path, monkeypatch):
     with rtsp(make_video(tmp_path / "a.ts", count=12)) as url:
         source = open_source(url, take="all")
         frames = list(source)
         assert source.place == url.replace("me:secret@", "") and "secret" not in repr(address_of(url))
         assert len(frames) >= 11 and frames[5].time == Fraction(1, 5) and source.warnings == []
         assert open_source(url).drops
+    with rtsp(make_video(tmp_path / "b.ts", count=90), safe=True) as url:
+        assert "its certificate is not trusted" in refused(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(LOCALHOST))
+        source = open_source(url, take="all")
+        frames = iter(source)
+        assert [next(frames).index for _ in range(5)] == [0, 1, 2, 3, 4] and source.place.startswith("rtsps://127")
+        frames.close()
     for code, words in ((401, "it asks for a user and a password; give them as rtsp://USER"), (404, "(404)")):
         with rtsp(refuses=code) as url:
             assert words in refused(url)

@@ -91,8 +91,11 @@ def test_what_is_not_on_a_frame_is_not_there(project, tmp_path):
     assert seen == [set(), set(), {1, 2}, {1}, set()]
     with pytest.raises(ConfigError, match="masks_are_whole"):
         segment_project(project.folder, None, SegmentOptions(masks_are_whole=True))
-    with pytest.raises(ConfigError, match="picture_range"):
-        segment_project(project.folder, None, SegmentOptions(picture_range=(0, 4095)))
+    for options in ({"picture_range": (0, 4095)}, {"export": ("yolo",)}, {"fps": 30}, {"first_frame": 1}):
+        with pytest.raises(ConfigError, match=f"^{next(iter(options))}: .*leave it out"):
+            segment_project(project.folder, None, SegmentOptions(**options))
+    with pytest.raises(ConfigError, match="first_frame: a project's masks know their frames"):
+        segment_project(project.folder, tmp_path / "more", SegmentOptions(first_frame=1))
 
 
 def test_what_there_is_no_mask_for(project):

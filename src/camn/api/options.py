@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from camn.api.segment.choice import Choice
-from camn.api.segment.exporters import EXPORTERS
+from camn.api.segment.exporters import EXPORTERS, check_wishes, wishes_of
 from camn.api.segment.exporters.exporter import BACKGROUND
 from camn.config import Backend, EnsembleConfig, Feedback, InferenceConfig, PostProcess
 from camn.errors import ConfigError
@@ -19,7 +19,8 @@ AlphaKind = Literal["png", "prores", "vp9"]
 # Exports that every run writes, or that have an option of their own; all others are named by the option `export`.
 _ALWAYS = ("masks", "objects")
 _SWITCHES = {"overlay": "overlay", "json": "coco"}
-_OWN = (*_ALWAYS, *_SWITCHES.values(), *(f"alpha {kind}" for kind in get_args(AlphaKind)))
+STANDING = (*_ALWAYS, *_SWITCHES.values())  # what a run writes without being asked
+_OWN = (*STANDING, *(f"alpha {kind}" for kind in get_args(AlphaKind)))
 _OF_RESULTS = ("objects", *(f"alpha {kind}" for kind in get_args(AlphaKind)))
 if TYPE_CHECKING:
     ExportName = str
@@ -133,7 +134,7 @@ class SegmentOptions(InferenceOptions):
     first_frame: int | None = None  # number of the first frame in the masks' names, where these do not tell: 0, 1, ...
     picture_range: tuple[float, float] | None = None  # of images: values that are black and white, as 0 4095 of 12 bits
     fps: float = 24  # frame rate of the output videos where the source has none, as a folder of images
-    overwrite: bool = False  # write into a folder that holds other things than a former run's outputs
+    overwrite: bool = False  # write into a folder that holds other things, or exports of a run before that go then
 
     def __post_init__(self):
         object.__setattr__(self, "model", named(self.model))
@@ -169,12 +170,23 @@ class SegmentOptions(InferenceOptions):
         """What the outputs that `export` names show. Raises ConfigError for what cannot be."""
         return Choice.of(self.export_objects, self.export_frames)
 
+    def check_chosen(self) -> None:
+        """Raises ConfigError for what was chosen for the outputs that `export` names, where none shows it. To be called
+        of all options together: those of a manifest's line may choose for an output that the batch names."""
+        if self.choice() != Choice() and not self.export:
+            raise ConfigError(
+                "export_objects and export_frames say what the outputs of export show, and none is named; name some, "
+                f"as --export {get_args(ExportName)[0]}"
+            )
+        check_wishes(self.export, background=self.export_background)
+
     def with_outputs(self, names: Collection[str]) -> SegmentOptions:
         """Of the outputs only these, and what is always written."""
         switches: dict[str, Any] = {option: name in names for option, name in _SWITCHES.items()}
         alpha = tuple(kind for kind in self.alpha if f"alpha {kind}" in names)
         export = tuple(name for name in self.export if name in names)
         unchosen: dict[str, Any] = {} if export else {"export_objects": None, "export_frames": None}
+        unchosen |= {} if "background" in wishes_of(export) else {"export_background": BACKGROUND}
         return replace(self, **switches, alpha=alpha, export=export, **unchosen)
 
     def files(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camn.errors import CheckpointError
+from camn.errors import CheckpointError, words_of
 from camn.files import is_file
 
 # Under these names training programs put the weights beside optimiser and counters.
@@ -37,9 +37,9 @@ def read_state(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
             "tensors with torch.save, and give that file"
         ) from None
     except Exception as error:  # of any kind: what is no pickle is read as one until something in it cannot be
-        reason = f"{type(error).__name__}: {error}".split("\n")[0]
         raise CheckpointError(
-            f"{path}: cannot be read as a checkpoint ({reason}): it is damaged, or of another kind; download it again"
+            f"{path}: cannot be read as a checkpoint ({words_of(error)}): it is damaged, or of another kind; download "
+            "it again"
         ) from None
     return unwrap(data, str(path))
 

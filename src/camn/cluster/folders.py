@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from camn import api
 from camn.cluster.places import filesystem, is_url
-from camn.errors import OutputError
+from camn.errors import OutputError, words_of
 from camn.files import alone, write_whole, writing
 
 
@@ -135,7 +135,8 @@ class RemoteFolder:
             return None
         except Exception as error:  # some storages have errors of their own for what is not there
             if self._exists(name):
-                raise OutputError(f"{self.path}/{name}: cannot be read ({error}); check the storage") from error
+                said = words_of(error)
+                raise OutputError(f"{self.path}/{name}: cannot be read ({said}); check the storage") from error
             return None
 
     def has(self, name: str) -> bool:

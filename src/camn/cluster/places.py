@@ -8,7 +8,7 @@ import posixpath
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from camn.errors import CamnError, DataError
+from camn.errors import CamnError, DataError, words_of
 
 # What storages call that which changes when a file does.
 _CHANGES = (
@@ -73,8 +73,7 @@ def read_bytes(path: str) -> bytes:
     except CamnError:
         raise
     except Exception as error:  # a storage's may be any
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{path}: cannot be read ({said}); check the path") from error
+        raise DataError(f"{path}: cannot be read ({words_of(error)}); check the path") from error
 
 
 def fetch(path: str, folder: Path) -> Path:

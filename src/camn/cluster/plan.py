@@ -73,9 +73,11 @@ def make_plan(
 
 
 def _options_of(job: VideoJob, options: SegmentOptions) -> SegmentOptions:
-    """Raises ConfigError for those of the job that do not go with the batch's."""
+    """Raises ConfigError for those of the job that do not go with the batch's, or lack what they belong to."""
     try:
-        return dataclasses.replace(options, **job.options)
+        whole = dataclasses.replace(options, **job.options)
+        whole.check_chosen()
+        return whole
     except ConfigError as error:
         raise ConfigError(f"{job.name}: {error}") from error
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from camn.cluster.process import Heard
 from camn.cluster.tasks import Outcome, Task
-from camn.errors import CamnError
+from camn.errors import CamnError, words_of
 
 POLL = 0.5  # seconds between what a worker says of a task; with more than 50 workers more, not to hear 100 a second
 LONGEST = 10.0  # at most so many
@@ -141,7 +141,7 @@ class Pool:
             except Exception as error:  # whatever it is, it must not leave the run waiting
                 failures += 1
                 if failures == STARTS:
-                    self._events.put(Event(number, given_up=str(error) or type(error).__name__))
+                    self._events.put(Event(number, given_up=words_of(error)))
                     return False
                 self.stopping.wait(POLL)
         return False
@@ -166,7 +166,8 @@ class Pool:
         except Exception as error:  # as no memory for another process: the others may go on
             with suppress(Exception):
                 self.workers[number].close()  # it may be at work, and would tell of this task when asked of the next
-            return Outcome(task.name, "failed", f"{type(error).__name__}: {error}", log=traceback.format_exc())
+            said = f"no worker could do it ({words_of(error)})"
+            return Outcome(task.name, "failed", said, log=traceback.format_exc())
 
 
 class _Agenda:

@@ -12,7 +12,7 @@ from typing import Any
 from camn.cluster.options import BatchOptions
 from camn.cluster.pool import Worker, WorkerLost
 from camn.cluster.process import Heard, WorkerProcess
-from camn.errors import CamnError, ConfigError
+from camn.errors import CamnError, ConfigError, words_of
 
 STORE = 75 << 20  # bytes of Ray's object store on a cluster of this machine; nothing but JSON passes through it
 PLACE = 2.0  # seconds to wait for a place for an actor, before looking whether the run is still wanted
@@ -36,7 +36,7 @@ def connect(options: BatchOptions) -> Any:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:  # of any kind, plain ones too, as where a busy machine takes long to start it
-        said = " ".join(str(error).split())[:500] or type(error).__name__
+        said = words_of(error)
         raise CamnError(f"Ray cluster {address}: cannot be used ({said}); check the address, or try again") from error
     return ray
 

@@ -18,7 +18,7 @@ from camn.cluster.places import beside, fetch
 from camn.cluster.plan import parts_folder
 from camn.cluster.records import write_record
 from camn.cluster.tasks import Outcome, Task
-from camn.errors import AnswerError, CamnError, ConfigError, DataError, MaskError, VideoError
+from camn.errors import AnswerError, CamnError, ConfigError, DataError, MaskError, VideoError, words_of
 from camn.masks import Marks
 
 Count = Callable[[int], None]
@@ -48,9 +48,10 @@ class Videos:
         except Stopped:
             return Outcome(task.name, "stopped", "stopped by the user", worker=self.worker)
         except CamnError as error:
-            said, final, log = str(error) or type(error).__name__, isinstance(error, _OWN_FAULT), ""
+            said, final, log = str(error) or words_of(error), isinstance(error, _OWN_FAULT), ""
         except Exception as error:
-            said, final, log = f"{type(error).__name__}: {error}", False, traceback.format_exc()
+            said = f"camn itself failed ({type(error).__name__}: {error}); the log has all of it"
+            final, log = False, traceback.format_exc()
         else:
             return self._done(task, summary, started)
         seconds = time.monotonic() - started

@@ -54,9 +54,11 @@ class Segment:
         show(summary)
 
     def _segment_project(self, project: Path, progress: api.Report) -> Summary:
-        if self.video is not None or self.masks or self.marks.read() or self.seconds is not None:
+        of_video = self.video is not None or self.seconds is not None or self.take != "auto"
+        if of_video or self.masks or self.marks.read():
             raise ConfigError(
-                "segment: a --project has its own video and masks; leave VIDEO, --masks, --click, --box, --seconds out"
+                "segment: a --project has its own video and masks; leave VIDEO, --masks, --click, --box, --seconds and "
+                "--take out"
             )
         from camn.projects.headless import segment_project
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from camn.errors import ConfigError
+from camn.errors import ConfigError, words_of
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class FusionConfig:
         except ConfigError:
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"fusion configuration not understood: {error}") from None
+            raise ConfigError(f"fusion configuration not understood: {words_of(error)}") from None

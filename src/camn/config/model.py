@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from camn.config.backbones import BACKBONES, normalise_as
-from camn.errors import ConfigError
+from camn.errors import ConfigError, words_of
 
 STRIDES = (4, 8, 16)
 
@@ -233,7 +233,7 @@ class ModelConfig:
         except ConfigError:
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"model configuration not understood: {error}") from None
+            raise ConfigError(f"model configuration not understood: {words_of(error)}") from None
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:

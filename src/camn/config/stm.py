@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from camn.config.backbones import BACKBONES, normalise_as
-from camn.errors import ConfigError
+from camn.errors import ConfigError, words_of
 
 STM_BACKBONES = ("resnet", *(name for name, backbone in BACKBONES.items() if backbone.spread))
 
@@ -78,4 +78,4 @@ class StmConfig:
         except ConfigError:
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"STM configuration not understood: {error}") from None
+            raise ConfigError(f"STM configuration not understood: {words_of(error)}") from None

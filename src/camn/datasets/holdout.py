@@ -11,7 +11,7 @@ from pathlib import Path
 from camn.datasets.layouts import VideoFolder, annotations_of
 from camn.datasets.pairs import raise_problems
 from camn.datasets.sequence import VideoSequence
-from camn.errors import ConfigError, DataError
+from camn.errors import ConfigError, DataError, words_of
 from camn.files import encoded, text_of, to_json, write_whole
 
 FORMAT = "camn-holdout-1"
@@ -134,7 +134,8 @@ def read_holdout(path: str | Path) -> Holdout:
         lists = {name: tuple(map(str, content.pop(name))) for name in ("unseen", "unseen_videos", "seen_videos")}
         return Holdout(options, str(content.pop("meta_sha256")), **lists)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: no hold-out that can be read ({error}); make one with camn data split") from error
+        said = words_of(error)
+        raise DataError(f"{path}: no hold-out that can be read ({said}); make one with camn data split") from error
 
 
 def meta_of(folder: VideoFolder) -> Path:

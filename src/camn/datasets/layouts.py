@@ -11,8 +11,8 @@ from typing import Literal
 from camn.datasets.davis import davis_lists, scan_davis
 from camn.datasets.pairs import list_folders, raise_problems
 from camn.datasets.sequence import VideoSequence, first_seen, sequence_of
-from camn.datasets.videos import list_videos
-from camn.errors import DataError
+from camn.datasets.videos import RUN_RECORD, list_videos, video_of_run
+from camn.errors import DataError, words_of
 from camn.files import text_of
 from camn.media.name_order import natural_key
 
@@ -159,8 +159,7 @@ def read_meta(path: Path) -> dict[str, dict[int, str]]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: not a list of videos, objects and categories ({type(error).__name__}: {error}); "
-            "fetch it again or take it out"
+            f"{path}: not a list of videos, objects and categories ({words_of(error)}); fetch it again or take it out"
         ) from error
 
 
@@ -178,24 +177,19 @@ def clip_folders(root: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _frames_of(top: Path) -> list[Path]:
-    """The frames of a clip: a folder, or a video. Of what `camn segment` wrote its video; else one that lies in the
-    folder, or beside it with the same name. Raises DataError for several."""
+    """The frames of a clip: a folder, or a video. Of what `camn segment` wrote its video, or, if that is gone, one that
+    lies beside the folder with the same name; else such a one, or one in the folder. Raises DataError for several."""
     if folders := [top / name for name in ("frames", "images") if (top / name).is_dir()]:
         return folders
     if not (top / "masks").is_dir():
         return []
-    if (record := top / "run.json").is_file():
-        return [_video_of_run(record)]
-    top = top.absolute()
+    named, top = video_of_run(top), top.absolute()
     beside = [video for video in list_videos(top.parent) if video.stem == top.name]
+    if named and named.path.exists():
+        return [named.path]
+    if (top / RUN_RECORD).is_file():
+        return beside[:1] or [named.path if named else top / "frames"]
     if len(found := [*list_videos(top), *beside]) > 1:
         names = ", ".join(str(video) for video in found[:3])
         raise DataError(f"{top / 'masks'}: which video are these masks of? There are {names}; leave one")
     return found or [top / "frames"]  # so that it is named as missing
-
-
-def _video_of_run(record: Path) -> Path:
-    try:
-        return Path(json.loads(record.read_bytes())["video"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return record.parent / "frames"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from camn.datasets.labels import LabelFiles
-from camn.datasets.videos import frame_paths, read_frame, video_of
+from camn.datasets.videos import frame_paths, read_frame, video_of, video_of_run
 from camn.errors import DataError, VideoError
 from camn.files import is_file
 from camn.masks import IGNORE
@@ -55,7 +55,7 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     """
     absent = [f"{masks}: no such folder"] if not masks.is_dir() else []
     if not images.is_dir() and not is_file(images):
-        absent.insert(0, f"{images}: no such {'video' if images.suffix else 'folder'}")
+        absent.insert(0, _missing(images, masks))
     if absent:
         return [], absent
     try:
@@ -70,6 +70,10 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     except VideoError as error:
         problems.append(str(error))
     labels, strange = by_frame(list(pictures), named)
+    if strange and not images.is_dir():  # a video may hold more frames than it states
+        listing, files = _pictures(images, counted=True)
+        pictures, twice = _by_stem(files)
+        labels, strange = by_frame(list(pictures), named)
     alone: list[str] = sorted({*strange, *(() if sparse else pictures.keys() - labels.keys())})
     why = "; ".join(_reasons(images, masks, listing, strange)) if alone or not labels else ""
     if not labels:
@@ -84,12 +88,22 @@ def pair_folders(images: Path, masks: Path, sparse: bool = False) -> tuple[list[
     return [(pictures[name], labels.get(name)) for name in names], problems
 
 
-def _pictures(images: Path) -> tuple[Listing, list[Path]]:
-    """Of a folder, or of a video file. Raises DataError."""
+def _missing(images: Path, masks: Path) -> str:
+    run = masks.parent
+    if (video := video_of_run(run)) is None or video.path != images:
+        return f"{images}: no such {'video' if images.suffix else 'folder'}"
+    beside = f"{run.absolute()}{'.mkv' if video.stream else images.suffix}, beside the run's folder"
+    if video.stream:
+        return video.gone(f"call a recording of just these frames {beside}")
+    return video.gone(f"bring it back there, or call it {beside}")
+
+
+def _pictures(images: Path, counted: bool = False) -> tuple[Listing, list[Path]]:
+    """Of a folder, or of a video file; counted: see `frame_paths`. Raises DataError."""
     if images.is_dir():
         listing = list_folder(images)
         return listing, [images / name for name in listing.frames]
-    frames = frame_paths(images)
+    frames = frame_paths(images, counted)
     return Listing(tuple(frame.name for frame in frames)), frames
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -32,6 +32,8 @@ LIMIT = 50 << 30  # bytes of all frames that are kept; the videos that were used
 QUALITY = 95  # of JPEG, colours at full size: 0.3 MB and 6 ms of 1280x720, against 1.2 MB as PNG
 _HOW = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 ABOUT = "about.json"
+RUN_RECORD = "run.json"  # beside the masks that `camn segment` wrote
+_MANY = 1_000_000  # frames, 9 hours: what says more is counted
 _began = time.time()
 
 
@@ -40,11 +42,34 @@ def list_videos(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[:1] != "." and is_file(p))
 
 
-def frame_paths(video: Path) -> list[Path]:
-    """One for each frame. Raises DataError."""
-    source = _open(video)
-    count = source.stated.frames
-    return [video / f"{index:06d}" for index in range(kept_count(video) if count is None else count)]
+def frame_paths(video: Path, counted: bool = False) -> list[Path]:
+    """One for each frame, as many as the file states; counted, where that is wished, or it states none, or more than it
+    can well hold. Raises DataError."""
+    stated = None if counted else _open(video).stated.frames
+    if stated is None or stated > min(_MANY, video.stat().st_size):
+        stated = kept_count(video)
+    return [video / f"{index:06d}" for index in range(stated)]
+
+
+class RunVideo(NamedTuple):
+    """The video of which `camn segment` made masks. stream: it was one, of which no file was kept."""
+
+    path: Path
+    stream: bool
+
+    def gone(self, mend: str) -> str:
+        """What is said where it is not there. mend: what to do."""
+        why = "was a stream, and its frames are gone" if self.stream else "is not there any more"
+        return f"{self.path}: the video of this run {why}; {mend}"
+
+
+def video_of_run(run: Path) -> RunVideo | None:
+    """By the record of a run, None where there is none that can be read; the video need not be there."""
+    try:
+        record = json.loads((run / RUN_RECORD).read_bytes())
+        return RunVideo(Path(record["video"]), "stream" in record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def video_of(frame: Path) -> Path | None:

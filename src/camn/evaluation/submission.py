@@ -13,7 +13,7 @@ from camn.datasets.holdout import meta_of
 from camn.datasets.labels import LabelFiles
 from camn.datasets.layouts import VideoFolder
 from camn.datasets.pairs import raise_problems
-from camn.errors import DataError, OutputError
+from camn.errors import DataError, OutputError, words_of
 from camn.files import encoded, replacing, text_of
 from camn.masks import encode_palette_png
 
@@ -36,8 +36,8 @@ def wanted_frames(folder: VideoFolder) -> dict[str, tuple[str, ...]]:
             name: {f for item in video["objects"].values() for f in item["frames"]} for name, video in videos.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        said = f"({type(error).__name__}: {error})"
-        raise DataError(f"{path}: does not tell which frames the server wants {said}; fetch it again") from error
+        said = words_of(error)
+        raise DataError(f"{path}: does not tell which frames the server wants ({said}); fetch it again") from error
     present = {s.name: {frame.stem for frame in s.frames} for s in folder.sequences}
     problems = [f"{name}: no such video in {folder.root}" for name in sorted(wanted.keys() - present.keys())]
     for name in sorted(wanted.keys() & present.keys()):

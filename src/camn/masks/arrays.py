@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from camn.errors import MaskError
+from camn.errors import MaskError, words_of
 from camn.masks.contents import ZIP
 from camn.masks.deep import to_greys
 from camn.masks.ids import MAX_ID, ObjectIds, check_array
@@ -67,7 +67,7 @@ def _arrays(path: Path, most: int | None) -> dict[str, np.ndarray]:
     except MaskError:
         raise
     except Exception as error:  # NumPy's readers raise nearly anything on a broken file
-        raise MaskError(f"{path}: damaged or cut short ({error}); save it again") from error
+        raise MaskError(f"{path}: damaged or cut short ({words_of(error)}); save it again") from error
     if not found:
         raise MaskError(f"{path}: holds no array; save masks with numpy.savez_compressed")
     return found

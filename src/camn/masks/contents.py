@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from camn.errors import MaskError
+from camn.errors import MaskError, words_of
 
 ZIP = b"PK\x03\x04"
 LARGEST = 128 << 20  # bytes of an annotation file in a zip: of such text a bomb could be made
@@ -44,7 +44,7 @@ def contents(path: Path) -> bytes:
     except (MaskError, MemoryError):
         raise
     except Exception as error:  # see `head`
-        raise MaskError(f"{path}: the zip is damaged or cut short ({error}); download it again") from error
+        raise MaskError(f"{path}: the zip is damaged or cut short ({words_of(error)}); download it again") from error
 
 
 def _unpacked(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from camn.errors import MaskError
+from camn.errors import MaskError, words_of
 from camn.masks.contents import head, json_in
 from camn.masks.labelled import SHOWN, Annotation, Document, Image, Key, Size, left_out, own_size, scalar
 from camn.masks.labelled_masks import masks_of
@@ -131,7 +131,7 @@ def _picture(text: Any) -> np.ndarray:
                 raise ValueError("too many pixels")
             return np.array(image.convert("L")) > 0
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
-        raise MaskError(f"its 'mask' is no PNG in Base64 ({error})") from error
+        raise MaskError(f"its 'mask' is no PNG in Base64 ({words_of(error)})") from error
 
 
 _DRAWN = {"polygon": _polygon, "circle": _circle, "mask": _mask}

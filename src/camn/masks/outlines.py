@@ -58,7 +58,7 @@ def _nearest(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nd
         part = slice(start, start + _AT_ONCE)
         apart = theirs - 2 * points[part] @ targets.T  # without what is the same for all targets
         found.append(apart.argmin(1))
-        squared.append(apart.min(1) + own[part])
+        squared.append(apart[np.arange(len(apart)), found[-1]] + own[part])
     return np.concatenate(found), np.concatenate(squared)
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from camn.errors import MaskError
+from camn.errors import MaskError, words_of
 from camn.masks.colours import flatten, is_cut_out, numbered, pack, solid, to_hex, unpack
 from camn.masks.deep import numbered_anew, ranks, to_greys
 from camn.masks.ids import IGNORE
@@ -116,7 +116,8 @@ def _decode(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
             with whole_files():
                 image.load()
         except Exception as error:
-            raise MaskError(f"{path}: the image is truncated or corrupt ({error}); save or copy it again") from error
+            said = words_of(error)
+            raise MaskError(f"{path}: the image is truncated or corrupt ({said}); save or copy it again") from error
         return upright(image), (f"{path}: holds several images; the first is used.",) if several else ()
 
 

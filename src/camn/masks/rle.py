@@ -89,7 +89,8 @@ def decode_label_studio(data: bytes, height: int, width: int) -> np.ndarray:
         at += count
         if at > len(bits):
             raise MaskError("its 'rle' is cut short")
-        return int.from_bytes(np.packbits(bits[at - count : at]).tobytes(), "big") >> (-count % 8)
+        held = int.from_bytes(data[(at - count) // 8 : (at + 7) // 8], "big")  # the bytes that hold these bits
+        return held >> (-at % 8) & ((1 << count) - 1)
 
     count, word = take(32), take(5) + 1
     lengths = [take(4) + 1 for _ in range(4)]

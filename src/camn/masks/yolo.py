@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from camn.errors import MaskError
+from camn.errors import MaskError, words_of
 from camn.files import text_of
 from camn.masks.labelled import Annotation, Document, Image, Key, Size, left_out
 from camn.masks.labelled_masks import masks_of
@@ -103,7 +103,7 @@ def _names(path: Path, around: bool) -> dict[Key, str]:
             text = text_of(file.read(_LARGEST))
         names = text.splitlines() if found.name in _PLAIN else yaml.safe_load(text)["names"]
     except Exception as error:  # PyYAML raises nearly anything on values of other kinds than they say
-        raise MaskError(f"{found}: names of classes cannot be read ({' '.join(str(error).split())})") from error
+        raise MaskError(f"{found}: names of classes cannot be read ({words_of(error)})") from error
     if not isinstance(names, (list, dict)):
         raise MaskError(f"{found}: 'names' must be a list of classes, or numbers and their names")
     pairs = enumerate(names) if isinstance(names, list) else names.items()

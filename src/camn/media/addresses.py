@@ -12,8 +12,8 @@ from camn.errors import VideoError
 
 Take = Literal["auto", "newest", "all"]
 Kind = Literal["http", "rtsp", "camera", "stdin"]
-_SCHEMES: dict[str, Kind] = {"http": "http", "https": "http", "rtsp": "rtsp"}
-_PORTS = {"http": 80, "https": 443, "rtsp": 554}
+_SCHEMES: dict[str, Kind] = {"http": "http", "https": "http", "rtsp": "rtsp", "rtsps": "rtsp"}
+_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _DEVICE = re.compile(r"/dev/video\d+")
 _CAMERA = re.compile(r"camera:(.+)", re.IGNORECASE | re.DOTALL)
 _ASCII = "".join(map(chr, range(128)))
@@ -33,6 +33,11 @@ class Address:
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     bare: str = field(default="", repr=False)
+
+    @property
+    def safe(self) -> bool:
+        """Whether what is sent is encrypted, and the server shows who it is."""
+        return self.whole.partition(":")[0].lower() in ("https", "rtsps")
 
 
 def address_of(text: str) -> Address | None:

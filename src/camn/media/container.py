@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camn.errors import CamnError, VideoError
+from camn.errors import CamnError, VideoError, words_of
 from camn.media.source import check_pixels
 from camn.media.strangers import INTACT, foreign, told_apart
 
@@ -133,4 +133,4 @@ def chosen(streams: Sequence[av.VideoStream]) -> av.VideoStream:
 def reason(error: BaseException) -> str:
     if type(error).__name__ == "ExitError":  # PyAV's, when its time limit is over
         return "nothing more came"
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    return words_of(error)

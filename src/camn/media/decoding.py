@@ -53,10 +53,11 @@ class _Trouble(Exception):
 @dataclass
 class Ending:
     """How a pass ended. tail: pictures behind the last good one that could not be decoded. reason: the sign that the
-    file breaks off there."""
+    file breaks off there. used: bytes up to the end of its last packet, where that is known."""
 
     tail: list[Picture] = field(default_factory=list)
     reason: str | None = None
+    used: int = 0
 
 
 def pictures(path: Path, step: Fraction | None, leading: bool, limit: int | None, ending: Ending) -> Iterator[Picture]:
@@ -83,13 +84,13 @@ def pictures_once(
     container: av.container.InputContainer,
     stream: av.VideoStream,
     step: Fraction | None,
-    limit: int | None,
     ending: Ending,
 ) -> Iterator[Picture]:
-    """As `pictures`, of what can be read once only, and may begin in the middle."""
-    decoder = _Pass(container, stream, step, False, limit, careful=True)
+    """As `pictures`, of what can be read once only, and may begin in the middle. One that is larger than is taken is
+    one that cannot be decoded."""
+    decoder = _Pass(container, stream, step, False, None, careful=True)
     yield from decoder.pictures()
-    ending.tail, ending.reason = decoder.tail(), decoder.reason
+    ending.tail, ending.reason, ending.used = decoder.tail(), decoder.reason, decoder.used
 
 
 class _Pass:
@@ -121,7 +122,7 @@ class _Pass:
         self.times: list[int] = []  # heap of the packets' times that no picture has taken, where not `timed`
         self.last: int | None = None  # time of the last picture
         self.skipped, self.leapt = Skipped(container.format.name), []  # (packet's number, bytes before it of none)
-        self.number, self.begun, self.failed, self.reason = 0, False, False, None
+        self.number, self.begun, self.failed, self.reason, self.used = 0, False, False, None, 0
 
     def pictures(self) -> Iterator[Picture]:
         for frame in self._frames():
@@ -143,7 +144,7 @@ class _Pass:
         for packet in self._packets():
             number = self.number
             if packet.size:
-                self.reason = None
+                self.reason, self.used = None, (packet.pos or 0) + packet.size
                 packet.opaque = number
                 time = packet.pts if self.timed else packet.dts
                 if not packet.is_discard:  # what an edit list leaves out is decoded and not shown

@@ -1,4 +1,4 @@
-"""How long a video is: what its file states, the clock of its frames, and the signs that it broke off."""
+"""How long a video is: what its file states, and the clock of its frames."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     import av.container
 
 _MICROSECOND = Fraction(1, 1_000_000)  # the unit of a container's own times
-_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_ASF_ABOUT = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_LOOK = 4096  # bytes
-_TS_PACKET = 188  # bytes
 _STATE_END = ("matroska", "asf", "nut")  # these state when a video ends, where others state how long it is
 _LEAP = 10  # seconds: FFmpeg's own measure of what is no pause but another clock
 
@@ -29,13 +25,16 @@ class Stated(NamedTuple):
     end: Fraction | None = None
 
 
-def stated_length(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> Stated:
-    """Read from the headers; nothing is decoded. The end is counted as frames' times are, from the file's start on."""
+def stated_length(path: Path | None, container: av.container.InputContainer, stream: av.VideoStream) -> Stated:
+    """Read from the headers; nothing is decoded. The end is counted as frames' times are, from the file's start on.
+    path: None of what can be read once only."""
     name = container.format.name
     if stream.frames:
         if "mp4" in name and stream.index_entries:  # less what the edit list leaves out
             return Stated(frames=sum(not entry.is_discard for entry in stream.index_entries))
-        if name == "avi" and len(stream.index_entries) and _whole_riff(path):  # its index stands at the end
+        if name == "avi" and path is None:
+            return Stated()  # its frames may be empty, and what tells stands at the end
+        if name == "avi" and path and len(stream.index_entries) and _whole_riff(path):  # its index stands at the end
             return Stated(frames=len(stream.index_entries))  # less empty chunks, which say "the same again"
         return Stated(frames=stream.frames)
     if name == "mpegts":
@@ -114,19 +113,3 @@ class Clock:
         reached = self.last + max(self.gap, self.held) + self.gap / 2
         times = [one.time * self.unit - self.start + self.gap * Fraction(3, 2) for one in tail if one.time is not None]
         return max([reached, *times]) < stated.end
-
-
-def cut_off(path: Path) -> str | None:
-    """The sign of a cut in formats that may state no length: a GIF without its end mark, half a transport stream's
-    packet, an ASF that is shorter than its head says."""
-    with path.open("rb") as file:
-        head = file.read(_LOOK)
-        size = file.seek(-1, 2) + 1
-        if head[:6] in (b"GIF87a", b"GIF89a") and file.read(1) != b";":
-            return "the GIF has no end mark"
-    if head[:1] == b"G" and path.suffix.lower() == ".ts" and size % _TS_PACKET:
-        return "it ends within a packet"
-    at = head.find(_ASF_ABOUT) if head.startswith(_ASF) else -1
-    if at > 0 and int.from_bytes(head[at + 40 : at + 48], "little") > size:  # behind two ids and a size
-        return "it is shorter than it says"
-    return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from camn.errors import VideoError
+from camn.errors import VideoError, words_of
 from camn.media.addresses import Address
 
 WAIT = 10.0  # seconds without an answer after which a server is given up
@@ -49,9 +49,17 @@ class Reply:
 def reach(address: Address) -> None:
     """Whether something listens there, before a library is asked that cannot say what is wrong. Raises VideoError."""
     try:
-        socket.create_connection((address.host, address.port), WAIT).close()
+        with socket.create_connection((address.host, address.port), WAIT) as connection:
+            if address.safe:
+                ssl.create_default_context().wrap_socket(connection, server_hostname=address.host).close()
     except (OSError, UnicodeError) as error:
         raise VideoError(f"{address.shown}: {why(error, address)}") from None
+
+
+def tls_options(address: Address) -> dict[str, str]:
+    """FFmpeg's, so that it trusts whom Python trusts, and nobody else."""
+    known = ssl.get_default_verify_paths().cafile
+    return {} if not address.safe else {"tls_verify": "1", **({"ca_file": known} if known else {})}
 
 
 def ask(address: Address) -> Reply:
@@ -115,9 +123,17 @@ def why(error: BaseException, address: Address) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {WAIT:.0f} s; check the address and the network"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); check the address"
-    said = getattr(error, "strerror", None) or str(getattr(error, "reason", "")) or type(error).__name__
-    return f"cannot be reached ({said}); check the address and the network"
+        return (
+            f"its certificate is not trusted ({error.verify_message}); check the address, or name a file of "
+            "certificates that are to be trusted in the environment variable SSL_CERT_FILE"
+        )
+    if isinstance(error, OSError):
+        said = getattr(error, "strerror", None) or str(getattr(error, "reason", "")) or words_of(error)
+        return f"cannot be reached ({said}); check the address and the network"
+    # What the others say may quote what is secret.
+    if isinstance(error, http.client.HTTPException):
+        return "what answers there does not speak HTTP; check the address and its port"
+    return "it asks for a login, or leads to an address, of a kind that is not known; check the address"
 
 
 def answer(code: int, address: Address) -> str:

@@ -35,14 +35,15 @@ def open_source(
     notice: Callable[[str], object] = lambda note: None,
 ) -> FrameSource:
     """The frames of a video file, of a folder of images, of files whose names fit a pattern, of one file of several
-    pictures; and, where `path` is a text, of a stream: camera:0, rtsp://..., http://..., https://..., or - for the
-    standard input (see docs/reference/live.md). A Path is always a file or a folder.
+    pictures; and, where `path` is a text, of a stream: camera:0, an address of http, https, rtsp or
+    rtsps, or - for the standard input (see docs/reference/live.md). A Path is always a file or a folder.
 
     max_pixels: of a frame; a larger one is refused before it is decoded, whatever the headers say. picture_range: of
     pictures the values, as they are stored, that are black and white; if not given, all that a kind of picture can
     hold, but for pictures of 16 bits that use little of it (see `camn.media.levels`); of a video it changes nothing,
     which is a warning then. take: which frames of a stream: all, or the newest whenever one is asked for; auto takes
-    all of the standard input, the newest of other streams. notice: is told what takes a while. Raises VideoError when
+    all of the standard input, the newest of other streams. notice: is told what takes a while, and, from
+    a thread of the stream's own, of each try to open it again. Raises VideoError when
     there is nothing to read: missing, empty, not a video, no images, images of unlike sizes; a list of other files; a
     camera or a host that does not answer.
     """
@@ -64,12 +65,12 @@ def _open_address(
     if address.kind == "stdin":
         return open_stdin(address, take, max_pixels)
     if address.kind == "camera":
-        return open_camera_stream(address, take, max_pixels)
+        return open_camera_stream(address, take, max_pixels, notice)
     if address.kind == "rtsp":
-        return open_rtsp(address, take, max_pixels)
+        return open_rtsp(address, take, max_pixels, notice)
     reply = ask(address)
     if reply.goes_on or reply.length is None:
-        return open_reply(address, reply, take, max_pixels)
+        return open_reply(address, reply, take, max_pixels, notice)
     with closing(reply):
         notice(f"{address.shown}: {reply.length / 1e6:.1f} MB, fetched first")
         return FetchedSource(address, reply, lambda file: open_source(file, max_pixels, picture_range, take=take))

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from camn.errors import VideoError
+from camn.errors import VideoError, words_of
 from camn.media.folder_files import HEIC, picture_kind
 from camn.pillow import whole_files
 
@@ -102,7 +102,7 @@ def _header(image: Image.Image, path: str | Path) -> Header:
 
 
 def unreadable(path: str | Path, error: Exception) -> VideoError:
-    reason = "the file is empty" if Path(path).is_file() and Path(path).stat().st_size == 0 else error
+    reason = "the file is empty" if Path(path).is_file() and Path(path).stat().st_size == 0 else words_of(error)
     return VideoError(f"{path}: cannot be read as an image ({reason}); remove it or replace it by an intact copy")
 
 

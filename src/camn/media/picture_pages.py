@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from camn.errors import VideoError
+from camn.errors import VideoError, words_of
 from camn.media.folder_files import HEIC, UNREAD, picture_kind
 from camn.media.levels import Shader, Shades, guess, spread
 from camn.media.picture import Levels, open_picture, page_values, read_header, read_page
@@ -76,9 +76,8 @@ class PagesSource(FrameSource):
         except (MemoryError, VideoError):
             raise
         except Exception as error:  # decoders of broken files raise nearly anything
-            raise VideoError(
-                f"{self.path}: picture {page + 1} of {len(self.pages)} cannot be read ({error}); save the file again"
-            ) from error
+            which = f"picture {page + 1} of {len(self.pages)}"
+            raise VideoError(f"{self.path}: {which} cannot be read ({words_of(error)}); save the file again") from error
         if rgb.shape[:2] != self.size:
             (h, w), (first_h, first_w) = rgb.shape[:2], self.size
             raise VideoError(

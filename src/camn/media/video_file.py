@@ -13,9 +13,10 @@ import numpy as np
 from camn.errors import VideoError
 from camn.media.colours import remark as colour_remark
 from camn.media.container import chosen, library_errors, opened, videos
+from camn.media.cuts import cut_off
 from camn.media.damage import Damage
 from camn.media.decoding import REORDERED, Ending, Picture, pictures
-from camn.media.length import Clock, Stated, cut_off, start_time, stated_length
+from camn.media.length import Clock, Stated, start_time, stated_length
 from camn.media.orientation import Orientation
 from camn.media.sound import Sound, sound_of
 from camn.media.source import Frame, FrameSource
@@ -136,12 +137,16 @@ class VideoSource(FrameSource):
     def _breaks_off(self, clock: Clock, ending: Ending) -> bool:
         """Whether the file ends too early, rather than in some damaged frames."""
         long = len(ending.tail) * clock.step > _TAIL
-        return bool(ending.reason or cut_off(self.path) or long or clock.short_of(self.stated, ending.tail))
+        return bool(ending.reason or self._cut_off() or long or clock.short_of(self.stated, ending.tail))
+
+    def _cut_off(self) -> str | None:
+        with self.path.open("rb") as file:
+            return cut_off(file, self.stated != Stated())
 
     def _early_end(self, clock: Clock, ending: Ending) -> str | None:
         """The warning, if the video broke off."""
         short = clock.short_of(self.stated)
-        reason = ending.reason or cut_off(self.path)
+        reason = ending.reason or self._cut_off()
         if not (short or reason or ending.tail):
             return None
         about = "" if self.stated.frames is not None else "about "

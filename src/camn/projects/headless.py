@@ -18,6 +18,9 @@ from camn.projects.propagate import check, propagate
 from camn.projects.record import Propagation
 from camn.projects.store import open_project
 
+_OF_OUTPUTS = (
+    "alpha", "export", "export_objects", "export_frames", "export_background", "fps", "overwrite",
+)  # fmt: skip
 EVERY = 0.1  # seconds between two words on how far it is
 
 
@@ -36,14 +39,7 @@ def segment_project(
     object that the user said is not on a frame is not there.
     Raises CamnError, also while a server has the project open.
     """
-    if out is None and options.masks_are_whole:
-        raise ConfigError(
-            "masks_are_whole: a project's masks say themselves what is not there; leave it out, or give --out"
-        )
-    if out is None and options.picture_range is not None:
-        raise ConfigError("picture_range: a project's frames are as the page shows them; leave it out, or give --out")
-    if out is None and resume:
-        raise ConfigError("resume: takes up a run in a folder of its own; give --out, or leave it out")
+    _check(out, options, resume)
     project, held = open_project(folder)
     try:
         masks = ((index, project.shown_mask(index, "given")) for index in project.given_frames())
@@ -64,6 +60,24 @@ def segment_project(
         raise CamnError(f"{folder}: {error.message}") from error
     finally:
         held.close()
+
+
+def _check(out: Path | None, options: api.SegmentOptions, resume: bool) -> None:
+    """Raises ConfigError for what a project knows itself, or has no use for."""
+    if options.first_frame is not None:
+        raise ConfigError("first_frame: a project's masks know their frames; leave it out")
+    if out is not None:
+        return
+    if options.masks_are_whole:
+        raise ConfigError(
+            "masks_are_whole: a project's masks say themselves what is not there; leave it out, or give --out"
+        )
+    if options.picture_range is not None:
+        raise ConfigError("picture_range: a project's frames are as the page shows them; leave it out, or give --out")
+    if resume:
+        raise ConfigError("resume: takes up a run in a folder of its own; give --out, or leave it out")
+    if said := [name for name in _OF_OUTPUTS if getattr(options, name) != getattr(api.SegmentOptions, name)]:
+        raise ConfigError(f"{said[0]}: a project's own masks are made, and nothing else; leave it out, or give --out")
 
 
 def _in_project(project: Project, first: int, options: api.SegmentOptions, progress: api.Report) -> api.Summary:

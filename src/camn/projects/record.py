@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args
 
-from camn.errors import DataError
+from camn.errors import DataError, words_of
 
 RECORD = "project.json"
 LAST_ID = 254  # 255 would mean "ignore" in a palette PNG
@@ -101,7 +101,8 @@ class Record:
             record = cls._of(json.loads(path.read_bytes()))
             _ = Fraction(record.fps or 1), record.asked
         except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError, DataError) as error:
-            raise DataError(f"{path}: no record of a camn project ({error}); open one that camn serve made") from None
+            said = words_of(error)
+            raise DataError(f"{path}: no record of a camn project ({said}); open one that camn serve made") from None
         if record.program != "camn" or record.version != 1:
             raise DataError(f"{path}: of another version of camn; use that version, or make the project anew")
         return record

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from camn.clips.dataset import ClipOptions
-from camn.errors import CheckpointError, TrainingError
+from camn.errors import CheckpointError, TrainingError, words_of
 from camn.files import is_file, replacing
 from camn.training.clicking import ClickPlan
 from camn.training.recipe import RENAMED, Recipe
@@ -58,8 +58,7 @@ def read(path: Path, recipe: Recipe) -> State:
         was = flat(state.pop("recipe"))
         found = State(**state)
     except Exception as error:  # torch raises many kinds on files that are cut short or not its own
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise CheckpointError(f"{path}: not a checkpoint of a run ({said}); move it away") from None
+        raise CheckpointError(f"{path}: not a checkpoint of a run ({words_of(error)}); move it away") from None
     was = {RENAMED.get(key, key): value for key, value in was.items()}
     # A key that is newer than the file had its default's effect then.
     was = _defaults() | was

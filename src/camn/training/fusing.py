@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from camn.config import FusionConfig
-from camn.errors import ConfigError, DataError, TrainingError
+from camn.errors import ConfigError, DataError, TrainingError, words_of
 from camn.files import replacing, writing
 from camn.masks import IGNORE
 from camn.model.fusion import EPSILON, Fusion
@@ -44,7 +44,7 @@ class Sample:
                 return cls(file["image"], file["labels"], file["maps"])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(
-                f"{path}: no answers of an ensemble's members ({error}); remove it, and it is made anew"
+                f"{path}: no answers of an ensemble's members ({words_of(error)}); remove it, and it is made anew"
             ) from None
 
     def crop(self, chance: np.random.Generator, side: int) -> Sample:

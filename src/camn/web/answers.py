@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from camn.errors import CamnError
+from camn.errors import CamnError, words_of
 from camn.files import encoded
 from camn.projects.problem import Code, Problem
 
@@ -34,7 +34,7 @@ def body(problem: Problem) -> dict[str, dict[str, str]]:
 
 def plain(error: BaseException, *known: tuple[Path, str]) -> str:
     """An error's own words without paths. known: (path, what the user calls it), the longest path first."""
-    text = str(error) or type(error).__name__
+    text = str(error) or words_of(error)
     for path, name in known:
         text = text.replace(str(path), name)
     text = encoded(_PATH.sub("a file", text).strip()).decode()

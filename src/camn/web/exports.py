@@ -93,6 +93,7 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
     path = folder / f"{work.id}-{asked.kind}{Path(one.file).suffix}"
     work.known = ((Path(path.name), f"“{file_name(project, asked)}”"), *work.known)
     work.total = project.count if asked.frames is None else asked.frames[1] - asked.frames[0] + 1
+    wishes = {"opacity": asked.opacity, "background": found_background(project, asked.background)}
     api.export_masks(
         asked.kind,
         project.shown_mask,
@@ -106,8 +107,7 @@ def export(project: Project, asked: Export, work: Work, most: int) -> Path:
         ids=project.ids,
         names={item.id: item.name for item in project.record.objects},
         colours={item.id: rgb(item.colour) for item in project.record.objects},
-        opacity=asked.opacity,
-        background=found_background(project, asked.background),
+        **{wish: value for wish, value in wishes.items() if wish in one.wishes},
         objects=[item.id for item in objects],
         frames=asked.frames,
         progress=work.tell,

@@ -14,6 +14,7 @@ from camn.api.segment.exporters import exporter
 from camn.api.segment.exporters.exporter import About, Shown
 from camn.api.segment.exporters.vos import sequence_name
 from camn.errors import CamnError
+from camn.masks.naming import object_name
 from camn.media.source import Frame
 
 SIZE = (32, 48)
@@ -122,7 +123,7 @@ def test_names_of_sequences():
 def test_an_object_without_a_name_and_ids_of_numpy(source, tmp_path):
     """As in segments.json. And JSON can hold the ids."""
     about = About(SIZE, 24, ids=(1,), names={1: " ", 2: " a "})
-    assert [about.called(id) for id in (1, 2, 3)] == ["object 1", "a", "object 3"]
+    assert [object_name(id, about.names) for id in (1, 2, 3)] == ["object 1", "a", "object 3"]
     found = np.unique(np.array([[7, 9]], np.uint8))
     api.export_masks(
         "masks", lambda index: np.full(SIZE, 7), tmp_path / "m.zip", size=SIZE, count=1, ids=found, objects=found[:1]

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -154,9 +155,9 @@ def again(run: Path, **changes) -> None:
     (lambda run: change(run, status="running"), "coco", "did not come to its end (it is at work, or was killed)"),
     (lambda run: change(run, status="failed", error="no room"), "coco", "(no room); run it to its end (camn segment"),
     (lambda run: change(run, ids=None, versions={"camn": "9.0.0"}), "coco",
-     f"lacks what an export needs (KeyError: 'ids'); made by camn 9.0.0, and this is {camn.__version__}. Segment"),
+     f"lacks what an export needs ('ids' is missing); made by camn 9.0.0, and this is {camn.__version__}. Segment"),
     (lambda run: change(run, span=[0, 5]), "coco", "holds a part of a video"),
-    (lambda run: change(run, ids=[300]), "coco", "lacks what an export needs (ConfigError: object 300: ids are"),
+    (lambda run: change(run, ids=[300]), "coco", "lacks what an export needs (object 300: ids are"),
     (lambda run: change(run, colours={"1": "#ff00ff00"}), "coco", "lacks what an export needs"),
     (lambda run: change(run, options={"picture_range": [1]}), "overlay", "lacks what an export needs"),
     (lambda run: change(run, first_seconds="x"), "overlay", "lacks what an export needs"),
@@ -214,11 +215,20 @@ def test_wishes_that_cannot_be(made, place):
     ):
         with pytest.raises(ConfigError, match=said):
             api.export_run(**{"run": run, "to": "over-h264", "out": place / "out"} | wrong)
+    for wish, value, shown in (("background", "blur", "over-h264"), ("opacity", 0.9, "overlay, preview-gif, prev")):
+        unseen = f"{wish} is {value!r}, which only these exports show, and none of them is named: {shown}"
+        with pytest.raises(ConfigError, match=unseen):
+            api.export_run(run, ["matte-png", "coco"], place / "out", **{wish: value})
+        with pytest.raises(ConfigError, match=unseen):
+            api.export_masks("coco", lambda index: begin(), place / "out", size=SIZE, count=1, **{wish: value})
     with alone(run), pytest.raises(OutputError, match="another run is writing here"):
         api.export_run(run, "rgba-png")
     assert content(place) == before and not (place / "out").exists()
     with pytest.raises(ConfigError, match="and none is named; name some, as --export"):
         api.segment_video(place / "clip.mp4", place / "first", place / "new", export_objects=(1,), **QUICK)
+    behind: dict[str, Any] = {"export": ("matte-png",), "export_background": "blur"}
+    with pytest.raises(ConfigError, match="background is 'blur', which only these exports show"):
+        api.segment_video(place / "clip.mp4", place / "first", place / "new", **behind, **QUICK)
     with pytest.raises(ConfigError, match="no object 4 to export"):
         api.segment_video(
             place / "clip.mp4", place / "first", place / "new", export=("rgba-png",), export_objects=(4,), **QUICK

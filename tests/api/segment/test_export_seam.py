@@ -16,7 +16,7 @@ from camn.api.segment.exporters import EXPORTERS, exporter, exporters
 from camn.api.segment.outputs import ended_early, listed
 from camn.cli import main
 from camn.cluster.values import check_options
-from camn.errors import ConfigError
+from camn.errors import ConfigError, OutputError
 from camn.masks import write_palette_png
 
 PRETEND = Path(__file__).parents[2] / "pretend"
@@ -98,7 +98,14 @@ def test_a_new_export_in_a_run_and_a_split_one(place, areas):
     assert (place / "some" / "areas.txt").exists()  # as it was
     assert api.part_options(some).export_objects is None  # its parts show all
 
-    again = api.segment_video(place / "frames", place / "masks", place / "whole", api.SegmentOptions(**QUICK))
+    plain = api.SegmentOptions(**QUICK)
+    for refused in (
+        lambda: api.segment_video(place / "frames", place / "masks", place / "whole", plain),
+        lambda: api.join_parts(place / "frames", parts, place / "some", plain),
+    ):
+        with pytest.raises(OutputError, match="holds areas.txt of the run before, which this one would remove"):
+            refused()
+    again = api.segment_video(place / "frames", place / "masks", place / "whole", plain, overwrite=True)
     assert not (place / "whole" / "areas.txt").exists() and again.frames == 6  # made way, as all of a former run
 
 

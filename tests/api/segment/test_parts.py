@@ -1,6 +1,7 @@
 """Parts of a video segmented apart and joined; a model in memory that serves several videos."""
 
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -74,6 +75,13 @@ def test_parts_of_a_video_file_are_joined(tmp_path, video):
         assert sum(1 for _ in container.decode(video=0)) == 9
     segments = json.loads((tmp_path / "joined" / "segments.json").read_text())
     assert [image["id"] for image in segments["images"]] == list(range(9))
+
+
+def test_parts_are_not_asked_for_what_is_made_of_all_together():
+    whole = dataclasses.replace(OPTIONS, export=("over-h264",), export_background="blur", export_objects=(7,))
+    part = api.part_options(whole)
+    part.check_chosen()
+    assert (part.export, part.export_background, part.export_objects) == ((), api.BACKGROUND, None)
 
 
 @pytest.mark.parametrize("frames", [7, 11])

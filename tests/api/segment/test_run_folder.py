@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from camn.api.options import SegmentOptions
 from camn.api.segment.folder import UNFINISHED, run_folder
-from camn.api.segment.outputs import check_output
+from camn.api.segment.outputs import check_output, spare_exports
 from camn.errors import OutputError
 from camn.files import LOCK
 
@@ -108,6 +109,21 @@ def test_among_files_of_others_those_of_the_same_names_alone_are_replaced(tmp_pa
     with run_folder(out) as made:
         write(made, NEW)
     assert found(out) == OLD | NEW | MINE
+
+
+def test_exports_that_a_run_does_not_write_again_are_not_lost(out):
+    """Of the run before, or made of it later; what a run writes unasked goes with its masks."""
+    record = {"program": "camn", "status": "done"}
+    (out / "run.json").write_text(json.dumps(record))
+    spare_exports(out, SegmentOptions(overlay=False))
+    write(out, {"yolo/labels/train/0.txt": "old", "alpha/3/0.png": "old", "over.mp4": "old"}, record=False)
+    for given, said in (({}, "over.mp4, alpha, yolo"), ({"alpha": ("png",), "export": ("yolo",)}, "over.mp4")):
+        with pytest.raises(OutputError, match=rf"out: holds {said} of the run before, which this one would remove"):
+            spare_exports(out, SegmentOptions(**given))
+    spare_exports(out, SegmentOptions(alpha=("png",), export=("over-h264", "yolo")))
+    spare_exports(out, SegmentOptions(overwrite=True))
+    (out / "run.json").write_text(json.dumps(record | {"status": "failed"}))
+    spare_exports(out, SegmentOptions())  # of a run that came to no end there are parts
 
 
 def killed_at(folder: Path, step: int) -> bool:

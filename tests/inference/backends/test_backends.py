@@ -64,7 +64,8 @@ def test_auto_keeps_what_it_found(mobile, folder):
     _, first = follow(mobile, "auto", notice=notes.append)
     assert len(notes) == len(ran(first)) and all("eager" in note and "onnx" in note for note in notes)
     files = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
-    _, second = follow(mobile, "auto")
+    _, second = follow(mobile, "auto", notice=notes.append)
+    assert len(notes) == len(ran(first)), "what is known already is not said"
     assert second.backends.as_dict() == first.backends.as_dict()
     assert all(choice.seconds.keys() == {"eager", "onnx"} for choice in second.backends.choices)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.json")} == files

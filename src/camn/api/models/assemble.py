@@ -12,7 +12,7 @@ from camn import weights
 from camn.api.options import Notice, Setup
 from camn.checkpoints.state_dicts import check_shapes, misfit
 from camn.config import InferenceConfig
-from camn.errors import CheckpointError, ConfigError
+from camn.errors import CheckpointError, ConfigError, words_of
 from camn.inference import AnySegmenter, Ensemble, Segmenter
 from camn.inference.ensemble import Join, Way, fused
 from camn.inference.postprocess import PostProcessor
@@ -95,7 +95,8 @@ def filled(make: Callable[[], Built], read: weights.WeightsOf[Any], name: str) -
         with torch.device("meta"):
             wanted = {key: tuple(tensor.shape) for key, tensor in make().state_dict().items()}
     except Exception as error:  # of any kind: a file may say anything of its network
-        raise CheckpointError(f"{read.path}: its configuration makes no network ({error}); get it again") from None
+        said = words_of(error)
+        raise CheckpointError(f"{read.path}: its configuration makes no network ({said}); get it again") from None
     if said := misfit(sorted(wanted.keys() - read.state), sorted(read.state.keys() - wanted)):
         raise CheckpointError(
             f"{read.path}: does not fit {name}: it {said}; it was made by another version "

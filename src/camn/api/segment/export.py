@@ -15,7 +15,7 @@ import numpy as np
 
 from camn.api.options import Notice, SegmentOptions
 from camn.api.segment.choice import Choice
-from camn.api.segment.exporters import exporter, exporters
+from camn.api.segment.exporters import check_wishes, exporter, exporters
 from camn.api.segment.exporters.exporter import BACKGROUND, About, Exporter, Shown, Write
 from camn.api.segment.exporters.zipped import in_one_file
 from camn.api.segment.spans import Span, SpanSource
@@ -126,6 +126,7 @@ def export_masks(
     more = {"names": names or {}, "colours": colours or {}, "opacity": opacity, "background": background}
     more |= {"ids": tuple(() if ids is None else ids), "notice": notice} | ({"name": video} if video else {})
     about = about_video(size, source, fps, **more)
+    check_wishes([name], opacity=opacity, background=background)
     choice.check(about.ids or choice.objects or (), count if source is None else source.count)
     one.check(choice.about(about))
     stop = choice.stop if count is None else min(count, choice.stop or count)

@@ -15,7 +15,7 @@ import numpy as np
 from camn.api.options import Notice, Progress, Report, rate_of
 from camn.api.segment.choice import Choice
 from camn.api.segment.export import Masks, Target, about_video, named_frames, need_of_masks, seen_frames, write_exports
-from camn.api.segment.exporters import exporters, nameless
+from camn.api.segment.exporters import check_wishes, exporters, nameless
 from camn.api.segment.exporters.exporter import BACKGROUND, LEGEND, About, Exporter, Shown
 from camn.api.segment.exporters.legend import legend, write_legend
 from camn.api.segment.finished import FinishedRun, read_run
@@ -89,6 +89,7 @@ def export_run(
     source = found.open_video(video) if wants_frames or video is not None else None
     more = {"opacity": opacity, "background": background, "notice": tell}
     about, choice = _about(found, source, more), Choice.of(objects, frames)
+    check_wishes(chosen, opacity=opacity, background=background)
     choice.check(about.ids, len(found.masks))
     for one in chosen.values():
         one.check(choice.about(about))

@@ -18,7 +18,8 @@ from camn.api.segment.outputs import RUN_RECORD, former_run
 from camn.api.segment.record import objects_of
 from camn.api.segment.spans import FirstSeconds
 from camn.datasets.pairs import read_labels
-from camn.errors import ConfigError, DataError, VideoError
+from camn.datasets.videos import RunVideo
+from camn.errors import ConfigError, DataError, VideoError, words_of
 from camn.masks.sizes import in_words
 from camn.media.folder_files import list_images
 from camn.media.opening import open_source
@@ -62,16 +63,13 @@ class FinishedRun:
     def open_video(self, path: str | Path | None) -> FrameSource:
         """The frames of the masks. path: where the video is now; None: where it was. Raises VideoError, DataError."""
         where = Path(path or self.video)
+        kept = RunVideo(self.video, self.stream)
         if path is None and self.stream:
-            raise VideoError(
-                f"{self.video}: the video of this run was a stream, and its frames are gone; choose exports that need "
-                "its masks alone, or say by --video where a recording of just these frames is"
-            )
+            now = "say by --video where a recording of just these frames is"
+            raise VideoError(kept.gone(f"choose exports that need its masks alone, or {now}"))
         if path is None and not os.path.exists(where) and Pattern.of(where) is None:
-            raise VideoError(
-                f"{where}: the video of this run is not there any more; say by --video where it is now (video=... in "
-                "Python), or choose exports that need its masks alone"
-            )
+            now = "say by --video where it is now (video=... in Python)"
+            raise VideoError(kept.gone(f"{now}, or choose exports that need its masks alone"))
         source = open_source(where, picture_range=self.picture_range)
         if self.seconds is not None:
             source = FirstSeconds(source, self.seconds, Fraction(self.fps).limit_denominator(1001))
@@ -118,7 +116,7 @@ def read_run(folder: Path, partial: bool = False) -> FinishedRun:
             )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, ConfigError) as error:
         raise DataError(
-            f"{folder / RUN_RECORD}: lacks what an export needs ({type(error).__name__}: {error}); {_made_by(record)}. "
+            f"{folder / RUN_RECORD}: lacks what an export needs ({words_of(error)}); {_made_by(record)}. "
             "Segment the video again"
         ) from error
     return found

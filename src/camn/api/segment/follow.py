@@ -13,7 +13,7 @@ import torch
 
 from camn.api.models.load import load
 from camn.api.options import InferenceOptions, Notice, Report
-from camn.api.segment.following import Following, Work, answers
+from camn.api.segment.following import Follower, Following, answers
 from camn.api.segment.given import called, check_frames
 from camn.api.segment.in_memory import in_turn, known_source, length, stems
 from camn.errors import ConfigError, MaskError
@@ -100,8 +100,8 @@ def follow(
         check_frames(source, known, given.marks)
         each, total, read = iter(source), source.count, lambda size: known
     segmenter, threads = _segmenter(model, device, options, changes, notice)
-    work = Work(segmenter, given.marks, threads, notice)
-    return Following(answers(each, read, work, total, progress, source), segmenter, work.names)
+    follower = Follower(segmenter, given.marks, threads, notice)
+    return Following(answers(each, read, follower, total, progress, source), segmenter, follower.names)
 
 
 def _marks(clicks: Any, boxes: Any) -> Marks | None:

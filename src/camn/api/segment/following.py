@@ -76,7 +76,7 @@ class Following(Iterator[Followed]):
 
 
 @dataclass
-class Work:
+class Follower:
     """What makes a result of a frame. given: what is followed from which frame on, as far as it is known yet."""
 
     segmenter: AnySegmenter
@@ -127,7 +127,7 @@ class Work:
 def answers(
     frames: Iterator[Frame],
     read: Callable[[tuple[int, int]], MaskSet | None],
-    work: Work,
+    follower: Follower,
     total: int | None,
     progress: Report,
     source: FrameSource | None,
@@ -141,11 +141,11 @@ def answers(
     with closing(frames):  # type: ignore[type-var], a generator
         for done, frame in enumerate(frames, 1):
             if done == 1:
-                work.tell(*(source.notes if source else ()))
-                work.take(read(frame.image.shape[:2]))
-            result = work.answer(frame)
+                follower.tell(*(source.notes if source else ()))
+                follower.take(read(frame.image.shape[:2]))
+            result = follower.answer(frame)
             progress(Progress(done, total, time.monotonic() - started))
             yield result
     if source:
-        work.tell(*(said for said in source.warnings if said not in source.notes))
-    work.end(done)
+        follower.tell(*(said for said in source.warnings if said not in source.notes))
+    follower.end(done)

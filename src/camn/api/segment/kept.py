@@ -25,7 +25,7 @@ from camn.api.options import Notice
 from camn.api.segment.checked import body_of, checked, sum_of
 from camn.api.segment.exporters.exporter import Shown
 from camn.api.segment.outputs import RUN_RECORD, former_run
-from camn.errors import CamnError, OutputError, VideoError
+from camn.errors import CamnError, OutputError, VideoError, words_of
 from camn.files import to_json, write_whole, writing
 from camn.inference import AnySegmenter, Result, snapshot
 from camn.masks import ObjectIds
@@ -76,7 +76,7 @@ def read_past(folder: Path, fresh: AnySegmenter, notice: Notice) -> Past | None:
         except (MemoryError, torch.OutOfMemoryError) as error:  # not the file's fault, so it must not be dropped
             raise CamnError(f"{path}: not enough memory to read it; end what else uses it, and try again") from error
         except Exception as error:  # of any kind: it may hold anything
-            notice(f"{path}: cannot be read ({' '.join(str(error).split())[:200]}): it is damaged, and passed over")
+            notice(f"{path}: cannot be read ({words_of(error)}): it is damaged, and passed over")
     return None
 
 

@@ -8,22 +8,21 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from camn.api.options import ExportName, SegmentOptions
-from camn.api.segment.choice import Choice
+from camn.api.options import STANDING, SegmentOptions
 from camn.api.segment.export import opened, targets
 from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import LEGEND, About, Shown
 from camn.api.segment.exporters.legend import write_legend
-from camn.errors import ConfigError, OutputError
+from camn.datasets.videos import RUN_RECORD
+from camn.errors import OutputError
 from camn.files import LOCK, leftovers, writing
 from camn.inference import Result
 from camn.media.source import Frame
 
-RUN_RECORD = "run.json"
 MARKED = "marked"  # the folder with the mask that was made of clicks
 HIDDEN = ".camn-"  # how the names of folders begin in which a run keeps what is to take another's place
 KEPT = f"{HIDDEN}kept"  # what a run keeps to be taken up again, see `camn.api.segment.kept`
@@ -57,11 +56,7 @@ class Outputs:
 def check_exports(options: SegmentOptions, about: About, ids: Collection[int], count: int | None) -> None:
     """Refuse, before anything is written, what cannot be made of a video with these objects and so many frames. Raises
     ConfigError, and what `Exporter.check` raises."""
-    if options.choice() != Choice() and not options.export:
-        raise ConfigError(
-            "export_objects and export_frames say what the outputs of export show, and none is named; name some, as "
-            f"--export {get_args(ExportName)[0]}"
-        )
+    options.check_chosen()
     options.choice().check(ids, count)
     for target in targets(Path(), options):
         target.exporter.check(target.choice.about(about))
@@ -97,6 +92,20 @@ def check_output(folder: Path, video: Path | None, masks: Sequence[Path], overwr
                 f"{folder}: is not empty, and not of a former run of camn; give another folder, or --overwrite to "
                 "write among what is there"
             )
+
+
+def spare_exports(folder: Path, options: SegmentOptions) -> None:
+    """Refuse, before anything is written, a folder with exports of a run that has ended, asked for then or made later,
+    that this one does not write: they would go with that run's masks. Raises OutputError."""
+    if options.overwrite or (former_run(folder) or {}).get("status") != "done":
+        return
+    written = {*STANDING, *options.outputs()}
+    others = [one for name, one in exporters().items() if name not in written]
+    if lost := [one.path for one in others if any(next(folder.glob(each), None) for each in one.patterns)]:
+        raise OutputError(
+            f"{folder}: holds {', '.join(dict.fromkeys(lost))} of the run before, which this one would remove and not "
+            "write again; name the same exports (--export, --alpha), give another folder, or --overwrite to let them go"
+        )
 
 
 def need_no_room(folder: Path) -> None:

@@ -16,7 +16,7 @@ from camn.api.segment.exporters import exporters, nameless
 from camn.api.segment.exporters.exporter import copying
 from camn.api.segment.exporters.legend import write_legend
 from camn.api.segment.folder import run_folder
-from camn.api.segment.outputs import MARKED, RUN_RECORD, check_exports, ended_early, listed
+from camn.api.segment.outputs import MARKED, RUN_RECORD, check_exports, ended_early, listed, spare_exports
 from camn.api.segment.record import objects_of, recording
 from camn.api.segment.run import Summary
 from camn.datasets.pairs import read_labels
@@ -53,6 +53,7 @@ def join_parts(
     options, folder = options or SegmentOptions(), Path(out)
     folders = [Path(part) for part in parts]
     records = _records(folders)
+    spare_exports(folder, options)
     with run_folder(folder) as made, recording(made, _about(records, options)) as record:
         for one in exporters(options.outputs()).values():
             if one.join:

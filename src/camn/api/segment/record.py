@@ -18,7 +18,7 @@ import camn
 from camn.api.models.load import Model
 from camn.api.options import SegmentOptions
 from camn.api.segment.outputs import RUN_RECORD
-from camn.errors import OutputError
+from camn.errors import OutputError, words_of
 from camn.masks import MaskSet
 from camn.masks.colours import from_hex, to_hex
 from camn.media.outputs import write_json
@@ -91,7 +91,7 @@ def recording(folder: Path, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield record
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
-        reason = str(error) or ("stopped by the user" if stopped else type(error).__name__)
+        reason = str(error) or ("stopped by the user" if stopped else words_of(error))
         record |= {"status": "interrupted" if stopped else "failed", "error": reason}
         with suppress(OutputError):
             write_json(folder / RUN_RECORD, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,35 @@ from typing import Any
 from camn.api.models.load import Model, cpu_threads, open_model
 from camn.api.options import Notice, Report, SegmentOptions, demo_files, demo_options
 from camn.api.segment.export import about_video
+from camn.api.segment.exporters.exporter import About
 from camn.api.segment.folder import drop_kept, run_folder, settle
 from camn.api.segment.given import take_given, unused
 from camn.api.segment.kept import keeping
-from camn.api.segment.outputs import KEPT, MARKED, Outputs, check_exports, check_output, ended_early, listed
+from camn.api.segment.marking import Marked
+from camn.api.segment.outputs import (
+    KEPT,
+    MARKED,
+    Outputs,
+    check_exports,
+    check_output,
+    ended_early,
+    listed,
+    spare_exports,
+)
 from camn.api.segment.record import about_run, recording
 from camn.api.segment.resume import finished, past_of, refuse_stream, taken_up
 from camn.api.segment.spans import FirstSeconds, Span, cut
-from camn.api.segment.stages import Work, follow
+from camn.api.segment.stages import Headway, segment_frames
 from camn.errors import OutputError
 from camn.files import path_of
+from camn.inference import AnySegmenter
 from camn.inference.calls import own_settings
-from camn.masks import Marks
+from camn.masks import Marks, MaskSet
 from camn.masks.mask_set import mask_paths
 from camn.media.addresses import Take
 from camn.media.opening import open_source
 from camn.media.outputs import MaskWriter
+from camn.media.source import FrameSource
 
 
 @dataclass(frozen=True)
@@ -85,67 +98,114 @@ def segment_video(
     Writes masks/NAME.png, overlay.mp4, segments.json, objects.csv (confidence, lost), alpha/, run.json and what
     `export` names, as the options ask, and of `marks` marked/NAME.png, the mask of their frame. The outputs of a former
     run in `out` are replaced, at the end: until then, and after an error, they stay; see
-    `camn.api.segment.folder.run_folder`. A folder that holds anything else, or that another run writes to, is refused.
-    Everything is checked before the folder is touched. After an error in the middle, what was written stays valid, and
-    run.json says so. Raises CamnError: VideoError, MaskError, CheckpointError, ConfigError, OutputError.
+    `camn.api.segment.folder.run_folder`. A folder is refused that holds anything else, or exports of a run that has
+    ended and this one does not write, or to which another run writes. Everything is checked before the folder is
+    touched. After an error in the middle, what was written stays valid, and run.json says so. Raises CamnError:
+    VideoError, MaskError, CheckpointError, ConfigError, OutputError.
     """
     options = dataclasses.replace(options or SegmentOptions(), **changes)
     folder = path_of(out, OutputError, "give that of a folder to write to: out=..., behind video and masks")
-    source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
-    if resume:
-        refuse_stream(source)
-    source = source if seconds is None else FirstSeconds(source, seconds, options.rate())
-    span = span or Span()
+    source, span = _opened(video, options, seconds, take, resume, notice), span or Span()
     files = mask_paths(masks) if masks is not None or marks is None else []
     check_output(folder, source.path, files, options.overwrite)
     if source.once and not (loaded and loaded.serves(options)):
         loaded = open_model(options, notice)  # before the first frame, which is that of now
     given, marked = take_given(masks, marks, source, options, span)
-    names = {**given.names, **(names or {})}
-    said: list[str] = []  # by the outputs
-
-    def tell(note: str) -> None:
-        said.append(note)
-        notice(note)
-
-    known: dict[str, Any] = {"ids": given.ids.ids, "names": names, "colours": given.colours, "notice": tell}
-    known |= {"background": options.export_background}
+    said = _Said(notice)
+    known: dict[str, Any] = {"ids": given.ids.ids, "names": {**given.names, **(names or {})}, "colours": given.colours}
+    known |= {"background": options.export_background, "notice": said.tell}
     source, given = cut(source, given, span)
     shown = about_video(source.size, source, options.rate(), **known)
-    check_exports(options, shown, known["ids"], source.count if span.whole else None)
+    check_exports(options, shown, shown.ids, source.count if span.whole else None)
     model = loaded if loaded and loaded.serves(options) else open_model(options, notice)
     segmenter = model.segmenter()
+    job = _Job(folder, options, source, files, given, marked, span, seconds, shown, said, progress)
     with cpu_threads(options.threads) as threads:
-        about = about_run(source, files, given, options, model, segmenter.device, threads)
-        about |= {"names": {str(id): name for id, name in names.items()}} if names else {}
-        about |= {} if span.whole else {"span": [span.start, span.stop]}
-        about |= {} if seconds is None else {"first_seconds": seconds}
-        about |= {"marks": marked.as_dict()} if marked else {}
+        about = job.about(model, segmenter, threads)
         if resume:
             settle(folder)
         if resume and (record := finished(folder, about)):
             drop_kept(folder)
             notice(f"{folder}: this run has ended already; nothing is left to do")
-            return _summary(folder, options, record)
-        with run_folder(folder, notice) as made:
-            for note in (*source.notes, *given.notes):
+        else:
+            spare_exports(folder, options)
+            record = job.run(segmenter, about, resume)
+    return _summary(folder, options, record)
+
+
+def _opened(
+    video: str | Path, options: SegmentOptions, seconds: float | None, take: Take, resume: bool, notice: Notice
+) -> FrameSource:
+    source = open_source(video, picture_range=options.picture_range, take=take, notice=notice)
+    if resume:
+        refuse_stream(source)
+    return source if seconds is None else FirstSeconds(source, seconds, options.rate())
+
+
+@dataclass
+class _Said:
+    """Hands on sentences of the outputs, and keeps them for the run's record."""
+
+    notice: Notice
+    notes: list[str] = field(default_factory=list)
+
+    def tell(self, note: str) -> None:
+        self.notes.append(note)
+        self.notice(note)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A run that was checked. See `segment_video`; shown: what outputs know of the video."""
+
+    folder: Path
+    options: SegmentOptions
+    source: FrameSource
+    files: Sequence[Path]
+    given: MaskSet
+    marked: Marked | None
+    span: Span
+    seconds: float | None
+    shown: About
+    said: _Said
+    progress: Report
+
+    def about(self, model: Model, segmenter: AnySegmenter, threads: int) -> dict[str, Any]:
+        """For the record: what is known before the first frame."""
+        about = about_run(self.source, self.files, self.given, self.options, model, segmenter.device, threads)
+        about |= {"names": {str(id): name for id, name in self.shown.names.items()}} if self.shown.names else {}
+        about |= {} if self.span.whole else {"span": [self.span.start, self.span.stop]}
+        about |= {} if self.seconds is None else {"first_seconds": self.seconds}
+        return about | ({"marks": self.marked.as_dict()} if self.marked else {})
+
+    def run(self, segmenter: AnySegmenter, about: dict[str, Any], resume: bool) -> dict[str, Any]:
+        """-> the record."""
+        notice = self.said.notice
+        with run_folder(self.folder, notice) as made:
+            for note in (*self.source.notes, *self.given.notes):
                 notice(note)
-            past = past_of(folder, segmenter, notice) if resume else None
-            segmenter, run = past.segmenter if past else segmenter, Work.after(past)
+            past = past_of(self.folder, segmenter, notice) if resume else None
+            segmenter, done = past.segmenter if past else segmenter, Headway.after(past)
             about |= taken_up(past)
             with recording(made, about) as record:
-                if marked and span.holds(marked.marks.at):
-                    MaskWriter(made / MARKED).write(marked.frame.name, given.masks[marked.marks.at])
+                if self.marked and self.span.holds(self.marked.marks.at):
+                    at = self.marked.marks.at
+                    MaskWriter(made / MARKED).write(self.marked.frame.name, self.given.masks[at])
+                kept = keeping(self.folder / KEPT, self.source, about, past, self.said.tell, done.how_far)
                 try:
-                    with keeping(folder / KEPT, source, about, past, tell, run.how_far) as keeper:
-                        open_outputs = partial(Outputs, made, options, shown)
-                        follow(source, given, segmenter, open_outputs, run, keeper, progress)
+                    with kept as keeper:
+                        outputs = partial(Outputs, made, self.options, self.shown)
+                        segment_frames(self.source, self.given, segmenter, outputs, done, keeper, self.progress)
                 finally:
-                    told = {"warnings": list(source.warnings), "backend": segmenter.backends.as_dict()}
-                    record |= run.as_dict() | source.record() | told | {"notes": [*given.notes, *said]}
-                end = span.start + run.frames
-                record["warnings"] += [*unused(given, end), *(ended_early(options, end) if span.whole else ())]
-    return _summary(folder, options, record)
+                    record |= done.as_dict() | self.source.record() | {"warnings": list(self.source.warnings)}
+                    record |= {"backend": segmenter.backends.as_dict()}
+                    record |= {"notes": [*self.given.notes, *self.said.notes]}
+                record["warnings"] += self._missed(self.span.start + done.frames)
+        return record
+
+    def _missed(self, end: int) -> list[str]:
+        """Warnings, if the video ended before all that was asked for. end: the frame behind its last one."""
+        return [*unused(self.given, end), *(ended_early(self.options, end) if self.span.whole else ())]
 
 
 def _summary(folder: Path, options: SegmentOptions, record: Mapping[str, Any]) -> Summary:

@@ -22,7 +22,7 @@ from camn.media.source import Frame, FrameSource, Item
 
 
 @dataclass
-class Work:
+class Headway:
     """How far a run has come: frames written, and seconds of each stage; before: seconds until it was cut off."""
 
     frames: int = 0
@@ -31,7 +31,7 @@ class Work:
     before: float = 0.0
 
     @classmethod
-    def after(cls, past: Past | None) -> Work:
+    def after(cls, past: Past | None) -> Headway:
         return cls() if past is None else cls(stages=dict(past.stages), before=past.seconds)
 
     @property
@@ -86,12 +86,12 @@ class Work:
         }
 
 
-def follow(
+def segment_frames(
     source: FrameSource,
     given: MaskSet,
     segmenter: AnySegmenter,
     open_outputs: Callable[[], Outputs],
-    run: Work,
+    run: Headway,
     keeper: Keeper | None,
     progress: Report,
 ) -> None:

@@ -70,8 +70,6 @@ class Backends:
 
     def _chosen(self, choice: Choice) -> None:
         self._choices[choice.part, choice.size] = choice
-        if choice.seconds or choice.failed:  # else nothing was measured
-            self.notice(str(choice))
 
     def __str__(self) -> str:
         """`eager`, or what has run what so far."""

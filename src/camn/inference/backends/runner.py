@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camn.errors import CamnError, ConfigError
+from camn.errors import CamnError, ConfigError, words_of
 from camn.inference.backends import compiled, identity, onnx
 from camn.inference.backends.cache import Cache
+from camn.masks.sizes import in_words
 
 Run = Callable[..., Any]
 KEPT = 4  # sizes at which a part is kept ready at the same time
@@ -33,15 +34,18 @@ class Choice:
     failed: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        """What was measured, for the user."""
         said = [f"{name} {s:.3f} s" for name, s in sorted(self.seconds.items(), key=lambda item: item[1])]
         said += [f"{name} failed ({why})" for name, why in self.failed.items()]
-        return f"{self.part} at {self.size[0]}x{self.size[1]} by {self.backend}: {', '.join(said)}"
+        which = f"{self.part} of {in_words(self.size)}"
+        return f"Measured once what runs this network fastest here: for {which} {self.backend} ({', '.join(said)})"
 
 
 class PartRunner:
     """Called like the part. At the first call for a size the part is brought to its backend, `asked`: one of those of
-    `MADE`, or `auto` for the fastest of what is at hand. chosen, notice: told each `Choice`, and each sentence on what
-    takes long. Answers are compared with the part's own when a file is made. Raises ConfigError where `asked` fails.
+    `MADE`, or `auto` for the fastest of what is at hand. chosen: told each `Choice`. notice: told each sentence on what
+    takes long, and on what was measured. Answers are compared with the part's own when a file is made. Raises
+    ConfigError where `asked` fails.
 
     `auto` measures the part itself and, where ONNX Runtime is installed, its export, which takes a second or a few;
     compiled code only if it lies in the cache, since compiling takes minutes. The figures are kept in the cache.
@@ -103,8 +107,7 @@ class PartRunner:
 
         def make(path: Any) -> None:
             if backend == "compile":
-                height, width = _size(inputs)
-                self.notice(f"compiling {self.name} for {height}x{width}; it is kept for later runs")
+                self.notice(f"compiling {self.name} for {in_words(_size(inputs))}; it is kept for later runs")
             module.make(self.part, inputs, path)
             run = module.load(path)
             for given in (inputs, tuple(t.flip(-1) for t in inputs)):  # others, too: what is made must not hold values
@@ -130,7 +133,8 @@ class PartRunner:
         known = _seconds_in(self.cache.read_facts(key))
         runs: dict[str, Run] = {}
         failed: dict[str, str] = {}
-        if not known.keys() >= set(candidates):
+        measured = not known.keys() >= set(candidates)
+        if measured:
             known = {}
             for name in candidates:
                 try:
@@ -142,7 +146,10 @@ class PartRunner:
                 self.cache.write_facts(key, {"seconds": known})
         best = min((name for name in candidates if name in known), key=lambda name: known[name])
         run = runs.get(best) or self._by(best, inputs, key)
-        return Choice(self.name, _size(inputs), best, known, failed), run
+        choice = Choice(self.name, _size(inputs), best, known, failed)
+        if measured:
+            self.notice(str(choice))
+        return choice, run
 
 
 def seconds(run: Run, inputs: Sequence[Tensor]) -> float:
@@ -179,4 +186,5 @@ def _seconds_in(facts: dict[str, Any]) -> dict[str, float]:
 
 
 def _reason(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = str(error).strip()
+    return said.splitlines()[0] if said else words_of(error)

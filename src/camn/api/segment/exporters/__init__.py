@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from typing import Any
 
-from camn.api.segment.exporters.exporter import Exporter
+from camn.api.segment.exporters.exporter import About, Exporter
 from camn.errors import ConfigError
 
 # By name: the module in this room, or elsewhere, and the exporter in it. In the order in which the page offers them.
@@ -52,6 +53,23 @@ def exporters(names: Iterable[str] | None = None) -> dict[str, Exporter]:
 def nameless(names: Iterable[str]) -> bool:
     """Whether any of these exports loses what objects are called."""
     return any(not one.named for one in exporters(names).values())
+
+
+def wishes_of(names: Iterable[str]) -> set[str]:
+    """What these exports ask the user for, see `Exporter.wishes`."""
+    return {wish for one in exporters(names).values() for wish in one.wishes}
+
+
+def check_wishes(names: Iterable[str], **said: Any) -> None:
+    """said: fields of `About`. Raises ConfigError for one that the user has changed and none of these exports shows."""
+    plain = About.__dataclass_fields__
+    changed = {wish: value for wish, value in said.items() if value != plain[wish].default}
+    if lost := sorted(changed.keys() - (wishes_of(names) if changed else ())):
+        able = ", ".join(name for name in EXPORTERS if lost[0] in wishes_of([name]))
+        raise ConfigError(
+            f"{lost[0]} is {changed[lost[0]]!r}, which only these exports show, and none of them is named: {able}; "
+            f"name one, or leave the {lost[0]} out"
+        )
 
 
 def page_exports() -> dict[str, Exporter]:

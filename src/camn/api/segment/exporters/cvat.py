@@ -14,6 +14,7 @@ from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import replacing
 from camn.masks import ObjectIds
+from camn.masks.naming import object_name
 from camn.masks.rle import Rows, encode_rows
 from camn.masks.spill import Spill
 
@@ -51,12 +52,12 @@ class CvatWriter(Writer):
     def __init__(self, path: Path, about: About, kind: str):
         self._path, self._about, self._kind = path, about, kind
         self._spill = Spill(path)
-        self._written = _Written(labels=tuple(dict.fromkeys(map(about.called, about.ids))))
+        self._written = _Written(labels=tuple(dict.fromkeys(object_name(id, about.names) for id in about.ids)))
 
     def write(self, shown: Shown) -> None:
         """Raises OutputError."""
         found, was = ObjectIds.of(shown.ids), self._written
-        labels = {id: self._about.called(id) for id in found}
+        labels = {id: object_name(id, self._about.names) for id in found}
         if self._kind == "images":
             text, tracks = _image(shown, labels), ()
         else:

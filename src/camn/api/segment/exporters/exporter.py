@@ -31,7 +31,7 @@ BACKGROUND = "#00ff00"  # of cut-outs: a screen that editors take away
 class About:
     """What is known of a video before its first frame. size: (H, W). fps, tick, aspect, sound, from_start, notice: as
     for `camn.media.movie.Movie`. name: of the video, without its end. ids: of the objects that are shown. names,
-    colours (RGB): of objects, by id, where something is said of them; `called` and `palette` know all. opacity: of
+    colours (RGB): of objects, by id, where something is said of them; `object_name` and `palette` know all. opacity: of
     objects over the picture, 0..1. background: of cut-outs, see `camn.media.background`. Raises ConfigError for values
     that cannot be."""
 
@@ -69,10 +69,6 @@ class About:
     def played(self) -> dict[str, Any]:
         """Of a movie of all objects: how it is shown, and what is heard."""
         return {"aspect": self.aspect, "sound": self.sound, "from_start": self.from_start, "notice": self.notice}
-
-    def called(self, id: int) -> str:
-        """An object's name; "object ID" where none is known."""
-        return self.names.get(id, "").strip() or f"object {id}"
 
 
 def is_colour(said: Any) -> bool:
@@ -134,7 +130,7 @@ class Exporter:
     CamnError for what this export cannot be made of, before anything is written.
 
     title, form: what the page calls it, and its format; it is not offered there without a title. A folder is sent as a
-    zip. wishes: fields of `About` that the page asks the user for.
+    zip. wishes: fields of `About` that the page asks the user for; of exports without them they are refused.
 
     Which objects and which frames are shown was chosen before: `Shown` has these alone, and `About` speaks of them.
     """

@@ -10,6 +10,7 @@ import numpy as np
 from camn.api.segment.exporters.exporter import LEGEND, About
 from camn.masks import PALETTE
 from camn.masks.colours import to_hex
+from camn.masks.naming import object_name
 from camn.media.outputs import write_json
 
 
@@ -25,7 +26,7 @@ def legend(about: About) -> list[dict[str, Any]]:
     """id, name and colour of each object."""
     colours = palette(about)
     return [
-        {"id": int(id), "name": about.called(id), "colour": to_hex(colours[id])}
+        {"id": int(id), "name": object_name(id, about.names), "colour": to_hex(colours[id])}
         for id in sorted({*about.ids, *about.names})
     ]
 

@@ -11,6 +11,7 @@ from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import encoded, write_whole, writing
 from camn.masks import ObjectIds
+from camn.masks.naming import object_name
 from camn.media.as_jpeg import as_jpeg, need_jpeg
 from camn.media.outputs import MaskWriter, prepare_output, write_json
 
@@ -60,7 +61,7 @@ class DavisWriter(PairWriter):
 
     def close(self) -> None:
         """Raises OutputError."""
-        names = {str(id): self.about.called(id) for id in sorted(self.frames)}
+        names = {str(id): object_name(id, self.about.names) for id in sorted(self.frames)}
         write_json(self.folder / "davis_semantics.json", {self.name: names})
 
 
@@ -73,7 +74,8 @@ class YoutubeVosWriter(PairWriter):
     def close(self) -> None:
         """Raises OutputError."""
         objects = {
-            str(id): {"category": self.about.called(id), "frames": self.frames[id]} for id in sorted(self.frames)
+            str(id): {"category": object_name(id, self.about.names), "frames": frames}
+            for id, frames in sorted(self.frames.items())
         }
         write_json(self.folder / "meta.json", {"videos": {self.name: {"objects": objects}}})
 

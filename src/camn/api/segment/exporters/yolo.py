@@ -12,6 +12,7 @@ from camn.api.segment.exporters.closing import Writer, closing_at_end
 from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.files import write_whole
 from camn.masks import ObjectIds
+from camn.masks.naming import object_name
 from camn.masks.outlines import as_one_polygon
 from camn.media.as_jpeg import as_jpeg, need_jpeg
 from camn.media.outputs import prepare_output
@@ -41,12 +42,13 @@ class YoloWriter(Writer):
     def _number(self, ids: Iterable[int]) -> None:
         """Gives each new name a class."""
         for id in ids:
-            self._classes.setdefault(self._about.called(id), len(self._classes))
+            self._classes.setdefault(object_name(id, self._about.names), len(self._classes))
 
     def _line(self, id: int, mask: np.ndarray) -> str:
         """An object's class and polygon; coordinates are parts of the picture's width and height, 0..1."""
         places = as_one_polygon(mask) / (mask.shape[1], mask.shape[0])
-        return " ".join([str(self._classes[self._about.called(id)]), *(f"{one:.6f}" for one in places.ravel())]) + "\n"
+        number = self._classes[object_name(id, self._about.names)]
+        return " ".join([str(number), *(f"{one:.6f}" for one in places.ravel())]) + "\n"
 
     def close(self) -> None:
         """Raises OutputError."""

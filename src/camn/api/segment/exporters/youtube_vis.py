@@ -18,6 +18,7 @@ from camn.api.segment.exporters.exporter import About, Exporter, Shown, Write
 from camn.api.segment.exporters.vos import frame_number, sequence_name
 from camn.files import encoded, replacing
 from camn.masks import ObjectIds
+from camn.masks.naming import object_name
 from camn.masks.rle import encode_rle
 from camn.masks.spill import Spill
 
@@ -49,7 +50,7 @@ class YoutubeVisWriter(Writer):
     def close(self) -> None:
         """Write the file, whole or not at all. Raises OutputError."""
         height, width = self._about.size
-        names = {id: self._about.called(id) for id in sorted(self._pieces)}
+        names = {id: object_name(id, self._about.names) for id in sorted(self._pieces)}
         categories = {name: number for number, name in enumerate(dict.fromkeys(names.values()), 1)}
         length = len(self._files)
         video = {"id": 1, "width": width, "height": height, "length": length, "file_names": self._files}
