@@ -14,7 +14,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from camn.api.own_process import keep_freed_memory
+from camn.api.own_process import keep_freed_memory, wait_briefly
 from camn.arguments import check_paths, check_places, flags, gathered, said_preset
 from camn.commands.common import choose_preset
 from camn.commands.measuring import Ablate, Benchmark, Evaluate, Models
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0, 2 for errors of input or options, 130 after Ctrl-C, 143 and 129 after SIGTERM and SIGHUP, 141 when
     the reader of stdout or stderr has gone."""
     keep_freed_memory()
+    wait_briefly()
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ODD)

@@ -1,10 +1,13 @@
 """What `camn` leaves of a process that only calls it, and what its own commands do to theirs."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+
+from camn.api.own_process import wait_briefly
 
 SEEN = """
 import json, logging, os, signal, sys, warnings
@@ -89,3 +92,15 @@ def test_our_own_commands_keep_freed_memory(tmp_path):
         pytest.skip("the system's malloc takes no such threshold")
     before, after = before_and_after(COMMAND, tmp_path)
     assert before["given_back"] > 30 and after["given_back"] < 4
+
+
+def test_threads_of_our_own_commands_wait_briefly_unless_it_is_said_how():
+    seen = "import os, sys; from camn import cli; known = 'torch' in sys.modules; cli.main(['models']); "
+    seen += "print(known, os.environ['GOMP_SPINCOUNT'])"
+    free = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    for given, wanted in ((free, "1000"), (free | {"GOMP_SPINCOUNT": "7"}, "7")):
+        done = subprocess.run([sys.executable, "-c", seen], env=given, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == f"False {wanted}"  # it is read when torch is imported
+    said = {"OMP_WAIT_POLICY": "ACTIVE"}
+    wait_briefly(said)
+    assert said == {"OMP_WAIT_POLICY": "ACTIVE"}
