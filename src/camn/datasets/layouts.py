@@ -184,9 +184,9 @@ def _frames_of(top: Path) -> list[Path]:
     if not (top / "masks").is_dir():
         return []
     named, top = video_of_run(top), top.absolute()
-    beside = [video for video in list_videos(top.parent) if video.stem == top.name]
     if named and named.path.exists():
         return [named.path]
+    beside = [video for video in list_videos(top.parent) if video.stem == top.name]
     if (top / RUN_RECORD).is_file():
         return beside[:1] or [named.path if named else top / "frames"]
     if len(found := [*list_videos(top), *beside]) > 1:

@@ -130,6 +130,7 @@ class VideoSource(FrameSource):
             if shown is not None:
                 yield from ((one, shown) for one in held)
                 held.clear()
+        ending.reason = ending.reason or self._cut_off()
         if shown is not None and not self._breaks_off(clock, ending):
             yield from ((one, shown) for one in ending.tail)
             ending.tail = []
@@ -137,7 +138,7 @@ class VideoSource(FrameSource):
     def _breaks_off(self, clock: Clock, ending: Ending) -> bool:
         """Whether the file ends too early, rather than in some damaged frames."""
         long = len(ending.tail) * clock.step > _TAIL
-        return bool(ending.reason or self._cut_off() or long or clock.short_of(self.stated, ending.tail))
+        return bool(ending.reason or long or clock.short_of(self.stated, ending.tail))
 
     def _cut_off(self) -> str | None:
         with self.path.open("rb") as file:
@@ -146,15 +147,14 @@ class VideoSource(FrameSource):
     def _early_end(self, clock: Clock, ending: Ending) -> str | None:
         """The warning, if the video broke off."""
         short = clock.short_of(self.stated)
-        reason = ending.reason or self._cut_off()
-        if not (short or reason or ending.tail):
+        if not (short or ending.reason or ending.tail):
             return None
         about = "" if self.stated.frames is not None else "about "
         total = f" of {about}{self.count}" if short and self.count else ""
-        behind = f"the {len(ending.tail)} behind cannot be decoded" if ending.tail else None
+        why = ending.reason or (f"the {len(ending.tail)} behind cannot be decoded" if ending.tail else None)
         return (
             f"the video ends early: {clock.frames}{total} frames could be read"
-            f"{f' ({reason or behind})' if reason or behind else ''}; only these have results. "
+            f"{f' ({why})' if why else ''}; only these have results. "
             "The file is probably truncated, or damaged there: copy or export it again for the rest"
         )
 

@@ -8,7 +8,8 @@ import secrets
 import shutil
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from camn.projects.project import Project
 from camn.projects.record import RECORD, Record
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # what a folder may be called; own ones are 12 hex digits
+_SENT = ".load-"  # how names of folders begin with what is only looked at
 
 
 class Store:
@@ -92,6 +94,19 @@ def full() -> Problem:
     return Problem("no_room", "The disk is nearly full; free some space, or delete projects.")
 
 
+@contextmanager
+def sent(project: Project, name: str, data: bytes) -> Iterator[Path]:
+    """What a user sends, for as long as it is looked at: a file of this name, alone in a folder. Raises OutputError."""
+    path = project.folder / f"{_SENT}{secrets.token_hex(8)}" / name
+    try:
+        with writing(path):
+            path.parent.mkdir()
+            path.write_bytes(data)
+        yield path
+    finally:
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
 def tidy(project: Project) -> None:
     """Remove what a server that was killed had not done with: uploads, half exports, half frames and masks."""
     record = project.record
@@ -103,7 +118,7 @@ def tidy(project: Project) -> None:
     folders += ["frames", "small"] if record.state == "decoding" else []
     folders += ["masks"] if record.propagation else []
     for name in folders:
-        for pattern in (".load-*", leftovers("*.*")):
+        for pattern in (f"{_SENT}*", leftovers("*.*")):
             for path in (project.folder / name).glob(pattern):
                 with suppress(OSError):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

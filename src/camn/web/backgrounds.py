@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import shutil
 from pathlib import Path
 
 from camn.errors import VideoError
 from camn.files import writing
 from camn.projects.problem import Problem
 from camn.projects.project import Project
+from camn.projects.store import sent
 from camn.web.answers import refused
 from camn.web.file_names import image_suffix, is_film, readable
 from camn.web.limits import Limits
@@ -25,18 +24,12 @@ def take(project: Project, name: str, data: bytes, limits: Limits) -> str:
     """Keep a picture, if it can be read as a frame could -> what an export is told of it. Raises Problem,
     OutputError."""
     said, folder = f"picture-{hashlib.sha256(data).hexdigest()[:12]}", project.folder / FOLDER
-    aside = project.folder / f".load-{secrets.token_hex(8)}"
-    try:
-        with writing(folder):
-            folder.mkdir(exist_ok=True)
-            aside.mkdir()
-            (aside / "picture").write_bytes(data)
-            picture = _checked(aside / "picture", readable(name), limits)
-            os.replace(picture, folder / f"{said}{picture.suffix}")
-            for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-MOST]:
-                old.unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with writing(folder), sent(project, "picture", data) as file:
+        folder.mkdir(exist_ok=True)
+        picture = _checked(file, readable(name), limits)
+        os.replace(picture, folder / f"{said}{picture.suffix}")
+        for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-MOST]:
+            old.unlink(missing_ok=True)
     return said
 
 

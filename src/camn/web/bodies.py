@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import secrets
-import shutil
 import warnings
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -19,7 +17,6 @@ from PIL import Image
 from starlette.requests import ClientDisconnect
 
 from camn.errors import MaskError, MaskFrameError, MaskSizeError, MaskTurnedError
-from camn.files import writing
 from camn.masks import MaskSet, ObjectIds, read_masks
 from camn.masks.extent import extent
 from camn.masks.frame_names import NumberNote
@@ -29,6 +26,7 @@ from camn.projects.change import LEAVE, Change
 from camn.projects.problem import Problem
 from camn.projects.project import Project
 from camn.projects.record import LAST_ID
+from camn.projects.store import sent
 from camn.web.answers import plain
 from camn.web.limits import size
 from camn.web.schemas import MaskFileKind, Pixels
@@ -185,27 +183,22 @@ def read_mask_file(project: Project, index: int, file: MaskFile, most: int) -> t
     """A mask file of any format that `camn segment` takes, and whether another `first_frame` may be meant. One mask
     that names no frame is of frame `index`. most: pixels of all its masks. Raises Problem."""
     end = match[0] if (match := _END.search(file.name)) else ""
-    path = project.folder / f".load-{secrets.token_hex(8)}" / f"masks{end}"  # a number in its name would be a frame's
-    try:
-        with writing(path):
-            path.parent.mkdir()
-            path.write_bytes(file.data)
-        found = read_masks(
-            path,
-            None,
-            project.size,
-            file.resize,
-            most,
-            count=project.count,
-            first_frame=file.first_frame,
-            whole=None,
-            video=project.record.name,
-            around=False,
-        )
-    except MaskError as error:
-        raise _refused(error, path) from None
-    finally:
-        shutil.rmtree(path.parent, ignore_errors=True)
+    with sent(project, f"masks{end}", file.data) as path:  # a number in its name would be a frame's
+        try:
+            found = read_masks(
+                path,
+                None,
+                project.size,
+                file.resize,
+                most,
+                count=project.count,
+                first_frame=file.first_frame,
+                whole=None,
+                video=project.record.name,
+                around=False,
+            )
+        except MaskError as error:
+            raise _refused(error, path) from None
     said = [note.fact if isinstance(note, NumberNote) else note for note in found.notes]
     notes = tuple(plain(UserWarning(note), (path, "the mask file")) for note in said)
     masks = {index if found.unplaced else frame: mask for frame, mask in found.masks.items()}

@@ -10,7 +10,7 @@ from torch import nn
 
 from camn import weights
 from camn.api.options import Notice, Setup
-from camn.checkpoints.state_dicts import check_shapes, misfit
+from camn.checkpoints.state_dicts import check_shapes, misfit, plural
 from camn.config import InferenceConfig
 from camn.errors import CheckpointError, ConfigError, words_of
 from camn.inference import AnySegmenter, Ensemble, Segmenter
@@ -42,8 +42,8 @@ def assemble(
         return ways[0].segmenter
     if len(ways) > 1:
         cost = setup.ensemble.cost(len(read))
-        models = f"{len(read)} models x " if len(read) > 1 else ""
-        notice(f"{models}{len(views)} view{'s' * (len(views) > 1)}: about {cost:.1f} times the work of one")
+        models = f"{plural(read, 'model')} x " if len(read) > 1 else ""
+        notice(f"{models}{plural(views, 'view')}: about {cost:.1f} times the work of one")
     return Ensemble(ways, setup.ensemble, join, post)
 
 
